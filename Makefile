@@ -1,0 +1,65 @@
+# Every target sets itself up: a clone, python3 >= 3.11 with venv, and make are enough.
+
+PYTHON ?= python3
+# How many tests run at a time.
+PROCESSES ?= 2
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+# Stamps carry the name of the interpreter, so that another PYTHON= makes .venv anew.
+READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
+READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
+	@printf '\n  PYTHON=python3.13 chooses another interpreter, PROCESSES=4 runs more tests at a time.\n'
+
+demo: $(READY_TO_RUN) ## Start a daemon, run the sample workflow on it, stop it
+	@$(RUN) bananasd demo
+
+test: $(READY_TO_TEST) ## Run all tests and print the branch coverage, forked children included
+	@$(RUN) coverage erase
+	@$(RUN) coverage run -m pytest -n $(PROCESSES) --dist loadfile; tests=$$?; \
+	$(RUN) coverage combine --quiet && $(RUN) coverage report; coverage=$$?; \
+	[ $$tests -ne 0 ] || exit $$coverage; exit $$tests
+
+lint: $(READY_TO_TEST) ## Check style, format and types
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy bananasd handlers
+
+format: $(READY_TO_TEST) ## Format the code and mend what ruff can mend
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+clean: ## Remove .venv and everything else that was made here
+	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# .venv is kept if it is whole and of the wanted Python's version, else made anew.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo >&2 \
+	  "'$(PYTHON)' is not Python 3.11 or newer; name one that is: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo >&2 \
+	  "'$(PYTHON)' cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@probe='import pip, sys; print(*sys.version_info[:2])'; \
+	wanted=$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2])'); \
+	[ "$$($(VENV)/bin/python -c "$$probe" 2>/dev/null)" = "$$wanted" ] || { \
+	  echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "installing '.[$(EXTRAS)]' into $(VENV)"
+	@$(RUN) pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	@touch $(STAMPS)
+endef
+
+$(READY_TO_RUN): EXTRAS := all
+$(READY_TO_RUN): STAMPS := $(READY_TO_RUN)
+$(READY_TO_RUN): setup.cfg pyproject.toml
+	$(install)
+
+$(READY_TO_TEST): EXTRAS := all,dev
+$(READY_TO_TEST): STAMPS := $(READY_TO_RUN) $(READY_TO_TEST)
+$(READY_TO_TEST): setup.cfg pyproject.toml
+	$(install)

@@ -1,0 +1,39 @@
+"""bananasd: a supervised worker daemon for background jobs in Redis."""
+
+from .client import Client
+from .errors import (
+    BananasError,
+    ConnectionFailed,
+    GiveUp,
+    InvalidJob,
+    JobInterrupted,
+    JobNotFound,
+    JobTimeout,
+    RetryLater,
+    ServerRefused,
+    WaitTimeout,
+)
+from .handlers import handler
+from .job import Job, JobRequest, Priority, Status
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BananasError",
+    "Client",
+    "ConnectionFailed",
+    "GiveUp",
+    "InvalidJob",
+    "Job",
+    "JobInterrupted",
+    "JobNotFound",
+    "JobRequest",
+    "JobTimeout",
+    "Priority",
+    "RetryLater",
+    "ServerRefused",
+    "Status",
+    "WaitTimeout",
+    "__version__",
+    "handler",
+]

@@ -1,0 +1,89 @@
+"""``bananasd check``: would a daemon start with this?"""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..config import Config
+from ..errors import ConfigError, ConnectionFailed, DaemonError, HandlersError
+from ..handlers import Registry, load_directory
+from ..processes.redis_server import find_server_binary
+from .errors import warn
+from .output import echo_fields, echo_json, json_option
+from .server import server_of, takes_config
+
+Found = TypeVar("Found")
+
+
+@click.command()
+@json_option
+@takes_config
+def check(config: Config, as_json: bool) -> None:
+    """Check the configuration and the handlers.
+
+    Shows what a daemon would run with. Every problem is one line, with its file and its line or key. The server is not asked, nothing is started.
+    """
+    problems: list[str] = []
+    address = _attempt(lambda: server_of(config).address, problems)
+    registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
+    if address is None or registry is None:
+        raise ConfigError(problems)
+    if config.redis.is_embedded:
+        _warn_without_server()
+    if as_json:
+        echo_json(_to_dict(config, address, registry))
+    else:
+        _echo(config, address, registry)
+
+
+def _attempt(load: Callable[[], Found], problems: list[str]) -> Found | None:
+    """What it loads, or None and its problems added to the others."""
+    try:
+        return load()
+    except (ConfigError, HandlersError) as error:
+        problems += error.problems
+    except ConnectionFailed as error:
+        problems.append(f"redis.url: {error}")
+    return None
+
+
+def _warn_without_server() -> None:
+    try:
+        find_server_binary(os.environ)
+    except DaemonError as error:
+        warn(str(error))
+
+
+def _echo(config: Config, address: str, registry: Registry) -> None:
+    echo_fields(
+        [
+            ("configuration", config.path or "none, these are the defaults"),
+            ("namespace", config.namespace),
+            ("redis", f"{'embedded, ' if config.redis.is_embedded else ''}{address}"),
+            ("workers", f"{config.workers.count}, for {', '.join(config.workers.queues)}"),
+            ("run_dir", config.run_dir),
+            ("state_dir", config.state_dir),
+            ("handlers", "\n".join(f"{spec.name} ({spec.file}:{spec.line})" for spec in _by_name(registry))),
+        ]
+    )
+
+
+def _to_dict(config: Config, address: str, registry: Registry) -> dict[str, Any]:
+    return {
+        "configuration": config.path and str(config.path),
+        "namespace": config.namespace,
+        "redis": {"is_embedded": config.redis.is_embedded, "address": address},
+        "workers": {"count": config.workers.count, "queues": config.workers.queues},
+        "run_dir": str(config.run_dir),
+        "state_dir": str(config.state_dir),
+        "handlers": [
+            {name: getattr(spec, name) for name in ("name", "file", "line", "max_retries", "timeout_seconds")}
+            for spec in _by_name(registry)
+        ],
+    }
+
+
+def _by_name(registry: Registry) -> list[Any]:
+    return sorted(registry, key=lambda spec: spec.name)

@@ -1,0 +1,99 @@
+"""``bananasd dead``: the jobs that failed for good."""
+
+from collections.abc import Sequence
+
+import click
+
+from .. import clock
+from ..client import Client
+from ..job import Job, Status
+from ..limits import check_id
+from .errors import Failure
+from .jobs import echo_job
+from .output import columns, count, echo_json, json_option, printable, shorten
+from .server import Command, takes_client
+from .times import brief
+
+
+@click.group()
+def dead() -> None:
+    """List jobs that failed for good, bring them back, delete them."""
+
+
+@dead.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="How many of the latest to leave out.")
+@json_option
+@takes_client
+def list_(client: Client, limit: int, offset: int, as_json: bool) -> None:
+    """List dead jobs, the latest first, with the end of their errors."""
+    jobs = client.dead_jobs(offset=offset, limit=limit)
+    if as_json:
+        echo_json([job.to_dict() for job in jobs])
+        return
+    for job in jobs:
+        _echo_line(job)
+    click.echo(f"{len(jobs):,} of {count(client.queue_stats().dead, 'dead job')}")
+
+
+@dead.command()
+@click.argument("job_id", metavar="ID")
+@json_option
+@takes_client
+def show(client: Client, job_id: str, as_json: bool) -> None:
+    """Show one dead job with the whole of its error."""
+    job = client.get_job(job_id)
+    if job.status is not Status.FAILED:
+        raise Failure(f"job {job.id} is not dead, it is {job.status}")
+    echo_json(job.to_dict()) if as_json else echo_job(job)
+
+
+def _takes_ids(command: Command) -> Command:
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1)
+    return ids(click.option("--all", "is_all", is_flag=True, help="All of them.")(command))
+
+
+@dead.command()
+@_takes_ids
+@takes_client
+def retry(client: Client, ids: Sequence[str], is_all: bool) -> None:
+    """Put dead jobs back into their queues, with their attempts at zero."""
+    chosen = _choose(ids, is_all)
+    back = client.retry_dead(chosen)
+    click.echo(f"{count(len(back), 'job')} put back")
+    _fail_for_the_rest(chosen, len(back), [job_id for job_id in chosen or () if job_id not in back])
+
+
+@dead.command()
+@_takes_ids
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes_client
+def purge(client: Client, ids: Sequence[str], is_all: bool, yes: bool) -> None:
+    """Delete dead jobs and their records, for good."""
+    chosen = _choose(ids, is_all)
+    number = client.queue_stats().dead if chosen is None else len(chosen)
+    if not yes:
+        click.confirm(f"Delete {count(number, 'dead job')} for good?", abort=True)
+    deleted = client.purge_dead(chosen)
+    click.echo(f"{count(deleted, 'job')} deleted")
+    _fail_for_the_rest(chosen, deleted, [])
+
+
+def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
+    """The ids in their canonical form, each once; None for all."""
+    if bool(ids) == is_all:
+        raise click.UsageError("say which: ids, or --all" if not ids else "ids and --all exclude each other")
+    return None if is_all else list(dict.fromkeys(map(check_id, ids)))
+
+
+def _fail_for_the_rest(chosen: list[str] | None, done: int, missing: list[str]) -> None:
+    if chosen is not None and done < len(chosen):
+        names = f": {', '.join(missing)}" if missing else ""
+        raise Failure(f"{len(chosen) - done} of {count(len(chosen), 'job')} not among the dead{names}")
+
+
+def _echo_line(job: Job) -> None:
+    died = f"{brief(max(0, clock.now_ms() - job.finished_ms) / 1000)} ago" if job.finished_ms else "-"
+    click.echo(f"{job.id}  {printable(job.name)}  {count(job.attempts, 'attempt')}  {died}")
+    last_line = (job.error or "").rstrip().rpartition("\n")[2]
+    click.echo(f"    {shorten(last_line, columns() - 4)}")

@@ -1,0 +1,73 @@
+"""Errors as a command tells them: one clear line on standard error, and an exit code that scripts can act on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from click.exceptions import Exit
+
+from ..errors import (
+    AlreadyRunning,
+    BananasError,
+    ConfigError,
+    ConnectionFailed,
+    HandlersError,
+    InvalidJob,
+    StopTimeout,
+    WaitTimeout,
+)
+
+FAILED = 1
+USAGE = 2
+UNREACHABLE = 69
+ALREADY_RUNNING = 73
+TIMED_OUT = 75
+BROKEN_CONFIG = 78
+INTERRUPTED = 130
+
+_EXIT_CODES: dict[type[BananasError], int] = {
+    InvalidJob: USAGE,
+    ConnectionFailed: UNREACHABLE,
+    AlreadyRunning: ALREADY_RUNNING,
+    WaitTimeout: TIMED_OUT,
+    StopTimeout: TIMED_OUT,
+    ConfigError: BROKEN_CONFIG,
+    HandlersError: BROKEN_CONFIG,
+}
+
+
+class Failure(BananasError):
+    """What a command could not do, where no other error says it."""
+
+
+def warn(text: str) -> None:
+    """Tell something that does not keep the command from going on."""
+    click.echo(f"bananasd: warning: {text}", err=True)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Tell what a command raises, and end with its exit code. What no one foresaw keeps its traceback: it is a bug."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # click ends quietly: whoever read the output has seen enough
+    except (BananasError, OSError) as error:
+        for problem in _problems(error):
+            click.echo(f"bananasd: {problem}", err=True)
+        raise Exit(_exit_code(error)) from None
+    except KeyboardInterrupt:
+        click.echo(err=True)  # closes the line of the terminal's ^C
+        raise Exit(INTERRUPTED) from None
+
+
+def _problems(error: BananasError | OSError) -> list[str]:
+    if isinstance(error, (ConfigError, HandlersError)):
+        return error.problems
+    if isinstance(error, OSError) and error.filename:
+        return [f"{error.filename}: {error.strerror}"]
+    return [str(error)]
+
+
+def _exit_code(error: BananasError | OSError) -> int:
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), FAILED)

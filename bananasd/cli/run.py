@@ -1,0 +1,86 @@
+"""``bananasd run``: a handler in this very process, for trying and debugging it."""
+
+import json
+import traceback
+from typing import Any
+
+import click
+
+from .. import log
+from ..config import Config
+from ..handlers import HandlerSpec, load_directory, submit_through
+from ..job import Job, JobRequest, encode_result, read_spec
+from ..processes.performance import perform_inline
+from .errors import Failure
+from .jobs import show_progress
+from .output import echo_json, printable
+from .server import client_of, takes_config
+from .submit import payload_option
+
+
+@click.command()
+@click.argument("name")
+@payload_option
+@takes_config
+def run(config: Config, name: str, payload: Any) -> None:
+    """Run the handler NAME here and now, and print its result as JSON.
+
+    It needs neither Redis nor a daemon. Logs and progress go to standard error; if the handler raises, so does
+    its traceback, and the exit code is 1. There are no retries, and time limits do not hold.
+    """
+    log.configure(config.log.level, config.log.format)
+    submit_through(lambda: client_of(config))
+    spec = _find(config, name)
+    result = _perform(spec, _job(name, payload))
+    try:
+        encoded = encode_result(result, config.retention.result_bytes)
+    except ValueError as error:
+        raise Failure(f"the handler returned, but {error}") from None
+    echo_json(json.loads(encoded or b"null"))
+
+
+class _Terminal:
+    """The `RunContext` of a job that no worker runs."""
+
+    def set_progress(self, job: Job, progress: bytes) -> None:  # noqa: ARG002
+        click.echo(f"progress: {printable(show_progress(json.loads(progress)))}", err=True)
+
+    def should_stop(self, job: Job) -> bool:  # noqa: ARG002
+        return False
+
+
+def _find(config: Config, name: str) -> HandlerSpec:
+    registry = load_directory(config.workers.handlers)
+    spec = registry.get(name)
+    if spec is None:
+        raise Failure(f"no handler is named {name!r}; there are: {', '.join(registry.names())}")
+    return spec
+
+
+def _job(name: str, payload: Any) -> Job:
+    """A job as a worker would have claimed it at its first run."""
+    request = JobRequest(name, payload)
+    job = Job.claimed(request.job_id, read_spec(request.spec), request.lane, (1, 0, 0), None)
+    job.bind(_Terminal())
+    return job
+
+
+def _perform(spec: HandlerSpec, job: Job) -> Any:
+    log.set_job(job.id, job.name, job.attempt)
+    try:
+        return perform_inline(spec, job)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit included
+        click.echo(_traceback_of(error, spec.file), err=True, nl=False)
+        raise Failure(f"the handler {spec.name!r} raised {type(error).__name__}") from None
+    finally:
+        log.clear_job()
+
+
+def _traceback_of(error: BaseException, file: str) -> str:
+    """The traceback from the handler on: how it was called is of no use to its author."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename != file:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))

@@ -1,0 +1,92 @@
+"""Which configuration, server and namespace a command is for."""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import config as configuration
+from .. import directories
+from ..client import Client
+from ..config import Config
+from ..errors import ConnectionFailed
+from ..store.connection import Server
+
+Command = Callable[..., Any]
+
+_config_option = click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The configuration; by default ./bananas.toml, else /etc/bananasd/bananas.toml.",
+)
+
+
+def takes_config(command: Command) -> Command:
+    """Add --config, and call the command with the configuration that it leads to."""
+
+    @_config_option
+    @wraps(command)
+    def call(config_path: Path | None, **options: Any) -> Any:
+        return command(load_config(config_path), **options)
+
+    return call
+
+
+def takes_client(command: Command) -> Command:
+    """Add --config, --url and --namespace, and call the command with the client that they lead to."""
+
+    @_config_option
+    @click.option(
+        "--url",
+        metavar="URL",
+        help="The server (redis://, rediss://, unix://), instead of the configuration's.",
+    )
+    @click.option("--namespace", metavar="NAME", help="The namespace, instead of the configuration's.")
+    @wraps(command)
+    def call(config_path: Path | None, url: str | None, namespace: str | None, **options: Any) -> Any:
+        with open_client(config_path, url, namespace) as client:
+            return command(client, **options)
+
+    return call
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration of this file, or of the first default place that has one. Raises `ConfigError`."""
+    return configuration.load(configuration.find(path), os.environ)
+
+
+def open_client(config_path: Path | None, url: str | None, namespace: str | None) -> Client:
+    """Connect to where the options lead; with both a URL and a namespace no configuration is read."""
+    if url and namespace:
+        return Client(url, namespace=namespace)
+    config = load_config(config_path)
+    if url:
+        return Client(url, namespace=config.namespace)
+    try:
+        return client_of(config, namespace)
+    except ConnectionFailed as error:
+        if not config.redis.is_embedded:
+            raise
+        raise ConnectionFailed(f"{error} (the embedded server runs while 'bananasd start' does)") from None
+
+
+def client_of(config: Config, namespace: str | None = None) -> Client:
+    """Connect to the server of a configuration, in another namespace if one is given."""
+    server = server_of(config)
+    return Client(
+        server.url,
+        namespace=namespace or config.namespace,
+        timeout_seconds=server.timeout_seconds,
+        password=server.password,
+    )
+
+
+def server_of(config: Config) -> Server:
+    """The server that a configuration means. Raises `ConfigError` if its password cannot be read."""
+    url = directories.socket_url(config.run_dir) if config.redis.is_embedded else config.redis.url
+    return Server(url, config.redis.timeout_seconds, config.redis.read_password())

@@ -1,0 +1,134 @@
+"""``bananasd submit``: one job from the command line."""
+
+import json
+import math
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..client import Client
+from ..job import Job, JobRequest, Priority, Status
+from .errors import FAILED
+from .output import compact_json, count, echo_json, json_option, printable
+from .server import takes_client
+from .times import duration, instant
+
+FOR_EVER = "for-ever"
+
+
+def payload(text: str) -> Any:
+    """A JSON value, given as text, as ``@FILE``, or as ``-`` for standard input; for an option's type."""
+    source = _read(text) if text == "-" or text.startswith("@") else text
+    try:
+        # Not orjson, which would turn integers beyond 64 bits into floats without a word.
+        return json.loads(source)
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"not JSON: {error}") from None
+
+
+def _read(place: str) -> str:
+    try:
+        return sys.stdin.read() if place == "-" else Path(place[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{place}: cannot be read: {error}") from None
+
+
+def waiting_time(text: str) -> float:
+    """A duration, or no bound at all; for an option's type."""
+    return math.inf if text == FOR_EVER else duration(text)
+
+
+payload_option = click.option(
+    "--payload",
+    metavar="JSON",
+    type=payload,
+    default="null",
+    help="What the handler gets: JSON, @FILE that holds it, or - for standard input. Default: null.",
+)
+
+
+@click.command()
+@click.argument("name")
+@payload_option
+@click.option(
+    "--priority",
+    type=click.Choice([priority.value for priority in Priority]),
+    default=Priority.NORMAL.value,
+    show_default=True,
+    help="High before normal before low.",
+)
+@click.option(
+    "--in", "delay", metavar="TIME", type=duration, help="Run it after this time: 90, 90s, 5m, 2h, 1d."
+)
+@click.option(
+    "--at",
+    metavar="WHEN",
+    type=instant,
+    help="Run it at this time: ISO 8601 with its zone, as 2030-01-31T09:00:00Z.",
+)
+@click.option("--queue", default="default", show_default=True, help="The queue to put it in.")
+@click.option("--description", default="", help="A few words for people.")
+@click.option("--max-retries", type=int, help="Tries after the first, instead of the handler's.")
+@click.option(
+    "--timeout", metavar="TIME", type=duration, help="How long it may run, 0 for ever; else the handler's."
+)
+@click.option("--id", "job_id", metavar="UUID", help="Its id; submitting the same id again changes nothing.")
+@click.option(
+    "--wait",
+    metavar="[TIME]",
+    type=waiting_time,
+    is_flag=False,
+    flag_value=FOR_EVER,
+    help="Wait until it has ended, at most this time, and tell how.",
+)
+@json_option
+@takes_client
+def submit(client: Client, wait: float | None, as_json: bool, **options: Any) -> None:
+    """Submit a job for the handler NAME and print its id.
+
+    \b
+      bananasd submit send_welcome_email --payload '{"to": "a@example.org"}' --wait
+      bananasd submit data_processing --payload @rows.json --priority low --in 5m
+
+    With --wait it exits with 1 if the job failed or was cancelled, and with 75 if it had not ended in time
+    (the job itself goes on).
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    (job_id,) = client.submit_many([_request(**options)])
+    if wait is None:
+        echo_json({"id": job_id}) if as_json else click.echo(job_id)
+        return
+    if not as_json:
+        click.echo(job_id)  # at once: whoever waits may want to look
+    job = client.wait(job_id, wait)
+    echo_json(job.to_dict()) if as_json else _echo_outcome(job)
+    if job.status is not Status.COMPLETED:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _request(
+    *, priority: str, delay: float | None, at: datetime | None, timeout: float | None, **same: Any
+) -> JobRequest:
+    if delay is not None and at is not None:
+        raise click.UsageError("--in and --at exclude each other")
+    return JobRequest(
+        priority=Priority(priority),
+        scheduled_for=at if delay is None else timedelta(seconds=delay),
+        timeout_seconds=timeout,
+        **same,
+    )
+
+
+def _echo_outcome(job: Job) -> None:
+    if job.status is Status.COMPLETED and job.started_at and job.finished_at:
+        click.echo(f"completed in {(job.finished_at - job.started_at).total_seconds():.3f} s")
+    elif job.status is Status.FAILED:
+        click.echo(f"failed after {count(job.attempts, 'attempt')}")
+    else:
+        click.echo(job.status.value)
+    if job.result is not None:
+        click.echo(printable(compact_json(job.result)))
+    if job.error:
+        click.echo(printable(job.error.rstrip()))

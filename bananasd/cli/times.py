@@ -1,0 +1,49 @@
+"""Durations and instants, as people type and read them."""
+
+import re
+from datetime import datetime
+
+import click
+
+from ..limits import MAX_SECONDS
+
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+
+
+def duration(text: str) -> float:
+    """Seconds from ``90``, ``90s``, ``1.5m``, ``2h`` or ``1d``; for an option's type."""
+    found = _DURATION.fullmatch(text.strip())
+    seconds = float(found[1]) * _UNIT_SECONDS[found[2]] if found else None
+    if seconds is None or seconds > MAX_SECONDS:
+        raise click.BadParameter(f"{text!r} is not a duration: want seconds, or a number with s, m, h or d")
+    return seconds
+
+
+def instant(text: str) -> datetime:
+    """An aware datetime from ISO 8601; for an option's type."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a date and time such as 2030-01-31T09:00:00+01:00"
+        ) from None
+    if when.utcoffset() is None:
+        raise click.BadParameter(
+            f"{text!r} has no time zone: end it with Z for UTC, or an offset such as +01:00"
+        )
+    return when
+
+
+def brief(seconds: float) -> str:
+    """A duration in at most six characters or so: ``0.4s``, ``42s``, ``3m07s``, ``5h02m``, ``12d03h``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole // 60 % 60:02}m"
+    return f"{whole // 86400}d{whole // 3600 % 24:02}h"

@@ -1,0 +1,246 @@
+"""The client: submit jobs and ask after them, from any process, any thread, also after a fork."""
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+from . import clock, directories
+from .errors import InvalidJob, JobNotFound, WaitTimeout
+from .job import Job, JobRequest, Priority
+from .limits import check_id, check_page, check_time_limit, shown
+from .store.connection import Server
+from .store.keys import check_namespace
+from .store.pool import Pool
+from .store.stats import QueueStats, Stats
+from .store.store import MAX_IDS, Store
+
+MAX_CHUNK_BYTES = 1024 * 1024
+MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.01, 0.25
+MIN_LOOK_SECONDS = 1.0
+"""What `Client.wait` gives the server to answer, even if there is less time left."""
+
+
+class Client:
+    """The way to the jobs of a namespace: one for a whole program, its threads and the processes it forks.
+
+    ``url`` is redis://, rediss:// or unix://; without one it is $BANANAS_REDIS_URL, else (or if that says
+    "embedded") the embedded server of a daemon that runs here with the default run_dir. ``password`` wins over one
+    in the URL.
+
+    Making a client tries the server once. Every later call ends within ``timeout_seconds``; until then it repeats
+    what a broken connection left in doubt, which doubles nothing, and waits for a server that restarts. Where a call
+    sends many chunks, each has that time. (The lookup of a host's name takes as long as the system lets it.)
+
+    Raises `ConnectionFailed`, here and from every call, when the server cannot be reached; its subclass
+    `ServerRefused` when the server answers with an error; `InvalidJob` for arguments that cannot be right, before
+    anything is sent.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        namespace: str = "default",
+        timeout_seconds: float = 10,
+        password: str | None = None,
+    ) -> None:
+        seconds = check_time_limit(timeout_seconds, "timeout_seconds")
+        self._namespace = check_namespace(namespace)
+        self._pool = Pool(Server(_server_url(url), seconds, password))
+        Stats(self._pool.attempt(), self._namespace).ping()
+
+    def submit_job(
+        self,
+        name: str,
+        payload: Any,
+        priority: Priority = Priority.NORMAL,
+        description: str = "",
+        *,
+        queue: str = "default",
+        max_retries: int | None = None,
+        timeout_seconds: float | None = None,
+        job_id: str | None = None,
+    ) -> str:
+        """Submit a job to run as soon as a worker is free; return its id.
+
+        `JobRequest` says what the arguments may be. After a `ConnectionFailed` nobody knows whether the server took
+        the job: with a ``job_id`` of your own the call can be repeated, for the same id twice is one job.
+        """
+        request = JobRequest(
+            name, payload, priority, description,
+            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
+        )  # fmt: skip
+        return self._submit([request])[0]
+
+    def submit_job_scheduled(
+        self,
+        name: str,
+        payload: Any,
+        priority: Priority,
+        scheduled_for: datetime | timedelta,
+        description: str = "",
+        *,
+        queue: str = "default",
+        max_retries: int | None = None,
+        timeout_seconds: float | None = None,
+        job_id: str | None = None,
+    ) -> str:
+        """Submit a job for later: an aware datetime, or a timedelta from now by the server's clock; return its id.
+
+        A time that has passed means at once. A naive datetime is `InvalidJob`.
+        """
+        if scheduled_for is None:
+            raise InvalidJob(
+                "scheduled_for None: want an aware datetime or a timedelta; submit_job runs at once"
+            )
+        request = JobRequest(
+            name, payload, priority, description,
+            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
+            scheduled_for=scheduled_for,
+        )  # fmt: skip
+        return self._submit([request])[0]
+
+    def submit_many(self, requests: Iterable[JobRequest]) -> list[str]:
+        """Submit many jobs, a thousand or a megabyte at a time; return their ids in order.
+
+        Requests keep their ids: after a failure half-way repeat the call with the same ones, and nothing is doubled.
+        A list or tuple is checked whole before anything is sent; another iterable is read as it is sent.
+        """
+        return [job_id for chunk in _chunks(requests) for job_id in self._submit(chunk)]
+
+    def get_job(self, job_id: str) -> Job:
+        """The job as it is now. Raises `JobNotFound`."""
+        return self._look(check_id(job_id), None)
+
+    def wait(self, job_id: str, timeout: float | timedelta) -> Job:
+        """Wait until the job has completed, failed for good, or was cancelled, and return it.
+
+        Raises `WaitTimeout` after ``timeout`` seconds (`math.inf`: never), though the job itself goes on;
+        `JobNotFound`; `ConnectionFailed` when the server has been out of reach for the client's time.
+        """
+        job_id, deadline = check_id(job_id), clock.deadline_in(_seconds_of(timeout))
+        pause = MIN_POLL_SECONDS
+        while not (job := self._look(job_id, deadline)).status.is_final:
+            if clock.remaining(deadline) == 0:
+                raise WaitTimeout(
+                    f"job {job.id} ({job.name}) is still {job.status} after {_seconds_of(timeout):g} s"
+                )
+            clock.sleep(min(pause, clock.remaining(deadline)))
+            pause = min(pause * 1.5, MAX_POLL_SECONDS)
+        return job
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job that has not started; True if it is cancelled now, False if it runs or has ended otherwise.
+
+        Raises `JobNotFound`.
+        """
+        _, status = self._store.cancel(check_id(job_id))
+        if not status:
+            raise JobNotFound(job_id)
+        return status == "cancelled"
+
+    def queue_stats(self) -> QueueStats:
+        """How many jobs wait in each lane and for how long, how many are processing, scheduled and dead."""
+        return self._stats.queues()
+
+    def dead_jobs(self, *, offset: int = 0, limit: int = 100) -> list[Job]:
+        """Jobs that failed for good, the latest first: ``limit`` (up to 1,000) of them after the first ``offset``."""
+        check_page(offset, limit, MAX_IDS)
+        return self._stats.dead_jobs(offset, limit)
+
+    def retry_dead(self, job_ids: Iterable[str] | None = None) -> list[str]:
+        """Bring dead jobs back with their attempts at zero, all of them by default; return the ids of those.
+
+        Ids that are not dead are passed over. If a reply was lost, those of its chunk may be missing in the result.
+        """
+        return [job_id for chunk in self._dead_chunks(job_ids) for job_id in self._store.requeue_dead(chunk)]
+
+    def purge_dead(self, job_ids: Iterable[str] | None = None) -> int:
+        """Delete dead jobs, all of them by default; return how many. Ids and lost replies as with `retry_dead`."""
+        return sum(self._store.purge_dead(chunk) for chunk in self._dead_chunks(job_ids))
+
+    def close(self) -> None:
+        """Close the connections; a later call would open another."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _store(self) -> Store:
+        """The transitions, for one call: its time begins here."""
+        return Store(self._pool.call(), self._namespace)
+
+    @property
+    def _stats(self) -> Stats:
+        """The questions, for one call."""
+        return Stats(self._pool.call(), self._namespace)
+
+    def _submit(self, requests: Sequence[JobRequest]) -> list[str]:
+        self._store.submit(requests)
+        return [request.job_id for request in requests]
+
+    def _look(self, job_id: str, deadline: float | None) -> Job:
+        """The job now; an answer that is late for the deadline is waited for a second, but not for a whole call."""
+        seconds = None
+        if deadline is not None:
+            seconds = min(self._pool.server.timeout_seconds, max(clock.remaining(deadline), MIN_LOOK_SECONDS))
+        job = Stats(self._pool.call(seconds), self._namespace).job(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    def _dead_chunks(self, job_ids: Iterable[str] | None) -> Iterator[list[str]]:
+        """These ids, or all that are dead now, in chunks; known whole before the first is changed."""
+        ids = iter(self._stats.dead_ids() if job_ids is None else _checked_ids(job_ids))
+        return iter(lambda: list(islice(ids, MAX_IDS)), [])
+
+
+def _server_url(url: str | None) -> str:
+    url = url or os.environ.get("BANANAS_REDIS_URL") or "embedded"
+    return directories.socket_url(directories.run_dir(os.environ)) if url == "embedded" else url
+
+
+def _seconds_of(timeout: Any) -> float:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if not isinstance(seconds, (int, float)) or math.isnan(seconds):
+        raise InvalidJob(f"timeout {shown(timeout)}: want seconds or a timedelta")
+    return seconds
+
+
+def _checked_ids(job_ids: Any) -> list[str]:
+    if not isinstance(job_ids, Iterable):
+        raise InvalidJob(f"job ids {shown(job_ids)}: want a list of them")
+    return [check_id(job_id) for job_id in ([job_ids] if isinstance(job_ids, str) else job_ids)]
+
+
+def _chunks(requests: Any) -> Iterator[Sequence[JobRequest]]:
+    if not isinstance(requests, Iterable):
+        raise InvalidJob(f"requests {shown(requests)}: want JobRequest objects in a list, or one by one")
+    if isinstance(requests, (list, tuple)):
+        requests = list(map(_checked_request, requests))
+    chunk: list[JobRequest] = []
+    size = 0
+    for request in map(_checked_request, requests):
+        if chunk and (len(chunk) == MAX_IDS or size + len(request.spec) > MAX_CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(request)
+        size += len(request.spec)
+    if chunk:
+        yield chunk
+
+
+def _checked_request(request: Any) -> JobRequest:
+    if not isinstance(request, JobRequest):
+        raise InvalidJob(f"submit_many takes JobRequest objects, not {shown(request)}")
+    return request

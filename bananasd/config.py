@@ -1,0 +1,262 @@
+"""The configuration: every setting with its bounds and default, and how a file becomes one frozen struct."""
+
+import os
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, structs
+
+from . import directories
+from .errors import ConfigError
+from .limits import MAX_RETRIES, MAX_SECONDS
+from .retry import RetryPolicy
+from .schema import Schema, choice, number, seconds, shown, text, whole
+
+DEFAULT_PATHS = (Path("bananas.toml"), Path("/etc/bananasd/bananas.toml"))
+URL_VARIABLE = "BANANAS_REDIS_URL"
+EMBEDDED = "embedded"
+HOUR, DAY = 3600, 86400
+MIB = 1024 * 1024
+
+LEFT_OPEN: dict[str, str | int] = {
+    "node_name": "",
+    "run_dir": "",
+    "state_dir": "",
+    "redis.password_file": "",
+    "workers.count": 0,
+}
+"""Settings with a value that means "find it out", as if the key were not there."""
+
+Flag = Annotated[bool, Meta(description="true or false")]
+Directory = Annotated[Path, Meta(description="the path of a directory")]
+# It becomes part of file names and of holders' names, which end at the first '/'.
+NodeName = Annotated[str, text("[!-.0-~]{1,64}", "1 to 64 printable ASCII characters without '/' and spaces")]
+NAME_WANTED = "1 to 64 letters, digits, '_' or '-'"
+Name = Annotated[str, text("[A-Za-z0-9_-]{1,64}", f"{NAME_WANTED}, in quotes")]
+Queues = Annotated[tuple[Name, ...], Meta(min_length=1, description=f"a list of names of {NAME_WANTED}")]
+URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss:// or unix://'
+Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?|unix)://\S+", URL_WANTED, is_secret=True)]
+SecretFile = Annotated[Path | None, Meta(description="the path of a file", extra={"is_secret": True})]
+
+
+class RedisConfig(Struct, frozen=True, kw_only=True):
+    """``[redis]``: which server."""
+
+    url: Url = EMBEDDED
+    password_file: SecretFile = None
+    timeout_seconds: Annotated[float, seconds(0.01, HOUR)] = 5.0
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the daemon runs a private server of its own."""
+        return self.url == EMBEDDED
+
+    def read_password(self) -> str | None:
+        """What the password file holds, without the end of its line; None if there is no such file to read.
+
+        Raises `ConfigError` if it cannot be read or holds nothing.
+        """
+        if self.password_file is None or self.is_embedded:
+            return None
+        try:
+            password = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{self.password_file}: cannot be read: {error}"]) from None
+        if not password:
+            raise ConfigError([f"{self.password_file}: holds no password"])
+        return password
+
+
+class WorkersConfig(Struct, frozen=True, kw_only=True):
+    """``[workers]``: how many, what they run and for how long."""
+
+    count: Annotated[int, whole(0, 1000)]
+    handlers: Directory
+    queues: Queues = ("default",)
+    timeout_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 300.0
+    grace_seconds: Annotated[float, seconds(0, DAY)] = 5.0
+    preload: Flag = False
+    max_jobs: Annotated[int, whole(0, 1_000_000_000)] = 0
+    max_age_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 0.0
+    max_rss_mb: Annotated[int, whole(0, 100_000_000)] = 0
+    max_recoveries: Annotated[int, whole(1, 1000)] = 3
+
+
+class MasterConfig(Struct, frozen=True, kw_only=True):
+    """``[master]``: how the daemon ends."""
+
+    drain_seconds: Annotated[float, seconds(8, DAY)] = 30.0
+
+
+class SchedulerConfig(Struct, frozen=True, kw_only=True):
+    """``[scheduler]``: how this node proves that it lives."""
+
+    beat_seconds: Annotated[float, seconds(0.01, HOUR)] = 3.0
+    lease_seconds: Annotated[float, seconds(0.03, DAY)] = 15.0
+
+
+class RetryConfig(Struct, frozen=True, kw_only=True):
+    """``[retry]``: when a failed job is tried again, where neither it nor its handler says."""
+
+    max_retries: Annotated[int, whole(0, MAX_RETRIES)] = 5
+    base_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 2.0
+    factor: Annotated[float, number(1, 1000)] = 2.0
+    cap_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 3600.0
+    jitter: Annotated[float, number(0, 1)] = 0.0
+
+    def policy(self) -> RetryPolicy:
+        """The same as the rule that computes delays."""
+        return RetryPolicy(**structs.asdict(self))
+
+
+class RetentionConfig(Struct, frozen=True, kw_only=True):
+    """``[retention]``: what is kept of jobs that have ended."""
+
+    # A client repeats a submit for up to a minute, and must still meet the job it made.
+    completed_seconds: Annotated[float, seconds(60, MAX_SECONDS)] = 86400.0
+    dead_seconds: Annotated[float, seconds(0.01, MAX_SECONDS)] = 604800.0
+    dead_count: Annotated[int, whole(1, 1_000_000_000)] = 1_000_000
+    result_bytes: Annotated[int, whole(1, 64 * MIB)] = MIB
+
+
+class LogConfig(Struct, frozen=True, kw_only=True):
+    """``[log]``: see `bananasd.log.configure`."""
+
+    level: Annotated[str, choice("debug", "info", "warning", "error", "critical")] = "info"
+    format: Annotated[str, choice("auto", "text", "json")] = "auto"
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """Everything that can be set; directories are absolute, ``workers.count`` is at least 1."""
+
+    path: Path | None
+    """The file it was read from; None: the defaults."""
+    namespace: Name = "default"
+    node_name: NodeName
+    run_dir: Directory
+    state_dir: Directory
+    redis: RedisConfig
+    workers: WorkersConfig
+    master: MasterConfig
+    scheduler: SchedulerConfig
+    retry: RetryConfig
+    retention: RetentionConfig
+    log: LogConfig
+
+
+_SCHEMA = Schema(Config, apart_from="path")
+
+
+def find(explicit: Path | None) -> Path | None:
+    """The file to load: the one that was named, else the first default one that exists, else None."""
+    return explicit or next((path for path in DEFAULT_PATHS if _exists(path)), None)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """Read and check a file; None gives the defaults. Raises `ConfigError` with every problem that there is."""
+    directory = Path.cwd() if path is None else path.absolute().parent
+    given = {} if path is None else dict(_SCHEMA.flatten(_parse(path)))
+    values = _surroundings(environ, directory)
+    problems: list[str] = []
+    rejected: set[str] = set()
+    for place, name, value in _sources(path, given, environ):
+        try:
+            if not _is_left_open(name, value):
+                values[name] = _SCHEMA.check(name, value, directory)
+        except ValueError as problem:
+            problems.append(f"{place}: {problem}")
+            rejected.add(name)
+    config = _build(path, values)
+    for names, advice in _contradictions(config, given):
+        if rejected.isdisjoint(names):
+            problems.append(f"{path}: {names[0]}: {advice}")
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _sources(
+    path: Path | None, given: Mapping[str, Any], environ: Mapping[str, str]
+) -> Iterator[tuple[str, str, Any]]:
+    """Everything that is set, as place, name and value; what comes later wins."""
+    yield from ((f"{path}: {name}", name, value) for name, value in given.items())
+    if url := environ.get(URL_VARIABLE):
+        yield f"${URL_VARIABLE}", "redis.url", url
+
+
+def _build(path: Path | None, values: Mapping[str, Any]) -> Config:
+    """The struct of good values; where one was rejected its default stands in."""
+    sections = {section: _SCHEMA.section(section, values) for section in _SCHEMA.sections}
+    return Config(path=path, **sections, **{name: value for name, value in values.items() if "." not in name})
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    # Bytes that are not UTF-8, numbers of too many digits and deep nesting do not end in tomllib's own error.
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+
+
+def _surroundings(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
+    """The defaults that depend on where the daemon runs and where its file lies."""
+    return {
+        "node_name": socket.gethostname(),
+        "run_dir": directories.run_dir(environ),
+        "state_dir": directories.state_dir(environ),
+        "redis.password_file": _credential(environ),
+        "workers.count": len(os.sched_getaffinity(0)),
+        "workers.handlers": directory / "handlers",
+    }
+
+
+def _credential(environ: Mapping[str, str]) -> Path | None:
+    """The password as systemd hands it over (LoadCredential=redis_password:…)."""
+    credential = Path(environ.get("CREDENTIALS_DIRECTORY", ""), "redis_password")
+    return credential if credential.is_absolute() and _exists(credential) else None
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a directory may not be looked into
+
+
+def _is_left_open(name: str, value: Any) -> bool:
+    # False == 0, but a count of false is a mistake.
+    return name in LEFT_OPEN and type(value) is type(LEFT_OPEN[name]) and value == LEFT_OPEN[name]
+
+
+def _contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Settings that are fine one by one but not together: their names, and what to do about it."""
+    lease, beat = config.scheduler.lease_seconds, config.scheduler.beat_seconds
+    if round(lease / beat, 6) < 3:
+        yield (
+            ("scheduler.lease_seconds", "scheduler.beat_seconds"),
+            f"{lease:g}: must be at least 3 times beat_seconds ({beat:g}), or one late beat loses the lease",
+        )
+    grace, drain = config.workers.grace_seconds, config.master.drain_seconds
+    if grace >= drain:
+        yield (
+            ("workers.grace_seconds", "master.drain_seconds"),
+            f"{grace:g}: must be below master.drain_seconds ({drain:g}), which ends every job",
+        )
+    base, cap = config.retry.base_seconds, config.retry.cap_seconds
+    if cap < base:
+        yield (
+            ("retry.cap_seconds", "retry.base_seconds"),
+            f"{cap:g}: must not be below base_seconds ({base:g}), the first delay",
+        )
+    queues = config.workers.queues
+    if len(set(queues)) < len(queues):
+        yield ("workers.queues",), f"{shown(queues)}: must not name a queue twice"
+    is_embedded = config.redis.is_embedded and given.get("redis.url", EMBEDDED) == EMBEDDED
+    if is_embedded and given.get("redis.password_file"):
+        yield (
+            ("redis.password_file", "redis.url"),
+            "the embedded server has no password; set redis.url, or leave this out",
+        )

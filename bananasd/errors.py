@@ -1,0 +1,104 @@
+"""The exceptions that bananasd raises, and those that a handler may raise or meet."""
+
+from pathlib import Path
+
+
+class BananasError(Exception):
+    """The root of everything that bananasd raises on purpose."""
+
+
+class ConfigError(BananasError):
+    """The configuration cannot be used; ``problems`` lists every reason, each with its place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class HandlersError(BananasError):
+    """The handlers directory cannot be used; ``problems`` lists every reason as ``FILE:LINE: what``."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InvalidJob(BananasError, ValueError):
+    """A job that could never be right was refused before anything was sent."""
+
+
+class JobNotFound(BananasError, LookupError):
+    """There is no record of this job: it never existed, or its retention has ended."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id!r}: it was never submitted here, or its record has expired")
+        self.job_id = job_id
+
+
+class WaitTimeout(BananasError, TimeoutError):
+    """A job had not ended when the time to wait for it was over; the job itself goes on."""
+
+
+class ConnectionFailed(BananasError):
+    """The server cannot be reached or did not answer in time; the text names it, without its password."""
+
+
+class ServerRefused(ConnectionFailed):
+    """The server answered with an error of its own (OOM, READONLY, NOPERM, LOADING …)."""
+
+
+class DaemonError(BananasError):
+    """A daemon could not be started, found or told something."""
+
+
+class AlreadyRunning(DaemonError):
+    """Another daemon owns this run_dir."""
+
+    def __init__(self, run_dir: Path, pid: int | None) -> None:
+        who = f"pid {pid}" if pid else "another process"
+        super().__init__(
+            f"a daemon is already running on {run_dir} ({who}); stop it with 'bananasd stop', "
+            "or give this one a run_dir of its own"
+        )
+        self.run_dir = run_dir
+        self.pid = pid
+
+
+class NotRunning(DaemonError):
+    """No daemon runs on this run_dir."""
+
+    def __init__(self, run_dir: Path) -> None:
+        super().__init__(f"no daemon is running on {run_dir}; start one with 'bananasd start'")
+        self.run_dir = run_dir
+
+
+class StopTimeout(DaemonError, TimeoutError):
+    """A daemon that was told to stop had not ended in time; it goes on draining."""
+
+
+class RetryLater(Exception):
+    """Raised by a handler: this attempt is over, try again in ``seconds`` (it counts as an attempt)."""
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        super().__init__(reason or f"asked to be retried in {seconds:g} s")
+        self.seconds = seconds
+
+
+class GiveUp(Exception):
+    """Raised by a handler: no retry can help, the job goes to the dead letters with this reason."""
+
+
+class JobInterrupted(BaseException):
+    """Breaks into a running handler; not an ``Exception``, so that ``except Exception`` lets it pass."""
+
+
+class JobTimeout(JobInterrupted):
+    """The job ran longer than its timeout: a failed attempt."""
+
+
+class JobDrained(JobInterrupted):
+    """The daemon stops: the job goes back to the front of its lane with nothing counted."""
+
+
+class LeaseLost(JobInterrupted):
+    """This node was cut off for longer than its lease and the job was given to another."""

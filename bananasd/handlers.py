@@ -1,0 +1,208 @@
+"""Handlers: a directory of modules that declare them, loaded into a `Registry` by the names of their jobs."""
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .declaration import DECLARED, Handler, HandlerSpec, handler, submit_through
+from .errors import HandlersError, InvalidJob
+from .job import Job
+from .limits import check_max_retries, check_name, check_timeout
+
+__all__ = ["Handler", "HandlerSpec", "Registry", "handler", "load_directory", "submit_through"]
+
+PACKAGE = "bananasd_handlers"
+"""The private package that the modules of a handlers directory are imported into."""
+
+
+class Registry:
+    """The handlers of a worker, by name."""
+
+    def __init__(self, specs: list[HandlerSpec]) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+
+    def get(self, name: str) -> HandlerSpec | None:
+        """The handler for jobs of this name, if there is one."""
+        return self._specs.get(name)
+
+    def names(self) -> list[str]:
+        """The names that there are handlers for, sorted."""
+        return sorted(self._specs)
+
+    def __iter__(self) -> Iterator[HandlerSpec]:
+        return iter(self._specs.values())
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+def load_directory(path: Path) -> Registry:
+    """Import every module of a handlers directory and register what it declares.
+
+    The directory comes first on ``sys.path``; files whose names start with ``_`` are left to be imported by
+    others. Loading again, in the same process too, runs the code as it is now.
+
+    Raises `HandlersError` with every problem: no directory, no handler, a module that cannot be imported,
+    a name twice, a name or option or signature that cannot be.
+    """
+    directory = path.absolute()
+    _forget_loaded()
+    files = _module_files(directory)
+    _open_package(directory)
+    specs, problems = _import_all(files)
+    problems += _problems_of(specs)
+    if not specs and not problems:
+        problems = [f'{directory}: no handler in it; a module there declares one with @handler("name")']
+    if problems:
+        _forget_loaded()
+        raise HandlersError(problems)
+    return Registry(specs)
+
+
+def _module_files(directory: Path) -> list[Path]:
+    try:
+        names = sorted(os.listdir(directory))  # noqa: PTH208 - names are what is wanted
+    except OSError as error:
+        raise HandlersError([f"{directory}: not a directory of handlers ({error.strerror})"]) from None
+    files = (directory / name for name in names if name.endswith(".py") and not name.startswith(("_", ".")))
+    return [file for file in files if file.is_file()]
+
+
+def _open_package(directory: Path) -> None:
+    """Make the directory importable, as the private package and first on the path."""
+    package = ModuleType(PACKAGE)
+    package.__path__ = [str(directory)]
+    sys.modules[PACKAGE] = package
+    sys.path.insert(0, str(directory))
+    invalidate_caches()
+
+
+def _forget_loaded() -> None:
+    """Undo the last load: drop its modules, and what they imported from beside them."""
+    package = sys.modules.get(PACKAGE)
+    if package is None:
+        return
+    directory = package.__path__[0]
+    ours = {PACKAGE} | {
+        name
+        for name, module in sys.modules.items()
+        if _folder_of(module) == directory and name not in ("__main__", __package__)
+    }
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
+    if directory in sys.path:
+        sys.path.remove(directory)
+
+
+def _folder_of(module: ModuleType) -> str:
+    """The folder that a module's file, or a package's own folder, stands in."""
+    namespace = getattr(module, "__dict__", {})
+    places = [*namespace.get("__path__", ()), namespace.get("__file__")]
+    return os.path.dirname(places[0] or "")  # noqa: PTH120 - asked for every module there is
+
+
+def _import_all(files: list[Path]) -> tuple[list[HandlerSpec], list[str]]:
+    """Import the files one by one; return what they declare, and what is wrong with those that fail."""
+    specs: dict[int, HandlerSpec] = {}
+    problems = []
+    for file in files:
+        try:
+            module = _import_file(file)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+            problems.append(_describe(error, file))
+        else:
+            specs |= {id(spec): spec for spec in _specs_in(module, files)}
+    return list(specs.values()), problems
+
+
+def _import_file(file: Path) -> ModuleType:
+    name = f"{PACKAGE}.{file.stem}"
+    if name in sys.modules:  # another module has imported it from the package
+        return sys.modules[name]
+    loader = SourceFileLoader(name, str(file))
+    spec = spec_from_loader(name, loader)
+    assert spec is not None  # noqa: S101 - a file's loader always makes one
+    sys.modules[name] = module = module_from_spec(spec)
+    try:
+        # Not loader.exec_module: its cache takes a file that was changed within a second for the same.
+        exec(loader.source_to_code(file.read_bytes(), str(file)), vars(module))  # noqa: S102
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _specs_in(module: ModuleType, files: list[Path]) -> Iterator[HandlerSpec]:
+    """What a module declares itself, then what it has imported from elsewhere."""
+    names = vars(module)
+    yield from names.get(DECLARED, ())
+    for value in list(names.values()):
+        spec = inspect.getattr_static(value, "spec", None)
+        if isinstance(spec, HandlerSpec) and not _is_copy(spec, files):
+            yield spec
+
+
+def _is_copy(spec: HandlerSpec, files: list[Path]) -> bool:
+    """Whether it comes from ``import mail``, which runs mail.py again beside ``bananasd_handlers.mail``."""
+    module = str(getattr(spec.function, "__module__", ""))
+    return Path(spec.file) in files and module.partition(".")[0] != PACKAGE
+
+
+def _describe(error: BaseException, file: Path) -> str:
+    """A failed import as ``FILE:LINE: what``, at the innermost line that its author has written."""
+    where, line = str(file), 1
+    for frame, lineno in traceback.walk_tb(error.__traceback__):
+        if Path(frame.f_code.co_filename).parent == file.parent:
+            where, line = frame.f_code.co_filename, lineno
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, SystemExit):
+        what = f"sys.exit({error.code!r}) while it is imported"
+    elif isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent == file.parent:
+        where, line, what = error.filename, error.lineno or 1, f"{type(error).__name__}: {error.msg}"
+    return f"{where}:{line}: {what}"
+
+
+def _problems_of(specs: list[HandlerSpec]) -> list[str]:
+    """Everything that is wrong with what was declared."""
+    problems = []
+    first: dict[str, HandlerSpec] = {}
+    for spec in specs:
+        faults = list(_faults(spec))
+        if not faults and first.setdefault(spec.name, spec) is not spec:
+            other = first[spec.name]
+            faults = [f"handler {spec.name!r} is declared twice, first at {other.file}:{other.line}"]
+        problems += [f"{spec.file}:{spec.line}: {fault}" for fault in faults]
+    return problems
+
+
+def _faults(spec: HandlerSpec) -> Iterator[str]:
+    options = ((check_max_retries, spec.max_retries), (check_timeout, spec.timeout_seconds))
+    given = [(check, value) for check, value in options if value is not None]
+    for check, value in [(check_name, spec.name), *given]:
+        try:
+            check(value)
+        except InvalidJob as error:
+            yield f"@handler: {error}"
+    if not _takes_a_job(spec.function):
+        yield f"handler {spec.name!r} cannot be called: it must take one argument, the job"
+    if inspect.isgeneratorfunction(spec.function) or inspect.isasyncgenfunction(spec.function):
+        yield f"handler {spec.name!r} is a generator: calling it would run nothing; return, do not yield"
+
+
+def _takes_a_job(function: Callable[[Job], Any]) -> bool:
+    try:
+        # As it will be called: what a decorator wraps may well take more than its wrapper.
+        inspect.signature(function, follow_wrapped=False).bind(None)
+    except ValueError:
+        return True  # something written in C that does not tell
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,310 @@
+"""What a job is: the request that a client makes, and the job that is kept, shown and run."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+import orjson
+
+from . import clock
+from .errors import InvalidJob
+from .limits import (
+    SPEC_VERSION,
+    check_description,
+    check_id,
+    check_max_retries,
+    check_name,
+    check_progress,
+    check_queue,
+    check_schedule,
+    check_timeout,
+    encode_payload,
+    encode_valid,
+    shown,
+)
+from .record import encode_result, json_of, number_of, read_spec, text_of
+
+__all__ = ["Job", "JobRequest", "Priority", "RunContext", "Status", "encode_result", "read_spec"]
+
+
+class Priority(StrEnum):
+    """High before normal before low, whatever the order of submission."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    SCHEDULED = "scheduled"
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended: nothing but an operator changes it now."""
+        return self in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+_PRIORITIES = {priority.value: priority for priority in Priority}
+_STATUSES = {status.value: status for status in Status}
+
+
+class JobRequest:
+    """A job to be submitted, checked and encoded here. Anything that could never be right raises `InvalidJob`.
+
+    It has its id from its construction, so submitting it twice makes one job. What each argument may be:
+
+    - ``name``: the handler's, 1 to 200 characters.
+    - ``payload``: any JSON value up to 1 MiB. Later changes of the object do not reach the job.
+    - ``description``: a few words for people.
+    - ``max_retries`` (tries after the first) and ``timeout_seconds`` (0: none): instead of the handler's.
+    - ``job_id``: a UUID of your own, so that whoever repeats the request, another process too, makes no second job.
+    - ``scheduled_for``: an aware datetime, or a timedelta from the moment the server accepts the job. A time that
+      has passed means at once.
+    """
+
+    __slots__ = ("due", "job_id", "lane", "spec")
+
+    def __init__(
+        self,
+        name: str,
+        payload: Any,
+        priority: Priority = Priority.NORMAL,
+        description: str = "",
+        *,
+        queue: str = "default",
+        max_retries: int | None = None,
+        timeout_seconds: float | None = None,
+        job_id: str | None = None,
+        scheduled_for: datetime | timedelta | None = None,
+    ) -> None:
+        self.job_id = str(uuid.uuid4()) if job_id is None else check_id(job_id)
+        self.lane = f"{check_queue(queue)}:{_check_priority(priority)}"
+        self.due = "" if scheduled_for is None else _wire_due(check_schedule(scheduled_for))
+        spec: dict[str, Any] = {
+            "v": SPEC_VERSION,
+            "name": check_name(name),
+            "created_at": clock.now_ms(),
+            "payload": orjson.Fragment(encode_payload(payload)),
+        }
+        if check_description(description):
+            spec["description"] = description
+        if max_retries is not None:
+            spec["max_retries"] = check_max_retries(max_retries)
+        if timeout_seconds is not None:
+            spec["timeout_seconds"] = check_timeout(timeout_seconds)
+        self.spec: bytes = encode_valid(spec, "job")
+
+    def __repr__(self) -> str:
+        return f"<JobRequest {self.job_id} {self.lane}>"
+
+
+class RunContext(Protocol):
+    """What a running job may ask of, and tell, the worker that runs it."""
+
+    def set_progress(self, job: "Job", progress: bytes) -> None:
+        """Store the progress, if this run still holds the job."""
+
+    def should_stop(self, job: "Job") -> bool:
+        """Whether the handler had better come to an end."""
+
+
+class Job:
+    """A job as it was when it was read; to a handler, the job that it runs.
+
+    ``id``, ``status``, and ``attempts`` and ``recoveries``: how many tries have failed, and how many runs were lost
+    with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned,
+    ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``. Instants are aware datetimes in
+    UTC, or None. What is odd in a record that someone else wrote reads as if it were not there.
+    """
+
+    __slots__ = (
+        "_context", "_spec", "attempts", "due_ms", "error", "finished_ms", "holder", "id", "lane", "progress",
+        "recoveries", "result", "run", "started_ms", "status", "updated_ms",
+    )  # fmt: skip
+
+    def __init__(self, job_id: str, spec: dict[str, Any], lane: str) -> None:
+        self.id = job_id
+        self.lane = lane
+        self.status = Status.PENDING
+        self.run = self.attempts = self.recoveries = 0
+        self.due_ms: int | None = None
+        self.started_ms: int | None = None
+        self.finished_ms: int | None = None
+        self.updated_ms: int | None = None
+        self.holder = ""
+        self.error: str | None = None
+        self.result: Any = None
+        self.progress: dict[str, Any] | None = None
+        self._spec = spec
+        self._context: RunContext | None = None
+
+    @classmethod
+    def from_record(cls, job_id: str, record: Mapping[bytes, bytes]) -> "Job":
+        """The job of a record as Redis keeps it (docs/protocol.md), however odd that is."""
+        job = cls(job_id, read_spec(record.get(b"spec"), strict=False), text_of(record, b"lane") or ":")
+        # A status that only a newer bananasd knows is not known to be an end; a record with none will never run.
+        job.status = _STATUSES.get(text_of(record, b"status") or Status.FAILED, Status.PENDING)
+        job.run, job.attempts, job.recoveries = (
+            number_of(record, field) or 0 for field in (b"run", b"attempts", b"recoveries")
+        )
+        job.due_ms, job.started_ms, job.finished_ms, job.updated_ms = (
+            number_of(record, field) for field in (b"due_at", b"started_at", b"finished_at", b"updated_at")
+        )
+        job.holder = text_of(record, b"holder") or ""
+        job.error = text_of(record, b"error")
+        job.result = json_of(record, b"result")
+        progress = json_of(record, b"progress")
+        job.progress = progress if isinstance(progress, dict) else None
+        return job
+
+    @classmethod
+    def claimed(
+        cls, job_id: str, spec: dict[str, Any], lane: str, counts: tuple[int, int, int], due_ms: int | None
+    ) -> "Job":
+        """The job as a worker has just claimed it; ``counts`` are run, attempts and recoveries."""
+        job = cls(job_id, spec, lane)
+        job.status = Status.PROCESSING
+        job.run, job.attempts, job.recoveries = counts
+        job.due_ms = due_ms
+        return job
+
+    def bind(self, context: RunContext) -> None:
+        """Connect the job with the worker that is about to run it."""
+        self._context = context
+
+    @property
+    def name(self) -> str:
+        """The name of the handler that it is for; "" if the record has none."""
+        name = self._spec.get("name")
+        return name if isinstance(name, str) else ""
+
+    @property
+    def payload(self) -> Any:
+        """What the client submitted."""
+        return self._spec.get("payload")
+
+    @property
+    def description(self) -> str:
+        """A few words for people."""
+        description = self._spec.get("description")
+        return description if isinstance(description, str) else ""
+
+    @property
+    def max_retries(self) -> int | None:
+        """The job's own limit of tries after the first; None: the handler's."""
+        value = self._spec.get("max_retries")
+        return value if type(value) is int else None
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """The job's own limit of run time, 0 for none; None: the handler's."""
+        value = self._spec.get("timeout_seconds")
+        return value if type(value) in (int, float) else None
+
+    @property
+    def queue(self) -> str:
+        """The queue it was submitted to."""
+        return self.lane.partition(":")[0]
+
+    @property
+    def priority(self) -> Priority:
+        """Its priority within the queue."""
+        return _PRIORITIES.get(self.lane.partition(":")[2], Priority.NORMAL)
+
+    @property
+    def attempt(self) -> int:
+        """The number of this try, 1 for the first."""
+        return self.attempts + 1
+
+    @property
+    def created_ms(self) -> int | None:
+        """Milliseconds since the epoch when the request was made, by the client's clock."""
+        value = self._spec.get("created_at")
+        return value if type(value) is int else None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the request was made, by the client's clock."""
+        return _instant(self.created_ms)
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When the record last changed, by the server's clock if it ever did."""
+        changes = (self.started_ms, self.finished_ms, self.updated_ms)
+        return _instant(max((ms for ms in changes if ms is not None), default=self.created_ms))
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """When it is, or was last, due: its schedule or its next retry."""
+        return _instant(self.due_ms)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its latest run was claimed."""
+        return _instant(self.started_ms)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended."""
+        return _instant(self.finished_ms)
+
+    @property
+    def should_stop(self) -> bool:
+        """True once the handler had better come to an end: the daemon drains, or the job is out of time."""
+        return self._context is not None and self._context.should_stop(self)
+
+    def set_progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the job is; shown by ``get_job``. Best effort: never fails because of Redis.
+
+        A note is cut after 1,000 characters. Raises `InvalidJob` for what are no numbers.
+        """
+        progress = check_progress(done, total, note)
+        encoded = encode_valid(progress, "progress")
+        self.progress = progress
+        if self._context is not None:
+            self._context.set_progress(self, encoded)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is known, ready for JSON; instants in ISO 8601."""
+        plain = ("id", "name", "description", "payload", "priority", "queue", "status", "attempts", "recoveries",
+                 "max_retries", "timeout_seconds", "error", "result", "progress")  # fmt: skip
+        instants = ("created_at", "updated_at", "scheduled_for", "started_at", "finished_at")
+        return {name: getattr(self, name) for name in plain} | {
+            name: instant and instant.isoformat(timespec="milliseconds")
+            for name in instants
+            for instant in [getattr(self, name)]
+        }
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.name!r} {self.status}>"
+
+
+def _check_priority(priority: Any) -> Priority:
+    try:
+        return Priority(priority)
+    except ValueError:
+        raise InvalidJob(f"priority {shown(priority)}: want high, normal or low") from None
+
+
+def _wire_due(scheduled_for: datetime | timedelta) -> str:
+    """Milliseconds since the epoch, or ``+N`` for N milliseconds from the server's now."""
+    if isinstance(scheduled_for, timedelta):
+        return f"+{max(0, scheduled_for // timedelta(milliseconds=1))}"
+    return str(max(0, clock.to_ms(scheduled_for)))
+
+
+def _instant(ms: int | None) -> datetime | None:
+    """A datetime, if there is one for that number."""
+    try:
+        return None if ms is None else clock.to_datetime(ms)
+    except OverflowError:
+        return None

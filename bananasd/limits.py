@@ -1,0 +1,175 @@
+"""What a job may be: each check returns the value as it is used from there on, or raises `InvalidJob`."""
+
+import re
+import uuid
+from datetime import datetime, timedelta
+from reprlib import Repr
+from typing import Any
+
+from . import clock
+from .encoding import encode
+from .errors import InvalidJob
+
+SPEC_VERSION = 1
+MAX_PAYLOAD_BYTES = 1024 * 1024
+MAX_DESCRIPTION_CHARACTERS = 10_000
+MAX_NOTE_CHARACTERS = 1_000
+MAX_RETRIES = 1_000_000
+MAX_SECONDS = 100 * 365 * 86400
+"""A century: beyond it a number of seconds is a mistake, and a date may not be one any more."""
+
+# A lone surrogate is no text: it cannot be written as UTF-8.
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
+_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# uuid.UUID takes more than its forms: underscores between the digits, signs, digits of other scripts.
+_ID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
+
+_brief = Repr()
+_brief.maxstring = _brief.maxlong = _brief.maxother = 80
+
+
+def check_name(name: Any) -> str:
+    """A handler's name: 1 to 200 characters, none of them a control character."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidJob(f"name {shown(name)}: want 1 to 200 characters, without control characters")
+    return name
+
+
+def check_queue(queue: Any, what: str = "queue") -> str:
+    """The name of a queue, or of ``what`` else follows the same rule."""
+    if not isinstance(queue, str) or not _QUEUE.fullmatch(queue):
+        raise InvalidJob(f"{what} {shown(queue)}: want 1 to 64 letters, digits, '_' or '-'")
+    return queue
+
+
+def check_id(job_id: Any) -> str:
+    """A job's id, a UUID, in its canonical form: lower case, with dashes."""
+    text = str(job_id) if isinstance(job_id, uuid.UUID) else job_id
+    if not isinstance(text, str) or not _ID.fullmatch(text):
+        raise InvalidJob(f"job id {shown(job_id)}: want a UUID such as {uuid.uuid4()}")
+    return str(uuid.UUID(text))
+
+
+def check_description(description: Any) -> str:
+    """A few words for people."""
+    if not isinstance(description, str):
+        raise InvalidJob(f"description {shown(description)}: want text")
+    if len(description) > MAX_DESCRIPTION_CHARACTERS:
+        raise InvalidJob(
+            f"the description has {len(description):,} characters, at most {MAX_DESCRIPTION_CHARACTERS:,} are taken"
+        )
+    return description
+
+
+def check_max_retries(value: Any) -> int:
+    """A number of tries after the first."""
+    if not _is_whole(value) or not 0 <= value <= MAX_RETRIES:
+        raise InvalidJob(f"max_retries {shown(value)}: want a whole number from 0 to {MAX_RETRIES:,}")
+    return int(value)
+
+
+def check_timeout(value: Any) -> float:
+    """A limit of run time in seconds, 0 for none."""
+    if not _is_number(value) or not 0 <= value <= MAX_SECONDS:
+        raise InvalidJob(
+            f"timeout_seconds {shown(value)}: want seconds, at most a century of them; 0: no limit"
+        )
+    return float(value)
+
+
+def check_time_limit(value: Any, what: str) -> float:
+    """A time in seconds that something may take: more than none, at most a century."""
+    if not _is_number(value) or not 0 < value <= MAX_SECONDS:
+        raise InvalidJob(f"{what} {shown(value)}: want seconds, more than 0 and at most a century of them")
+    return float(value)
+
+
+def check_page(offset: Any, limit: Any, most: int) -> None:
+    """Which part of a list: ``limit`` entries after the first ``offset``."""
+    if not _is_whole(offset) or not _is_whole(limit) or offset < 0 or not 1 <= limit <= most:
+        raise InvalidJob(f"offset {shown(offset)}, limit {shown(limit)}: want 0 or more, and 1 to {most:,}")
+
+
+def check_schedule(scheduled_for: Any) -> datetime | timedelta:
+    """When a job is due: an aware datetime, or a timedelta from its submission; at most a century ahead."""
+    due: datetime | timedelta = scheduled_for
+    if isinstance(due, datetime):
+        ahead = _time_until(due)
+    elif isinstance(due, timedelta):
+        ahead = due
+    else:
+        raise InvalidJob(f"scheduled_for {shown(scheduled_for)}: want an aware datetime or a timedelta")
+    if ahead > timedelta(seconds=MAX_SECONDS):
+        raise InvalidJob(f"scheduled_for {due}: more than a century ahead")
+    return due
+
+
+def check_progress(done: Any, total: Any, note: Any) -> dict[str, Any]:
+    """How far a job is; a long note is cut, for it is no reason to fail a job that runs."""
+    if not _is_number(done) or not (total is None or _is_number(total)) or not isinstance(note, str):
+        raise InvalidJob(
+            f"progress {shown((done, total, note))}: want two numbers, or one and None, and text"
+        )
+    return {"done": done, "total": total, "note": note[:MAX_NOTE_CHARACTERS]}
+
+
+def check_spec(spec: Any) -> None:
+    """What a record must say for a worker to run its job, whoever wrote it."""
+    if not isinstance(spec, dict):
+        raise InvalidJob("its spec is not a JSON object")
+    if spec.get("v") != SPEC_VERSION:
+        raise InvalidJob(f"its spec has version {shown(spec.get('v'))}, this bananasd reads {SPEC_VERSION}")
+    if "payload" not in spec:
+        raise InvalidJob("its spec has no payload")
+    try:
+        check_name(spec.get("name"))
+        if spec.get("max_retries") is not None:
+            check_max_retries(spec["max_retries"])
+        if spec.get("timeout_seconds") is not None:
+            check_timeout(spec["timeout_seconds"])
+    except InvalidJob as error:
+        raise InvalidJob(f"in its spec: {error}") from None
+
+
+def encode_payload(payload: Any) -> bytes:
+    """A payload as JSON."""
+    encoded = encode_valid(payload, "payload")
+    if len(encoded) > MAX_PAYLOAD_BYTES:
+        raise InvalidJob(
+            f"the payload has {len(encoded):,} bytes, at most {MAX_PAYLOAD_BYTES:,} are taken; "
+            "store the data elsewhere and submit where it is"
+        )
+    return encoded
+
+
+def encode_valid(value: Any, what: str) -> bytes:
+    """Any part of a job as JSON."""
+    try:
+        return encode(value, what)
+    except ValueError as error:
+        raise InvalidJob(str(error)) from None
+
+
+def shown(value: Any) -> str:
+    """A wrong value in a message: shortened, and whatever it is."""
+    try:
+        return _brief.repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return f"of type {type(value).__name__}"
+
+
+def _time_until(instant: datetime) -> timedelta:
+    if instant.utcoffset() is None:
+        raise InvalidJob(
+            f"scheduled_for {instant.isoformat()} has no time zone; "
+            "say datetime.now(UTC) + …, or give a timedelta from now"
+        )
+    return timedelta(milliseconds=clock.to_ms(instant) - clock.now_ms())
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

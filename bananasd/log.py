@@ -1,0 +1,176 @@
+"""Logging: one event, one line, as text or JSON, with the job that was running and without secrets."""
+
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from typing import Any, TextIO
+
+from . import clock
+
+_SYSLOG_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+_DEBUG_PRIORITY = 7
+
+# Both take time in proportion to the text, whatever users log: no part of it is looked at twice.
+_URL_WITH_USER = re.compile(r"((?:rediss?|unix)[+\w]{0,20}://[^\s:@/?]*:)(\S+)", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(r"([?&]\w*password=)[^&\s]*", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_process = "bananasd"
+_job: tuple[str, str, int] | None = None
+
+
+def configure(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - as in [log]
+    """Send every record to ``stream`` (standard error), in place of what an earlier call set up.
+
+    ``level``: debug, info, warning, error or critical. ``format``: text, json, or auto, which takes text for a
+    terminal and for systemd's journal, and JSON for everything else.
+    """
+    stream = stream or sys.stderr
+    is_journal = _is_journal(stream)
+    is_text = format == "text" or (format == "auto" and (is_journal or stream.isatty()))
+    handler = _LineHandler(stream)
+    handler.setFormatter(_TextFormatter(is_journal) if is_text else _JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [other for other in root.handlers if not isinstance(other, _LineHandler)] + [handler]
+    root.setLevel(level.upper())
+    logging.setLogRecordFactory(_make_record)
+
+
+def set_process(name: str) -> None:
+    """Name this process in its lines from now on: ``master``, ``worker 3``."""
+    global _process  # noqa: PLW0603 - what this process is
+    _process = name
+
+
+def set_job(job_id: str, name: str, attempt: int) -> None:
+    """Put a job into every record of this process, whichever thread makes it: a worker runs one at a time."""
+    global _job  # noqa: PLW0603 - a plain variable costs the least, and this happens twice a job
+    _job = (job_id, name, attempt)
+
+
+def clear_job() -> None:
+    """No job is running any more."""
+    global _job  # noqa: PLW0603
+    _job = None
+
+
+def mask_url(text: str) -> str:
+    """The text with the password of each Redis URL in it replaced by ``***``."""
+    if "://" not in text:
+        return text
+    return _PASSWORD_OPTION.sub(r"\1***", _URL_WITH_USER.sub(_hide_password, text))
+
+
+def _hide_password(url: re.Match[str]) -> str:
+    # It ends at the last '@': an unescaped password may hold any other character, '@' and '/' included.
+    _, at, host = url[2].rpartition("@")
+    return f"{url[1]}***@{host}" if at else url[0]
+
+
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """Writes lines; nothing that a record holds, and no state of the stream, may raise in the caller."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(record)
+        # A record holds users' objects, whose __str__ may do anything; a line that says so beats no line.
+        except Exception as error:  # noqa: BLE001
+            return super().format(_unformattable(record, error))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """The stream failed. Logging's own way would print the record's arguments there, with their secrets."""
+
+
+class _TextFormatter(logging.Formatter):
+    """``TIME LEVEL PROCESS [id=… name=… attempt=…] LOGGER: MESSAGE``; what follows its first line is indented.
+
+    For the journal each line begins with its priority, which systemd takes off again.
+    """
+
+    def __init__(self, has_priority: bool) -> None:
+        super().__init__()
+        self.has_priority = has_priority
+
+    def format(self, record: logging.LogRecord) -> str:
+        job = _job_of(record)
+        context = " [id={} name={} attempt={}]".format(*job) if job else ""
+        head = f"{_time(record)} {record.levelname.lower()} {_process}{context} {record.name}: "
+        body = "\n".join(filter(None, (record.getMessage(), _traceback(self, record), record.stack_info)))
+        prefix = f"<{_priority(record.levelno)}>" if self.has_priority else ""
+        # Text from users may hold line ends: it must not be able to begin a line that looks like one of ours.
+        return prefix + _escape(mask_url(head + body)).replace("\n", f"\n{prefix}    ")
+
+
+class _JsonFormatter(logging.Formatter):
+    """One object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "process": _process,
+            "pid": record.process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if job := _job_of(record):
+            fields |= {"job_id": job[0], "job_name": job[1], "attempt": job[2]}
+        if error := _traceback(self, record):
+            fields["exception"] = error
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        # Before the encoding: what hides a password in a finished line could take the closing quote with it.
+        return json.dumps(
+            {key: mask_url(value) if isinstance(value, str) else value for key, value in fields.items()}
+        )
+
+
+def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    # At its making, not at its formatting: handlers of users may format it later, when another job runs.
+    record = logging.LogRecord(*args, **kwargs)
+    record.__dict__["bananas_job"] = _job
+    return record
+
+
+def _job_of(record: logging.LogRecord) -> tuple[str, str, int] | None:
+    return record.__dict__.get("bananas_job")
+
+
+def _unformattable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    reason = traceback.format_exception_only(error)[-1].strip()
+    message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+    text = f"log call cannot be formatted at {record.pathname}:{record.lineno}: {reason}: {message}"
+    replaced = {"msg": text, "args": None, "exc_info": None, "stack_info": None}
+    return logging.makeLogRecord(record.__dict__ | replaced)
+
+
+def _time(record: logging.LogRecord) -> str:
+    instant = clock.to_datetime(int(record.created * 1000))
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    # log.exception() where nothing was raised leaves a tuple of three None.
+    return formatter.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else ""
+
+
+def _priority(level: int) -> int:
+    """The priority of syslog, as sd-daemon(3) has it."""
+    return next((priority for least, priority in _SYSLOG_PRIORITIES if level >= least), _DEBUG_PRIORITY)
+
+
+def _escape(text: str) -> str:
+    """Control characters, and halves of characters that no stream can write, made visible; tab and newline stay."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether systemd reads this stream: it says so by the device and inode of the socket it made."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

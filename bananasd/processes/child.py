@@ -1,0 +1,132 @@
+"""The life of a forked child: drop what was the master's, stand alone, run, end without ceremony."""
+
+import ctypes
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from setproctitle import setproctitle
+
+from .. import log
+from . import exits, procfs
+from .board import Row, Word
+
+PR_SET_PDEATHSIG = 1
+ATTENTION = signal.SIGRTMIN
+"""Master to worker: look at the interrupt in your row. Master to scheduler: a child has died."""
+
+logger = logging.getLogger(__name__)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def spawn(
+    title: str,
+    body: Callable[[Row], int],
+    row: Row,
+    drop_inheritance: Callable[[], None],
+    *,
+    death_signal: signal.Signals,
+    oom_score: int,
+) -> int:
+    """Fork a child that runs ``body`` and ends with its result; return its pid.
+
+    Signals stay blocked until the child has dropped the parent's handlers: none can run the wrong one. To be
+    called from the main thread, since the death signal follows the thread that forked.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    parent = os.getpid()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _live(title, body, row, drop_inheritance, parent, death_signal, oom_score)
+        _own_group(pid)
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live(
+    title: str,
+    body: Callable[[Row], int],
+    row: Row,
+    drop_inheritance: Callable[[], None],
+    parent: int,
+    death_signal: signal.Signals,
+    oom_score: int,
+) -> NoReturn:
+    status = exits.SOFTWARE
+    try:
+        drop_inheritance()
+        _stand_alone(parent, death_signal, oom_score)
+        _sign_row(row)
+        _name_process(title)
+        signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        status = body(row)
+    except SystemExit as request:
+        status = request.code if isinstance(request.code, int) else exits.SOFTWARE
+    except Exception:
+        logger.exception("child failed")
+    finally:
+        # Not the interpreter's own end: its atexit functions and buffers are the master's.
+        _flush()
+        os._exit(status)
+
+
+def _stand_alone(parent: int, death_signal: signal.Signals, oom_score: int) -> None:
+    _own_group(0)
+    _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+    if os.getppid() != parent:
+        # The parent died before the line above took effect.
+        os._exit(exits.SOFTWARE)
+    _prefer_for_oom_killer(oom_score)
+    _close_stdin()
+    random.seed()
+
+
+def _sign_row(row: Row) -> None:
+    """The master writes the same, but may be killed before it does."""
+    row.words[Word.PID] = os.getpid()
+    row.words[Word.BORN] = procfs.born(os.getpid()) or 0
+
+
+def _own_group(pid: int) -> None:
+    """So that a child can be killed with all that it started. Both sides do it: whoever comes first."""
+    try:
+        os.setpgid(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _prefer_for_oom_killer(score: int) -> None:
+    """A child is to be killed for memory before its master is; raising the score needs no privilege."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+            if int(file.read()) < score:
+                file.write(str(score))
+    except OSError:
+        pass
+
+
+def _close_stdin() -> None:
+    """A child is not in the terminal's foreground group: reading from it would stop it."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _name_process(title: str) -> None:
+    log.set_process(title)
+    setproctitle(f"bananasd: {title}")
+
+
+def _flush() -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass

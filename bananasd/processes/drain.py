@@ -1,0 +1,109 @@
+"""The orderly end of a daemon: workers, then the scheduler, then the embedded server, all within one deadline."""
+
+import logging
+import os
+import signal
+from enum import IntEnum
+
+from .board import Cause, Kind, Phase
+from .interrupts import kill
+from .slots import Fleet, Slot
+
+INTERRUPT_SECONDS = 5.0
+"""So long before the end running jobs are interrupted …"""
+
+KILL_SECONDS = 2.0
+"""… and so long before it killed with their worker."""
+
+RECOVER_SECONDS = 0.5
+"""The scheduler's last recovery must be over so long before the end."""
+
+logger = logging.getLogger(__name__)
+
+
+class Stage(IntEnum):
+    """Who is being waited for."""
+
+    WORKERS = 1
+    SCHEDULER = 2
+    REDIS = 3
+    OVER = 4
+
+
+KINDS = {Stage.WORKERS: Kind.WORKER, Stage.SCHEDULER: Kind.SCHEDULER, Stage.REDIS: Kind.REDIS}
+
+
+class Drain:
+    """Takes the tree down by ``deadline`` (monotonic seconds), whatever the handlers do."""
+
+    def __init__(self, fleet: Fleet, deadline: float) -> None:
+        self._fleet = fleet
+        self._deadline = deadline
+        self._has_scheduler_left = False
+        self._stage = Stage.WORKERS
+        fleet.board.phase = Phase.DRAINING
+        self._terminate()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no child is left."""
+        return self._stage is Stage.OVER
+
+    def is_interrupting(self, now: float) -> bool:
+        """Whether running jobs have had their time."""
+        return now >= self._deadline - INTERRUPT_SECONDS
+
+    def hurry(self, now: float) -> None:
+        """Go straight to the killing."""
+        self._deadline = min(self._deadline, now + KILL_SECONDS)
+
+    def wants(self, slot: Slot) -> bool:
+        """Whether the slot is still to be kept filled: recovery needs the scheduler, and both the server."""
+        if slot.kind is Kind.SCHEDULER:
+            return self._stage <= Stage.SCHEDULER and not self._has_scheduler_left
+        return slot.kind is Kind.REDIS and self._stage <= Stage.SCHEDULER
+
+    def note_end(self, slot: Slot, code: int) -> None:
+        """A child has ended; a scheduler that ends with 0 while it is asked to leave has recovered everything."""
+        if slot.kind is Kind.SCHEDULER and self._stage is Stage.SCHEDULER and code == 0:
+            self._has_scheduler_left = True
+
+    def step(self, now: float) -> None:
+        """Go on to the next stage when this one is done; kill those for whom the time is over."""
+        if self._stage is Stage.WORKERS and now >= self._deadline - KILL_SECONDS:
+            self._kill()
+        if self._stage is Stage.SCHEDULER and now >= self._deadline - RECOVER_SECONDS:
+            self._give_up_recovery()
+        if self._stage is Stage.REDIS and now >= self._deadline:
+            self._kill()
+        while not self.is_over and self._is_stage_done():
+            self._stage = Stage(self._stage + 1)
+            if self._stage is Stage.SCHEDULER:
+                self._fleet.board.phase = Phase.LEAVING
+            self._terminate()
+
+    def _is_stage_done(self) -> bool:
+        kind = KINDS[self._stage]
+        if self._fleet.running(kind):
+            return False
+        if kind is not Kind.SCHEDULER or self._has_scheduler_left:
+            return True
+        return all(slot.restarts.is_fatal for slot in self._fleet.of(kind))
+
+    def _give_up_recovery(self) -> None:
+        if not self._has_scheduler_left:
+            logger.warning("drain left jobs behind: Redis did not answer; the next start recovers them")
+        self._has_scheduler_left = True
+        self._kill()
+
+    def _terminate(self) -> None:
+        for slot in self._of_stage():
+            os.kill(slot.pid, signal.SIGTERM)
+
+    def _kill(self) -> None:
+        for slot in self._of_stage():
+            if slot.row is not None:
+                kill(slot.row, Cause.STOP)
+
+    def _of_stage(self) -> list[Slot]:
+        return [] if self.is_over else self._fleet.running(KINDS[self._stage])

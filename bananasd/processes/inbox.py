@@ -1,0 +1,62 @@
+"""Signals as data: handlers only note what arrived, the owner reads it when it is ready."""
+
+import os
+import select
+import signal
+from collections import deque
+from collections.abc import Iterable
+from types import FrameType
+
+
+class Inbox:
+    """Takes the given signals of this process; ``fileno`` is readable while something has arrived.
+
+    The noting is done by a Python handler, the waking by a pipe: so nothing is lost if a library takes the wakeup
+    descriptor for itself.
+    """
+
+    def __init__(self, signums: Iterable[signal.Signals]) -> None:
+        self._arrived: deque[int] = deque()
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._signums = list(signums)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for signum in self._signums:
+            signal.signal(signum, self._note)
+
+    def fileno(self) -> int:
+        """For poll and select."""
+        return self._reader
+
+    def wait(self, seconds: float) -> list[int]:
+        """Sleep until a signal arrives or the time is over; return what has arrived, in order."""
+        if not self._arrived and seconds > 0:
+            poll = select.poll()
+            poll.register(self._reader, select.POLLIN)
+            poll.poll(seconds * 1000)
+        return self.take()
+
+    def take(self) -> list[int]:
+        """What has arrived since the last look."""
+        self._empty_pipe()
+        arrived = []
+        while self._arrived:
+            arrived.append(self._arrived.popleft())
+        return arrived
+
+    def close(self) -> None:
+        """Give the signals back to their defaults; for a forked child, which inherits its parent's inbox."""
+        signal.set_wakeup_fd(-1)
+        for signum in self._signums:
+            signal.signal(signum, signal.SIG_DFL)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self._arrived.append(signum)
+
+    def _empty_pipe(self) -> None:
+        try:
+            while os.read(self._reader, 4096):
+                pass
+        except BlockingIOError:
+            pass

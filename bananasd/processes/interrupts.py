@@ -1,0 +1,88 @@
+"""Breaking into jobs that are out of time, have lost their lease, or are in the way of a drain."""
+
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import procfs
+from .board import Cause, Reason, Row, State, Word
+from .child import ATTENTION
+
+REPEAT_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A job that has been told to stop, when, and when last."""
+
+    job: int
+    reason: Reason
+    since: float
+    repeated: float
+
+
+class Interrupter:
+    """Watches the workers' rows. Acts on a job only while its number is the armed one: never on its successor."""
+
+    def __init__(self, grace_seconds: float) -> None:
+        self._grace_seconds = grace_seconds
+        self._asked: dict[int, _Asked] = {}
+
+    def watch(self, rows: Iterable[Row], now: float, *, is_draining: bool) -> None:
+        """Interrupt what has to end; kill what was asked ``grace_seconds`` ago and did not."""
+        living = {}
+        for row in rows:
+            armed = row.words[Word.ARMED]
+            reason = _reason(row, armed, now, is_draining) if armed else None
+            if reason is not None:
+                living[row.generation] = self._pursue(row, armed, reason, now)
+        self._asked = living
+
+    def _pursue(self, row: Row, armed: int, reason: Reason, now: float) -> _Asked:
+        asked = self._asked.get(row.generation)
+        if asked is None or asked.job != armed:
+            _interrupt(row, armed, reason)
+            return _Asked(armed, reason, now, now)
+        if now - asked.since >= self._grace_seconds and reason is not Reason.DRAIN:
+            _kill_for(row, armed, reason)
+        elif now - asked.repeated >= REPEAT_SECONDS:
+            _interrupt(row, armed, reason)
+            asked.repeated = now
+        return asked
+
+
+def kill(row: Row, cause: Cause) -> None:
+    """SIGKILL to the child and all that it started; the row says why, for whoever recovers its jobs."""
+    row.words[Word.CAUSE_JOB] = row.words[Word.JOB]
+    row.words[Word.CAUSE] = cause
+    procfs.kill_group(row.words[Word.PID])
+
+
+def _reason(row: Row, armed: int, now: float, is_draining: bool) -> Reason | None:
+    if row.words[Word.LOST] == armed:
+        return Reason.LEASE_LOST
+    deadline = row.words[Word.DEADLINE_NS]
+    # The armed number again: a deadline that belongs to the next job must not be taken for this one's.
+    if deadline and now * 1e9 >= deadline and row.words[Word.ARMED] == armed:
+        return Reason.TIMEOUT
+    return Reason.DRAIN if is_draining else None
+
+
+def _interrupt(row: Row, armed: int, reason: Reason) -> None:
+    row.words[Word.REASON] = reason
+    row.words[Word.INTERRUPT] = armed
+    os.kill(row.words[Word.PID], ATTENTION)
+
+
+def _kill_for(row: Row, armed: int, reason: Reason) -> None:
+    cause = Cause.LEASE_LOST if reason is Reason.LEASE_LOST else Cause.TIME
+    if row.words[Word.ARMED] != armed or row.state is State.DEAD:
+        return
+    row.words[Word.CAUSE_JOB] = armed
+    row.words[Word.CAUSE] = cause
+    logger.warning("worker killed slot=%r pid=%d cause=%s: its job ignored the interrupt",
+                   row.slot_name, row.words[Word.PID], cause.name.lower())  # fmt: skip
+    procfs.kill_group(row.words[Word.PID])

@@ -1,0 +1,90 @@
+"""One daemon per run_dir, one server per state_dir: files that are locked for as long as somebody lives."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from .. import clock
+from ..errors import AlreadyRunning, DaemonError
+
+LOCK_NAME = "lock"
+STATE_WAIT_SECONDS = 10.0
+LOOK_SECONDS = 0.02
+
+
+def lock_run_dir(run_dir: Path) -> int:
+    """Take the lock of a run_dir and write our pid into it; raises `AlreadyRunning` at once if it is taken.
+
+    The lock ends when the last descriptor of it is closed: a child must close the one it inherits.
+    """
+    descriptor = _open(make_private(run_dir) / LOCK_NAME)
+    if not _try(descriptor):
+        pid = _read_pid(descriptor)
+        os.close(descriptor)
+        raise AlreadyRunning(run_dir, pid)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def lock_state_dir(state_dir: Path) -> int:
+    """Take the lock of a state_dir, which its server keeps too: one that is still dying is waited for."""
+    descriptor = _open(make_private(state_dir) / LOCK_NAME)
+    deadline = clock.deadline_in(STATE_WAIT_SECONDS)
+    while not _try(descriptor):
+        if clock.remaining(deadline) == 0:
+            os.close(descriptor)
+            raise DaemonError(
+                f"another embedded server still uses {state_dir} after {STATE_WAIT_SECONDS:g} s; "
+                "stop its daemon, or give this one a state_dir of its own"
+            )
+        clock.sleep(LOOK_SECONDS)
+    return descriptor
+
+
+def running_pid(run_dir: Path) -> int | None:
+    """The pid of the daemon that holds the lock of this run_dir, None if nobody does."""
+    try:
+        descriptor = os.open(run_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DaemonError(f"{run_dir / LOCK_NAME}: {error.strerror}") from None
+    try:
+        return None if _try(descriptor, fcntl.LOCK_SH) else _read_pid(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_private(directory: Path) -> Path:
+    """Make the directory for this user alone, or check that it is one that nobody else can write to."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.stat()
+    except OSError as error:
+        raise DaemonError(f"{directory}: cannot be used as a directory: {error.strerror}") from None
+    if status.st_uid not in (os.getuid(), 0) or status.st_mode & 0o002:
+        raise DaemonError(
+            f"{directory}: belongs to another user or is writable for all; choose another directory"
+        )
+    return directory
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DaemonError(f"{path}: {error.strerror}") from None
+
+
+def _try(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_pid(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,52 @@
+"""A server that does not answer: tried about once a second, logged ever more rarely."""
+
+import logging
+import random
+
+from .. import clock
+
+LOG_AFTER_SECONDS = (0, 1, 2, 4, 8, 16)
+LOG_EVERY_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Outage:
+    """The current outage, if there is one. Every process has its own."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._lines = 0
+        self._next_line = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the last try failed."""
+        return self._since is not None
+
+    def note_failure(self, error: Exception) -> float:
+        """A try failed; return for how many seconds to wait before the next: none after the first."""
+        now = clock.monotonic()
+        is_first = self._since is None
+        if self._since is None:
+            self._since, self._lines, self._next_line = now, 0, now
+        if now >= self._next_line:
+            self._log(error, now - self._since)
+        return 0.0 if is_first else random.uniform(0.8, 1.2)  # noqa: S311 - spreads the tries of many
+
+    def note_success(self) -> None:
+        """The server has answered."""
+        if self._since is not None:
+            seconds = clock.monotonic() - self._since
+            # A connection that only had to be made anew was no outage.
+            level = logging.INFO if self._lines <= 1 and seconds < 1 else logging.WARNING
+            logger.log(level, "redis back after=%.1fs", seconds)
+            self._since = None
+
+    def _log(self, error: Exception, seconds: float) -> None:
+        logger.warning("redis lost for=%.1fs: %s; trying about once a second", seconds, error)
+        self._lines += 1
+        if self._lines < len(LOG_AFTER_SECONDS):
+            self._next_line += LOG_AFTER_SECONDS[self._lines] - LOG_AFTER_SECONDS[self._lines - 1]
+        else:
+            self._next_line += LOG_EVERY_SECONDS

@@ -1,0 +1,222 @@
+"""One run of a handler: guarded against everything that it may raise, and open to an interrupt only meanwhile."""
+
+import asyncio
+import logging
+import random
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from .. import clock, log
+from ..errors import GiveUp, JobDrained, JobInterrupted, JobTimeout, LeaseLost, RetryLater
+from ..handlers import HandlerSpec, Registry
+from ..job import Job, RunContext, encode_result, read_spec
+from ..retry import RetryPolicy
+from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
+from ..store.store import Claimed
+from .board import JobView, Reason, Row, Word
+
+MAX_ERROR_CHARACTERS = 4000
+
+logger = logging.getLogger(__name__)
+
+_NOTHING = object()
+_ARMED, _DONE, _FAILED, _INTERRUPT, _REASON = (
+    int(word) for word in (Word.ARMED, Word.DONE, Word.FAILED, Word.INTERRUPT, Word.REASON)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for jobs whose handlers say nothing else."""
+
+    timeout_seconds: float
+    retry: RetryPolicy
+    result_bytes: int
+
+
+class Performer:
+    """Runs claimed jobs, one after the other, and says how each ended."""
+
+    def __init__(
+        self,
+        row: Row,
+        registry: Registry,
+        rules: Rules,
+        context: RunContext,
+        declared_max_retries: Callable[[str], int | None],
+    ) -> None:
+        self.has_interrupted = False
+        """Whether an interrupt was raised: it may have left locks held, so this process should end soon."""
+        self._row = row
+        self._registry = registry
+        self._rules = rules
+        self._context = context
+        self._declared_max_retries = declared_max_retries
+        self._armed = 0
+        self._number = 0
+
+    def attend(self, signum: int, frame: FrameType | None) -> None:
+        """The signal handler: break into the handler's call, if it is the very one that is meant.
+
+        A signal may be late: the number in the row must be that of the call that is running now.
+        """
+        words = self._row.words
+        if self._armed and words[_INTERRUPT] == self._armed:
+            self.has_interrupted = True
+            raise _interrupt_for(Reason(words[_REASON]))
+
+    def perform(self, claimed: Claimed, holder: str) -> Outcome:
+        """Run one job; every way in which that can end is an outcome."""
+        try:
+            job = self._read(claimed)
+        except ValueError as error:
+            return Buried(holder, claimed.job_id, claimed.run, f"the job cannot be run: {error}")
+        spec = self._registry.get(job.name)
+        if spec is None:
+            max_retries = self._declared_max_retries(job.name)
+            return self._fail(job, holder, f"no handler is loaded for the name {job.name!r}", max_retries)
+        return self._run(job, spec, holder)
+
+    def _read(self, claimed: Claimed) -> Job:
+        spec = read_spec(claimed.spec)
+        job = Job.claimed(
+            claimed.job_id,
+            spec,
+            claimed.lane,
+            (claimed.run, claimed.attempts, claimed.recoveries),
+            claimed.due_ms,
+        )
+        job.bind(self._context)
+        return job
+
+    def _run(self, job: Job, spec: HandlerSpec, holder: str) -> Outcome:
+        self._begin(job, spec)
+        log.set_job(job.id, job.name, job.attempt)
+        started = clock.monotonic()
+        result = _NOTHING
+        try:
+            try:
+                self._armed = self._row.words[_ARMED] = self._number
+                result = call(spec, job)
+            finally:
+                self._armed = 0
+                self._row.words[_ARMED] = 0
+        except JobInterrupted as interrupt:
+            # It may have come between any two steps above.
+            self._armed = 0
+            self._row.words[_ARMED] = 0
+            if result is _NOTHING:
+                return self._interrupted(job, spec, holder, interrupt)
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit included
+            return self._raised(job, spec, holder, error)
+        finally:
+            log.clear_job()
+        return self._returned(job, holder, result, started)
+
+    def _begin(self, job: Job, spec: HandlerSpec) -> None:
+        self._number += 1
+        timeout = _first(job.timeout_seconds, spec.timeout_seconds, self._rules.timeout_seconds)
+        started_ns = clock.monotonic_ns()
+        deadline_ns = started_ns + int(timeout * 1e9) if timeout else 0
+        later = 0
+        if deadline_ns:
+            delay_ms = self._delay_ms(job, spec.max_retries)
+            later = 0 if delay_ms is None else delay_ms + 1
+        self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later))
+
+    def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
+        try:
+            encoded = encode_result(result, self._rules.result_bytes)
+        except ValueError as error:
+            # The work is done: doing it again could not make the result any better.
+            return self._bury(job, holder, f"the handler returned, but {error}")
+        self._row.words[_DONE] += 1
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("job completed id=%s name=%s attempt=%d ms=%.0f",
+                        job.id, job.name, job.attempt, (clock.monotonic() - started) * 1000)  # fmt: skip
+        return Completed(holder, job.id, job.run, encoded)
+
+    def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
+        if isinstance(error, GiveUp):
+            return self._bury(job, holder, f"the handler gave up: {error}")
+        if isinstance(error, RetryLater):
+            delay_ms = max(0, int(error.seconds * 1000))
+            return self._fail(job, holder, f"RetryLater: {error}", spec.max_retries, delay_ms)
+        return self._fail(job, holder, error_text(error), spec.max_retries)
+
+    def _interrupted(self, job: Job, spec: HandlerSpec, holder: str, interrupt: JobInterrupted) -> Outcome:
+        if isinstance(interrupt, JobTimeout):
+            return self._fail(job, holder, error_text(interrupt), spec.max_retries)
+        logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(interrupt).__name__)
+        return Released(holder, job.id, job.run)
+
+    def _fail(
+        self,
+        job: Job,
+        holder: str,
+        error: str,
+        declared_max_retries: int | None,
+        wanted_delay_ms: int | None = None,
+    ) -> Outcome:
+        """A failed attempt: another one after a delay, or none if there were enough."""
+        delay_ms = self._delay_ms(job, declared_max_retries)
+        if delay_ms is None:
+            return self._bury(job, holder, error)
+        self._row.words[_FAILED] += 1
+        delay_ms = delay_ms if wanted_delay_ms is None else wanted_delay_ms
+        logger.warning("job failed id=%s name=%s attempt=%d retry_in_ms=%d error=%s",
+                       job.id, job.name, job.attempt, delay_ms, _last_line(error))  # fmt: skip
+        return Retried(holder, job.id, job.run, delay_ms, error)
+
+    def _bury(self, job: Job, holder: str, error: str) -> Outcome:
+        self._row.words[_FAILED] += 1
+        logger.error(
+            "job dead id=%s name=%s attempt=%d error=%s", job.id, job.name, job.attempt, _last_line(error)
+        )
+        return Buried(holder, job.id, job.run, error)
+
+    def _delay_ms(self, job: Job, declared_max_retries: int | None) -> int | None:
+        """Milliseconds until the attempt after this one, None if there is none."""
+        limit = _first(job.max_retries, declared_max_retries, self._rules.retry.max_retries)
+        if job.attempt > limit:
+            return None
+        return int(self._rules.retry.delay_seconds(job.attempt, random.random) * 1000)
+
+
+def perform_inline(spec: HandlerSpec, job: Job) -> Any:
+    """Run a handler here and now, without a worker: no time limit, and what it raises is raised."""
+    return call(spec, job)
+
+
+def call(spec: HandlerSpec, job: Job) -> Any:
+    """Call a handler; an ``async def`` one runs to its end in an event loop of its own."""
+    return asyncio.run(spec.function(job)) if spec.is_async else spec.function(job)
+
+
+def error_text(error: BaseException) -> str:
+    """The end of the traceback, which is where the reason stands."""
+    try:
+        text = "".join(traceback.format_exception(error)).rstrip()
+    except Exception:  # noqa: BLE001 - an exception whose own text raises
+        text = f"{type(error).__name__} (its text cannot be shown)"
+    text = text if len(text) <= MAX_ERROR_CHARACTERS else "…" + text[-MAX_ERROR_CHARACTERS:]
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _interrupt_for(reason: Reason) -> JobInterrupted:
+    if reason is Reason.TIMEOUT:
+        return JobTimeout("the job ran longer than its timeout")
+    if reason is Reason.DRAIN:
+        return JobDrained("the daemon stops")
+    return LeaseLost("this node was cut off and its jobs were given to others")
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _last_line(text: str) -> str:
+    return text.rpartition("\n")[2]

@@ -1,0 +1,165 @@
+"""Recovery: what dead workers, dead daemons and lost nodes held goes back to its lanes. Its one owner is the scheduler.
+
+It reads the holders first, then the boards: a worker writes its trip into its row before it enters, so no holder that
+is fresh can be taken for a stray.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..store.store import Charge, Recovery, Store, node_of
+from . import procfs
+from .board import Board, Cause, Head, Kind, Row, State, Word, boards_in
+from .exits import describe_wait_status
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """``lease_ms`` as the store has it; ``max_recoveries`` lost runs end a job."""
+
+    lease_ms: int
+    max_recoveries: int
+
+
+class Recoverer:
+    """Recovers this node's dead children, dead daemons of this run_dir, and nodes whose lease has ended."""
+
+    def __init__(self, store: Store, board: Board, terms: Terms) -> None:
+        self._store = store
+        self._board = board
+        self._terms = terms
+
+    def recover_all(self) -> bool:
+        """One round over everything; whether it has to be repeated soon, for a daemon that is still dying."""
+        holders = self._store.holders()
+        local = self._other_boards()
+        self._recover_own(holders)
+        is_dying = [not self._recover_board(board, holders) for board in local]
+        self._recover_lost_nodes(holders, {self._board.node, *(board.node for board in local)})
+        return any(is_dying)
+
+    def recover_own(self) -> None:
+        """This node alone; at the end of a drain."""
+        self._recover_own(self._store.holders())
+
+    # (a) This node
+
+    def _recover_own(self, holders: Iterable[str]) -> None:
+        node = self._board.node
+        rows = {row.generation: row for row in self._board.used_rows()}
+        for holder in holders:
+            if node_of(holder) == node:
+                self._recover_holder(holder, rows.get(generation_of(holder)))
+        for row in rows.values():
+            if row.state is State.DEAD and row.generation:
+                # Its present holder, if that entered after the holders were read, then nothing more to come.
+                self._recover_holder(row.holder(node), row)
+                row.words[Word.RECOVERED] = 1
+
+    def _recover_holder(self, holder: str, row: Row | None) -> None:
+        if row is not None and row.holder(self._board.node) == holder:
+            if row.state is not State.DEAD:
+                return
+            self._recover(holder, charge_for(row))
+        elif row is None or row.state is State.DEAD or trip_of(holder) < row.words[Word.TRIP]:
+            # A late enter, an earlier trip, or a server that lost its last second: no run is known to be lost.
+            self._recover(holder, Charge())
+
+    # (b) Other daemons of this run_dir, dead since we have the lock
+
+    def _other_boards(self) -> list[Board]:
+        paths = [path for path in boards_in(self._board.path.parent) if path != self._board.path]
+        return [board for board in map(Board.open, paths) if board is not None]
+
+    def _recover_board(self, board: Board, holders: Iterable[str]) -> bool:
+        """Whether it is done with: all its processes were gone."""
+        rows = {row.generation: row for row in board.used_rows() if row.kind is not Kind.REDIS}
+        if board.is_of_this_boot:
+            living = [row for row in rows.values() if row.state is not State.DEAD]
+            if not all(procfs.is_gone(row.words[Word.PID], row.words[Word.BORN]) for row in living):
+                return False
+            for row in rows.values():
+                procfs.kill_group_leftovers(row.words[Word.PID], board.head[Head.SESSION])
+        for holder in holders:
+            if node_of(holder) == board.node:
+                found = rows.get(generation_of(holder))
+                is_last_trip = found is not None and found.holder(board.node) == holder
+                self._recover(holder, charge_for(found) if found and is_last_trip else Charge())
+        self._store.leave(board.node)
+        board.delete()
+        logger.info("daemon recovered node=%s: it ended without its drain", board.node)
+        return True
+
+    # (c) Any other node, by lease alone
+
+    def _recover_lost_nodes(self, holders: Iterable[str], known: set[str]) -> None:
+        for holder in holders:
+            if node_of(holder) not in known:
+                cause = f"its node {node_of(holder)} was lost"
+                self._recover(holder, Charge.everything(cause), judge=self._board.node)
+
+    def _recover(self, holder: str, charge: Charge, judge: str = "") -> None:
+        recovery = self._store.recover(
+            holder,
+            charge,
+            max_recoveries=self._terms.max_recoveries,
+            judge=judge,
+            lease_ms=self._terms.lease_ms,
+        )
+        if not recovery.is_refused:
+            _log(holder, charge, recovery)
+
+
+def charge_for(row: Row) -> Charge:
+    """What the row of a child that has ended says of the job that it ran."""
+    job = row.job()
+    cause = Cause(row.words[Word.CAUSE])
+    if job is None or cause in (Cause.STOP, Cause.LEASE_LOST, Cause.STUCK):
+        return Charge()
+    if cause is Cause.TIME:
+        if row.words[Word.CAUSE_JOB] != job.number:
+            # It had gone on to another job just then, which is not to blame.
+            return Charge()
+        seconds = (job.deadline_ns - job.started_ns) / 1e9
+        text = f"it ran longer than its timeout of {seconds:g} s, ignored the interrupt, and was killed"
+        return Charge.failed(job.job_id, text, job.later - 1)
+    if row.state is State.DEAD:
+        return Charge.lost(
+            job.job_id, f"its worker ended in the job: {describe_wait_status(row.words[Word.EXIT])}"
+        )
+    return Charge.lost(job.job_id, "its worker was killed together with its daemon")
+
+
+def generation_of(holder: str) -> int:
+    """The number of the child in a holder's name, 0 if it has none."""
+    return _numbers(holder)[0]
+
+
+def trip_of(holder: str) -> int:
+    """The number of the trip in a holder's name."""
+    return _numbers(holder)[1]
+
+
+def _numbers(holder: str) -> tuple[int, int]:
+    try:
+        generation, trip = holder.rpartition("/")[2].split(".")
+        return int(generation), int(trip)
+    except ValueError:
+        return 0, 0
+
+
+def _log(holder: str, charge: Charge, recovery: Recovery) -> None:
+    for job_id in recovery.dead:
+        logger.error("job dead id=%s holder=%s error=%s", job_id, holder, charge.cause or "unreadable")
+    for job_id in recovery.retried:
+        logger.warning("job failed id=%s holder=%s error=%s", job_id, holder, charge.cause)
+    if recovery.requeued:
+        logger.warning(
+            "jobs recovered holder=%s jobs=%d cause=%s",
+            holder,
+            len(recovery.requeued),
+            charge.cause or "none",
+        )

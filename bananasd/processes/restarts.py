@@ -1,0 +1,43 @@
+"""When a slot may start again: at once, after a growing pause, or never."""
+
+from dataclasses import dataclass
+
+EARLY_SECONDS = 5.0
+"""A child that dies outside a job within this time of coming up has crashed, not worked."""
+
+CRASH_LIMIT = 8
+
+
+@dataclass(slots=True)
+class Restarts:
+    """The crash history of one slot. ``limit`` crashes in a row make it fatal; None: it never is."""
+
+    cap_seconds: float = 60.0
+    limit: int | None = CRASH_LIMIT
+    crashes: int = 0
+    not_before: float = 0.0
+    is_final: bool = False
+    """It said that it can never work (exit code 78)."""
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether there is no use in starting it again."""
+        return self.is_final or (self.limit is not None and self.crashes >= self.limit)
+
+    def note_crash(self, now: float) -> None:
+        """It died before it was up, or soon after: the first restart is immediate, then 1, 2, 4 … seconds."""
+        self.crashes += 1
+        pause = 0.0 if self.crashes == 1 else min(2.0 ** (self.crashes - 2), self.cap_seconds)
+        self.not_before = now + pause
+
+    def note_other_end(self, now: float) -> None:
+        """It ended after honest work: the row of crashes is broken."""
+        self.crashes = 0
+        self.not_before = now
+
+
+def is_crash(up_seconds: float | None, *, was_in_job: bool, has_left: bool) -> bool:
+    """Whether a death counts. ``up_seconds`` is None for a child that never was up."""
+    if was_in_job or has_left:
+        return False
+    return up_seconds is None or up_seconds < EARLY_SECONDS

@@ -1,0 +1,118 @@
+"""A slot: what should run in one place of the master's table, and what has become of it."""
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from .board import Board, Kind, Row, State
+from .restarts import Restarts
+
+WORKER_OOM_SCORE = 500
+
+
+@dataclass(slots=True)
+class Slot:
+    """One place in the table; it outlives its pids.
+
+    ``body`` is what the child runs. ``is_ready``, where given, tells from outside that the child is up; else the
+    child says so in its row.
+    """
+
+    kind: Kind
+    number: int
+    body: Callable[[Row], int]
+    restarts: Restarts
+    is_ready: Callable[[], bool] | None = None
+    row: Row | None = None
+    pid: int = 0
+    up_since: float | None = None
+    spawned: int = 0
+    is_retired: bool = False
+
+    @property
+    def name(self) -> str:
+        """``worker 3``, ``scheduler``, ``redis``."""
+        kind = self.kind.name.lower()
+        return f"{kind} {self.number}" if self.kind is Kind.WORKER else kind
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a child is there that has not been reaped."""
+        return self.pid != 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its child does its work."""
+        return self.is_running and self.up_since is not None
+
+    @property
+    def death_signal(self) -> signal.Signals:
+        """What the kernel sends the child when the master dies: the server is to close its file in peace."""
+        return signal.SIGTERM if self.kind is Kind.REDIS else signal.SIGKILL
+
+    @property
+    def oom_score(self) -> int:
+        """How much sooner than the master the child is killed when memory runs out."""
+        return WORKER_OOM_SCORE if self.kind is Kind.WORKER else 0
+
+    def may_start(self, now: float) -> bool:
+        """Whether it is time to start a child here."""
+        return (
+            not (self.is_running or self.is_retired or self.restarts.is_fatal)
+            and now >= self.restarts.not_before
+        )
+
+    def notice_up(self, now: float) -> bool:
+        """Look whether the child has come up since the last look."""
+        if not self.is_running or self.up_since is not None or self.row is None:
+            return False
+        if self.is_ready is not None and self.row.state is State.STARTING and self.is_ready():
+            self.row.state = State.UP
+        if self.row.state is State.STARTING:
+            return False
+        self.up_since = now
+        return True
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All slots of a daemon, in the order in which they are started."""
+
+    slots: list[Slot]
+    board: Board
+    generations: int = field(default=0)
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self.slots)
+
+    def of(self, kind: Kind) -> list[Slot]:
+        """The slots of a kind."""
+        return [slot for slot in self.slots if slot.kind is kind]
+
+    def running(self, *kinds: Kind) -> list[Slot]:
+        """The slots of these kinds whose child has not been reaped."""
+        return [slot for slot in self.slots if slot.kind in kinds and slot.is_running]
+
+    def with_pid(self, pid: int) -> Slot | None:
+        """The slot whose child has this pid."""
+        return next((slot for slot in self.slots if slot.pid == pid), None)
+
+    def next_generation(self) -> int:
+        """The number of the next child; never used twice."""
+        self.generations += 1
+        return self.generations
+
+    @property
+    def is_up(self) -> bool:
+        """Whether every slot's child does its work."""
+        return all(slot.is_up for slot in self.slots)
+
+    def fatal_end(self) -> Slot | None:
+        """A slot without which there is no use in going on: the last worker, the scheduler, the server."""
+        workers = self.of(Kind.WORKER)
+        for slot in self.slots:
+            if slot.restarts.is_fatal and (
+                slot.kind is not Kind.WORKER or all(w.restarts.is_fatal for w in workers)
+            ):
+                return slot
+        return None

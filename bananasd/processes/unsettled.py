@@ -1,0 +1,32 @@
+"""The outcomes that the server has not acknowledged yet; either thread of a worker may send them."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..store.outcomes import Outcome
+
+T = TypeVar("T")
+
+
+class Unsettled:
+    """One list. Adding is for whoever has an outcome; sending is for one at a time."""
+
+    def __init__(self) -> None:
+        self._outcomes: list[Outcome] = []
+        self._sending = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def add(self, outcome: Outcome) -> None:
+        """Remember it until it is acknowledged."""
+        self._outcomes.append(outcome)
+
+    def send(self, trip: Callable[[list[Outcome]], T]) -> T:
+        """Call ``trip`` with all outcomes there are; when it returns they are settled, when it raises they stay."""
+        with self._sending:
+            outcomes = self._outcomes[:]
+            answer = trip(outcomes)
+            del self._outcomes[: len(outcomes)]
+        return answer

@@ -1,0 +1,233 @@
+"""The worker: claim → perform → settle, over one held connection, for as long as it is wanted."""
+
+import gc
+import logging
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+import orjson
+from setproctitle import setproctitle
+
+from .. import clock
+from ..errors import ConnectionFailed, HandlersError
+from ..handlers import Registry
+from ..store.access import Access, WakeUp
+from ..store.keys import Lane
+from ..store.outcomes import Outcome, Released
+from ..store.store import Claim, Claimed
+from . import exits
+from .batch import BatchSize
+from .board import Row, State, Word
+from .child import ATTENTION
+from .helper import Helper
+from .inbox import Inbox
+from .outage import Outage
+from .performance import Performer, Rules
+from .run_context import WorkerRunContext
+from .unsettled import Unsettled
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a worker works: its node, the lanes that it serves, and what holds for their jobs."""
+
+    node: str
+    lanes: Sequence[Lane]
+    lease_ms: int
+    rules: Rules
+
+
+def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access) -> int:
+    """Load the handlers and work; the life of a worker's process."""
+    try:
+        registry = load_handlers()
+    except HandlersError as error:
+        for problem in error.problems:
+            logger.error("handlers broken: %s", problem)
+        return exits.CONFIG
+    gc.collect()
+    gc.freeze()
+    return Worker(row, post, registry, access).run()
+
+
+class Worker:
+    """A worker has a row, a store, a registry; its holder's name changes with every trip."""
+
+    def __init__(self, row: Row, post: Post, registry: Registry, access: Access) -> None:
+        self._row = row
+        self._post = post
+        self._registry = registry
+        self._access = access
+        self._open_connection()
+        self._unstarted: deque[Claimed] = deque()
+        self._unsettled = Unsettled()
+        self._helper = Helper(self._unstarted, self._unsettled, access.store)
+        self._outage = Outage()
+        self._batch = BatchSize()
+        self._is_draining = False
+        self._is_entered = False
+        self._shown = ""
+        self._context = WorkerRunContext(row, access.store, lambda: self._is_draining)
+        self._performer = Performer(row, registry, post.rules, self._context, self._declared_max_retries)
+
+    def run(self) -> int:
+        """Work until told to drain, or until a job was interrupted; return the exit status."""
+        self._come_up()
+        while not self._is_draining and not self._performer.has_interrupted:
+            try:
+                if not self._is_entered:
+                    self._enter()
+                self._work_once()
+            except ConnectionFailed as error:
+                self._lose_server(error)
+        return self._leave()
+
+    def _come_up(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._inbox = Inbox([signal.SIGTERM])
+        signal.signal(signal.SIGTERM, self._note_drain)
+        signal.signal(ATTENTION, self._performer.attend)
+        self._row.state = State.UP
+        self._show("idle")
+
+    def _note_drain(self, signum: int, frame: FrameType | None) -> None:
+        self._is_draining = True
+        self._row.state = State.DRAINING
+
+    # One trip to Redis, until it breaks
+
+    @property
+    def _holder(self) -> str:
+        return self._row.holder(self._post.node)
+
+    def _enter(self) -> None:
+        """Close the last trip's account, whatever was left in doubt by it, and begin the next one."""
+        self._close_account()
+        # The board first: the scheduler takes a holder that no row names for a stray.
+        self._row.words[Word.TRIP] += 1
+        self._context.holder = self._holder
+        self._store.enter(self._holder, self._post.node, self._post.lease_ms, self._policies())
+        self._is_entered = True
+        self._outage.note_success()
+
+    def _close_account(self) -> None:
+        """Report every outcome under the holder it belongs to; put back what a lost reply had claimed."""
+        self._unstarted.clear()
+        self._settle()
+        if self._row.words[Word.TRIP]:
+            self._store.recover(self._holder)
+
+    def _lose_server(self, error: ConnectionFailed) -> None:
+        """Never guess what a broken trip has done: the next one asks."""
+        self._is_entered = False
+        self._inbox.wait(self._outage.note_failure(error))
+
+    def _open_connection(self) -> None:
+        connection = self._access.connect()
+        self._store = self._access.store(connection)
+        self._wake_up = WakeUp(connection, self._access.namespace)
+
+    def _declared_max_retries(self, name: str) -> int | None:
+        """What another worker, which has a handler for this name, said of its retries."""
+        policy = self._store.handler_policy(name)
+        return orjson.loads(policy).get("max_retries") if policy else None
+
+    def _policies(self) -> dict[str, bytes]:
+        return {
+            spec.name: orjson.dumps(
+                {"max_retries": spec.max_retries, "timeout_seconds": spec.timeout_seconds}
+            )
+            for spec in self._registry
+        }
+
+    # Claim, perform, settle
+
+    def _work_once(self) -> None:
+        claim = self._settle_and_claim()
+        if claim.is_gone:
+            self._is_entered = False
+        elif claim.jobs:
+            self._perform(claim.jobs)
+        elif not claim.is_cut:
+            self._wait_for_work()
+
+    def _settle_and_claim(self) -> Claim:
+        def trip(outcomes: list[Outcome]) -> tuple[list[str], Claim]:
+            return self._store.settle_and_claim(
+                outcomes, self._holder, self._post.node, self._post.lanes, self._batch.jobs
+            )
+
+        refused, claim = self._unsettled.send(trip)
+        self._note_settled(refused)
+        return claim
+
+    def _settle(self) -> None:
+        if len(self._unsettled):
+            self._note_settled(self._unsettled.send(self._store.settle))
+
+    def _note_settled(self, refused: list[str]) -> None:
+        self._row.words[Word.JOB] = 0
+        for job_id in refused:
+            logger.warning("outcome refused id=%s: the job is no longer held by this run", job_id)
+
+    def _perform(self, jobs: list[Claimed]) -> None:
+        holder = self._holder
+        self._show("busy")
+        self._unstarted.extend(jobs)
+        if len(jobs) > 1:
+            self._helper.note_batch(holder)
+        began = clock.monotonic()
+        performed = self._perform_all(holder)
+        if performed:
+            self._batch.note(performed, clock.monotonic() - began)
+
+    def _perform_all(self, holder: str) -> int:
+        """Run what is left in the deque; what a drain or an interrupt finds unstarted is released."""
+        performed = 0
+        while self._unstarted:
+            try:
+                claimed = self._unstarted.popleft()
+            except IndexError:
+                break  # the helper was quicker
+            if self._is_draining or self._performer.has_interrupted:
+                self._unsettled.add(Released(holder, claimed.job_id, claimed.run))
+                continue
+            self._helper.note_job(clock.monotonic())
+            self._unsettled.add(self._performer.perform(claimed, holder))
+            performed += 1
+        return performed
+
+    def _wait_for_work(self) -> None:
+        self._show("idle")
+        self._wake_up.wait_for_work(self._post.lanes, self._inbox.fileno())
+        self._inbox.take()
+
+    def _show(self, what: str) -> None:
+        if what != self._shown:
+            self._shown = what
+            setproctitle(f"bananasd: {self._row.slot_name} [{what}]")
+
+    # The end
+
+    def _leave(self) -> int:
+        """Report everything and give back what is held, for as long as it takes; the master has its own clock."""
+        if self._performer.has_interrupted:
+            # The interrupt may have left a reply unread.
+            self._open_connection()
+        while True:
+            try:
+                self._close_account()
+                self._row.words[Word.TRIP] = 0
+                break
+            except ConnectionFailed as error:
+                seconds = self._outage.note_failure(error)
+                if self._is_draining and not len(self._unsettled):
+                    break  # nothing to report: the scheduler puts back what is held
+                self._inbox.wait(seconds)
+        self._row.state = State.LEFT
+        return 0

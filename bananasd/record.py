@@ -1,0 +1,55 @@
+"""What stands in the record of a job. Other languages and versions write records too: nothing read is certain."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from .encoding import encode
+from .limits import check_spec
+
+
+def read_spec(text: bytes | None, *, strict: bool = True) -> dict[str, Any]:
+    """The immutable part of a record.
+
+    Strict, as a worker reads it: ``ValueError`` tells why it cannot be run. Else what can be shown of it, and be it
+    nothing.
+    """
+    try:
+        spec = orjson.loads(text or b"")
+    except orjson.JSONDecodeError as error:
+        if strict:
+            raise ValueError(f"its spec is not JSON ({error})") from None
+        return {}
+    if strict:
+        check_spec(spec)
+    return spec if isinstance(spec, dict) else {}
+
+
+def encode_result(value: Any, limit_bytes: int) -> bytes:
+    """A handler's result as JSON, empty for None; ValueError if it is none or longer than the limit."""
+    if value is None:
+        return b""
+    encoded = encode(value, "result")
+    if len(encoded) > limit_bytes:
+        raise ValueError(f"the result has {len(encoded):,} bytes, at most {limit_bytes:,} are kept")
+    return encoded
+
+
+def text_of(record: Mapping[bytes, bytes], field: bytes) -> str | None:
+    value = record.get(field)
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def number_of(record: Mapping[bytes, bytes], field: bytes) -> int | None:
+    try:
+        return int(record[field])
+    except (KeyError, ValueError):
+        return None
+
+
+def json_of(record: Mapping[bytes, bytes], field: bytes) -> Any:
+    try:
+        return orjson.loads(record[field])
+    except (KeyError, orjson.JSONDecodeError):
+        return None

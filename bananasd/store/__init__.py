@@ -1,0 +1,1 @@
+"""The only code that knows Redis: connections, keys, scripts, and one method per transition."""

@@ -1,0 +1,98 @@
+"""Every key of a namespace: its name, and what it holds. docs/protocol.md says it in prose."""
+
+from dataclasses import dataclass, field
+
+from ..job import Priority
+from ..limits import check_queue
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One priority of one queue; written ``QUEUE:PRIORITY`` in records."""
+
+    queue: str
+    priority: Priority
+
+    def __str__(self) -> str:
+        return f"{self.queue}:{self.priority}"
+
+
+def lanes_of(queues: tuple[str, ...]) -> tuple[Lane, ...]:
+    """The lanes of these queues in the order of claiming: priority before the order of queues."""
+    return tuple(Lane(check_queue(queue), priority) for priority in Priority for queue in queues)
+
+
+def check_namespace(namespace: str) -> str:
+    """A namespace's name; it follows the rule of queues."""
+    return check_queue(namespace, "namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of a namespace's keys. They share a hash tag, so that all lie in one slot of a cluster."""
+
+    namespace: str
+    prefix: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", f"{{bananas:{self.namespace}}}:")
+
+    def job(self, job_id: str) -> str:
+        """Hash: the record of a job."""
+        return f"{self.prefix}job:{job_id}"
+
+    def ready(self, lane: Lane) -> str:
+        """List: ids to run, the next one first; may hold ids of cancelled jobs (tombstones)."""
+        return f"{self.prefix}ready:{lane}"
+
+    def wake(self, lane: Lane) -> str:
+        """List: at most one token, "there is work in this lane"."""
+        return f"{self.prefix}wake:{lane}"
+
+    def held(self, holder: str) -> str:
+        """List: ids that this holder has claimed, in the order in which it runs them."""
+        return f"{self.prefix}held:{holder}"
+
+    def node(self, node: str) -> str:
+        """Hash: beat_at, alive_since and, as JSON, what the node says of itself."""
+        return f"{self.prefix}node:{node}"
+
+    @property
+    def wake_scheduled(self) -> str:
+        """List: at most one token, "there is an earlier due time"."""
+        return f"{self.prefix}wake:scheduled"
+
+    @property
+    def holders(self) -> str:
+        """Set: the holders that may claim and settle."""
+        return f"{self.prefix}holders"
+
+    @property
+    def scheduled(self) -> str:
+        """Sorted set: ids by due time."""
+        return f"{self.prefix}scheduled"
+
+    @property
+    def dead(self) -> str:
+        """Sorted set: ids of the dead letters by time of death."""
+        return f"{self.prefix}dead"
+
+    @property
+    def handlers(self) -> str:
+        """Hash: handler name → its policy as JSON, as the workers declared it when they entered."""
+        return f"{self.prefix}handlers"
+
+    @property
+    def nodes(self) -> str:
+        """Sorted set: nodes by the end of their lease."""
+        return f"{self.prefix}nodes"
+
+    @property
+    def queues(self) -> str:
+        """Set: every queue that ever had a job ready."""
+        return f"{self.prefix}queues"
+
+    @property
+    def stats(self) -> str:
+        """Hash: counters since the namespace began."""
+        return f"{self.prefix}stats"

@@ -1,0 +1,22 @@
+-- beat: extend a node's lease, keep what it says of itself, and tell which of its holders are no longer admitted.
+--
+-- alive_since is the start of an unbroken row of beats: it begins anew when the last beat is more than half a lease old.
+-- Times from the future (the server's clock was set back) count as now.
+--
+-- KEYS  1 nodes   2 node hash   3 holders
+-- ARGV  1 node   2 lease in ms   3 what it says of itself, as JSON   4.. holders to look for
+-- Returns those of the given holders that are not admitted.
+--!include now
+redis.call('ZREM', KEYS[1], '')
+local now, lease = now_ms(), tonumber(ARGV[2])
+local f = redis.call('HMGET', KEYS[2], 'beat_at', 'alive_since')
+local last = math.min(tonumber(f[1]) or 0, now)
+local alive_since = math.min(tonumber(f[2]) or now, now)
+if now - last > lease / 2 then alive_since = now end
+redis.call('HSET', KEYS[2], 'beat_at', now, 'alive_since', alive_since, 'about', ARGV[3])
+redis.call('ZADD', KEYS[1], now + lease, ARGV[1])
+local gone = {}
+for i = 4, #ARGV do
+  if redis.call('SISMEMBER', KEYS[3], ARGV[i]) == 0 then gone[#gone + 1] = ARGV[i] end
+end
+return gone

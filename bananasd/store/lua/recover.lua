@@ -1,0 +1,94 @@
+-- recover: end a holder that is gone (or left by its own worker) and put what it held back to the front of its lanes.
+--
+-- The holder is removed in the call that empties its list: a late claim of a dead or frozen worker finds no holder.
+-- Of a list over 1000 ids it takes 1000 and is to be called again.
+--
+-- KEYS  1 held list of the holder   2 holders   3 nodes
+-- ARGV  1 key prefix   2 holder
+--       3 what is charged: "nothing"; "lost": job 4 was lost with its worker; "failed": job 4 was killed for its time;
+--         "all": the host is lost and nobody knows which job ran, so each counts as lost
+--       4 id of the job that ran, or ""   5 cause, for people   6 max_recoveries
+--       7 delay in ms before a "failed" job comes back, -1: it has no tries left
+--       8 node of the caller if the holder's node is to be judged by its lease, else ""   9 lease in ms
+--      10 node of the holder
+-- Returns {"refused"} if the leases do not allow it, else {"done" or "more", then pairs of id, what became of it:
+-- "requeued", "retried", "dead"}.
+--!include now
+--!include lanes
+--!include schedule
+--!include bury
+local held, prefix, holder, charge, ran, cause = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local max_recoveries, delay, caller, lease = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
+local now = now_ms()
+
+-- Another node's jobs are taken only when its lease is over, and only by a node that itself has beaten without a gap for
+-- a whole lease: after an outage or a frozen server nobody has, so nobody steals.
+local function may_take_over()
+  if tonumber(redis.call('ZSCORE', KEYS[3], ARGV[10]) or '0') >= now then return false end
+  if tonumber(redis.call('ZSCORE', KEYS[3], caller) or '0') < now then return false end
+  local beat = redis.call('HMGET', prefix .. 'node:' .. caller, 'beat_at', 'alive_since')
+  if not beat[1] or not beat[2] then return false end
+  return now - beat[1] <= lease / 2 and now - beat[2] >= lease
+end
+
+local function count_as_lost(id, job, lane)
+  redis.call('HINCRBY', prefix .. 'stats', 'lost', 1)
+  if redis.call('HINCRBY', job, 'recoveries', 1) >= max_recoveries then
+    bury(prefix, id, now, cause)
+    return 'dead'
+  end
+  redis.call('HSET', job, 'status', 'pending', 'updated_at', now, 'error', cause)
+  to_front(prefix, lane, id)
+  return 'requeued'
+end
+
+local function count_as_failed(id, job)
+  redis.call('HINCRBY', job, 'attempts', 1)
+  if delay < 0 then
+    bury(prefix, id, now, cause)
+    return 'dead'
+  end
+  redis.call('HSET', job, 'status', 'scheduled', 'due_at', now + delay, 'updated_at', now, 'error', cause)
+  schedule(prefix, id, now + delay)
+  redis.call('HINCRBY', prefix .. 'stats', 'retried', 1)
+  return 'retried'
+end
+
+local function put_back(id, job, lane)
+  redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
+  to_front(prefix, lane, id)
+  return 'requeued'
+end
+
+local function recover_one(id)
+  local job = prefix .. 'job:' .. id
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane')
+  if not f[1] or not f[3] then
+    bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its record is missing or unreadable')
+    return 'dead'
+  end
+  if f[1] ~= 'processing' or f[2] ~= holder then return nil end
+  redis.call('HDEL', job, 'holder')
+  if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, f[3]) end
+  if charge == 'failed' and id == ran then return count_as_failed(id, job) end
+  return put_back(id, job, f[3])
+end
+
+if caller ~= '' and not may_take_over() then return { 'refused' } end
+local out = { 'done' }
+for _ = 1, 1000 do
+  -- From the tail, each to the front: so they keep their order.
+  local id = redis.call('RPOP', held)
+  if not id then break end
+  local outcome = recover_one(id)
+  if outcome then
+    out[#out + 1] = id
+    out[#out + 1] = outcome
+  end
+end
+if redis.call('EXISTS', held) == 1 then
+  out[1] = 'more'
+else
+  redis.call('SREM', KEYS[2], holder)
+end
+return out

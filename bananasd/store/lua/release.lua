@@ -1,0 +1,23 @@
+-- release: put jobs that did not start, or were interrupted by a drain, back to the front of their lanes in the order in
+-- which they are given; nothing is counted against them.
+--
+-- KEYS  1 held list of the holder (routes the call)
+-- ARGV  1 key prefix   2 holder   3.. pairs of id, run
+-- Returns the ids that were refused: their job is no longer held under that run.
+--!include now
+--!include lanes
+--!include own
+local prefix, holder = ARGV[1], ARGV[2]
+local now, refused = now_ms(), {}
+for i = #ARGV - 1, 3, -2 do
+  local id = ARGV[i]
+  if take_from_holder(prefix, holder, id, ARGV[i + 1]) then
+    local job = prefix .. 'job:' .. id
+    redis.call('HDEL', job, 'holder')
+    redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
+    to_front(prefix, redis.call('HGET', job, 'lane'), id)
+  else
+    refused[#refused + 1] = id
+  end
+end
+return refused

@@ -1,0 +1,112 @@
+"""Read-only counts and listings. What they tell may be a moment old."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..job import Job, Priority
+from .connection import Transport
+from .keys import Keys, Lane
+from .scripts import Command
+from .store import checked
+
+
+class LaneStats(NamedTuple):
+    """One lane. ``ready`` may count jobs that were cancelled; ``oldest_seconds`` is None for an empty lane."""
+
+    queue: str
+    priority: Priority
+    ready: int
+    oldest_seconds: float | None
+
+
+class QueueStats(NamedTuple):
+    """The jobs of a namespace by where they are, and counters since it began."""
+
+    lanes: list[LaneStats]
+    processing: int
+    scheduled: int
+    dead: int
+    counters: dict[str, int]
+
+    @property
+    def ready(self) -> int:
+        """Jobs that wait in any lane."""
+        return sum(lane.ready for lane in self.lanes)
+
+
+class Stats:
+    """The questions of a client and an operator."""
+
+    def __init__(self, transport: Transport, namespace: str) -> None:
+        self.keys = Keys(namespace)
+        self._transport = transport
+
+    def ping(self) -> None:
+        """Raise `ConnectionFailed` unless the server answers."""
+        self._ask(("PING",))
+
+    def job(self, job_id: str) -> Job | None:
+        """The job as its record says, None if there is none."""
+        return self._jobs([job_id])[0]
+
+    def dead_jobs(self, offset: int, limit: int) -> list[Job]:
+        """Dead jobs, the latest first."""
+        (ids,) = self._ask(("ZREVRANGE", self.keys.dead, offset, offset + limit - 1))
+        return [job for job in self._jobs([job_id.decode() for job_id in ids]) if job]
+
+    def dead_ids(self) -> list[str]:
+        """The ids of all dead jobs, the oldest first."""
+        (ids,) = self._ask(("ZRANGE", self.keys.dead, 0, -1))
+        return [job_id.decode() for job_id in ids]
+
+    def queues(self) -> QueueStats:
+        """Counts by lane, and of what is processing, scheduled and dead."""
+        names, holders, scheduled, dead, counters, time = self._ask(
+            ("SMEMBERS", self.keys.queues),
+            ("SMEMBERS", self.keys.holders),
+            ("ZCARD", self.keys.scheduled),
+            ("ZCARD", self.keys.dead),
+            ("HGETALL", self.keys.stats),
+            ("TIME",),
+        )
+        held = self._ask(*(("LLEN", self.keys.held(holder.decode())) for holder in holders))
+        lanes = [Lane(name.decode(), priority) for name in sorted(names) for priority in Priority]
+        return QueueStats(
+            self._lane_stats(lanes, int(time[0]) * 1000 + int(time[1]) // 1000),
+            sum(held),
+            scheduled,
+            dead,
+            {name.decode(): int(count) for name, count in as_mapping(counters).items()},
+        )
+
+    def _lane_stats(self, lanes: Sequence[Lane], now_ms: int) -> list[LaneStats]:
+        lengths = self._ask(*(("LLEN", self.keys.ready(lane)) for lane in lanes))
+        first = self._ask(*(("LINDEX", self.keys.ready(lane), 0) for lane in lanes))
+        jobs = self._jobs([job_id.decode() if job_id else "" for job_id in first])
+        return [
+            LaneStats(lane.queue, lane.priority, length, _waited_seconds(job, now_ms))
+            for lane, length, job in zip(lanes, lengths, jobs, strict=True)
+        ]
+
+    def _jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        records = self._ask(*(("HGETALL", self.keys.job(job_id)) for job_id in job_ids))
+        return [
+            Job.from_record(job_id, as_mapping(record)) if record else None
+            for job_id, record in zip(job_ids, records, strict=True)
+        ]
+
+    def _ask(self, *commands: Command) -> list[Any]:
+        return checked(self._transport.trip(commands)) if commands else []
+
+
+def as_mapping(reply: list[bytes]) -> dict[bytes, bytes]:
+    """A hash, which RESP2 sends as a flat list."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _waited_seconds(job: Job | None, now_ms: int) -> float | None:
+    """How long the job has been ready: since it was made, was due, or came back."""
+    if job is None:
+        return None
+    since = max((ms for ms in (job.created_ms, job.due_ms, job.updated_ms) if ms is not None), default=now_ms)
+    return max(0, now_ms - since) / 1000

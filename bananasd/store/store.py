@@ -1,0 +1,284 @@
+"""The store: one method per transition, each of them one call of one script, and no policy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from redis.exceptions import NoScriptError, ResponseError
+
+from ..errors import ServerRefused
+from ..job import JobRequest
+from .connection import Transport
+from .keys import Keys, Lane
+from .outcomes import Buried, Completed, Outcome, Released, Retried
+from .scripts import Command, Script, script
+
+MAX_IDS = 1000
+"""How many ids one call takes: longer duties repeat it, so that no script holds up the server."""
+
+
+class Retention(NamedTuple):
+    """How long ended jobs are kept."""
+
+    completed_ms: int = 86_400_000
+    dead_ms: int = 604_800_000
+    dead_count: int = 1_000_000
+
+
+class Claimed(NamedTuple):
+    """A job as claim hands it over; ``spec`` may still turn out unreadable."""
+
+    lane: str
+    job_id: str
+    run: int
+    spec: bytes
+    attempts: int
+    recoveries: int
+    due_ms: int | None
+
+
+class Claim(NamedTuple):
+    """What a claim brought. ``is_gone``: the holder may no longer claim. ``is_cut``: look again at once."""
+
+    jobs: list[Claimed]
+    is_gone: bool = False
+    is_cut: bool = False
+
+
+class Charge(NamedTuple):
+    """What is known of a holder's end, for `Store.recover`."""
+
+    kind: str = "nothing"
+    job_id: str = ""
+    cause: str = ""
+    delay_ms: int = -1
+
+    @classmethod
+    def lost(cls, job_id: str, cause: str) -> "Charge":
+        """This job was lost with its worker."""
+        return cls("lost", job_id, cause)
+
+    @classmethod
+    def failed(cls, job_id: str, cause: str, delay_ms: int) -> "Charge":
+        """This job was killed for its time; ``delay_ms`` until its next attempt, -1: it has none left."""
+        return cls("failed", job_id, cause, delay_ms)
+
+    @classmethod
+    def everything(cls, cause: str) -> "Charge":
+        """Nobody knows which job ran: each counts as lost."""
+        return cls("all", "", cause)
+
+
+class Recovery(NamedTuple):
+    """What recover did. ``is_refused``: the leases do not allow it."""
+
+    requeued: list[str]
+    retried: list[str]
+    dead: list[str]
+    is_refused: bool = False
+
+
+class Store:
+    """The transitions of a namespace.
+
+    Every method raises `ConnectionFailed` when there is no telling what the server did, and its subclass
+    `ServerRefused` when the server answered with an error. Every call may be repeated.
+    """
+
+    def __init__(self, transport: Transport, namespace: str, retention: Retention = Retention()) -> None:
+        self.keys = Keys(namespace)
+        self.retention = retention
+        self._transport = transport
+
+    # A client's calls
+
+    def submit(self, requests: Sequence[JobRequest]) -> int:
+        """Accept up to `MAX_IDS` jobs; return how many were new."""
+        fields: list[Any] = [self.keys.prefix]
+        for request in requests:
+            fields += (request.job_id, request.spec, request.lane, request.due)
+        return int(self._run("submit", [self.keys.scheduled], fields))
+
+    def cancel(self, job_id: str) -> tuple[bool, str]:
+        """End a job that has not started; whether this call did it, and the job's status ("" if unknown)."""
+        args = (self.keys.prefix, job_id, self.retention.completed_ms)
+        is_cancelled, status = self._run("cancel", [self.keys.scheduled], args)
+        return bool(is_cancelled), status.decode()
+
+    def requeue_dead(self, job_ids: Sequence[str]) -> list[str]:
+        """Bring up to `MAX_IDS` dead jobs back; return those that were."""
+        return _texts(self._run("requeue_dead", [self.keys.dead], (self.keys.prefix, *job_ids)))
+
+    def purge_dead(self, job_ids: Sequence[str]) -> int:
+        """Delete up to `MAX_IDS` dead jobs; return how many were deleted."""
+        return int(self._run("purge_dead", [self.keys.dead], (self.keys.prefix, *job_ids)))
+
+    # A worker's calls
+
+    def enter(self, holder: str, node: str, lease_ms: int, policies: Mapping[str, bytes]) -> None:
+        """Admit a holder; ``policies`` are those of its handlers."""
+        keys = [self.keys.holders, self.keys.nodes, self.keys.handlers]
+        pairs = [word for pair in policies.items() for word in pair]
+        self._run("enter", keys, (holder, node, lease_ms, *pairs))
+
+    def handler_policy(self, name: str) -> bytes | None:
+        """The policy that some worker declared for this handler, as JSON."""
+        return self._ask([("HGET", self.keys.handlers, name)])[0]  # type: ignore[no-any-return]
+
+    def settle(self, outcomes: Iterable[Outcome]) -> list[str]:
+        """Report how runs ended; return the ids that were refused, as no longer held under that run."""
+        refused = self._run_all([self._settlement(*group) for group in _settle_groups(outcomes)])
+        return [job_id for ids in refused for job_id in _texts(ids)]
+
+    def settle_and_claim(
+        self, outcomes: Iterable[Outcome], holder: str, node: str, lanes: Sequence[Lane], want: int
+    ) -> tuple[list[str], Claim]:
+        """Settle, and claim up to ``want`` jobs from the lanes in their order, in one round trip."""
+        calls = [self._settlement(*group) for group in _settle_groups(outcomes)]
+        *refused, claimed = self._run_all([*calls, self._claim(holder, node, lanes, want)])
+        return [job_id for ids in refused for job_id in _texts(ids)], _read_claim(claimed, lanes)
+
+    def progress(self, holder: str, job_id: str, run: int, progress: bytes) -> bool:
+        """Keep how far a running job is; False if it is no longer held under that run."""
+        return bool(self._run("progress", [self.keys.job(job_id)], (holder, run, progress)))
+
+    # Both a worker's and the scheduler's
+
+    def recover(
+        self,
+        holder: str,
+        charge: Charge = Charge(),
+        *,
+        max_recoveries: int = 3,
+        judge: str = "",
+        lease_ms: int = 0,
+    ) -> Recovery:
+        """End a holder and put back what it held.
+
+        With ``judge``, the caller's node, only if the leases say that the holder's node is lost.
+        """
+        keys = [self.keys.held(holder), self.keys.holders, self.keys.nodes]
+        args = (self.keys.prefix, holder, charge.kind, charge.job_id, charge.cause, max_recoveries,
+                charge.delay_ms, judge, lease_ms, node_of(holder))  # fmt: skip
+        recovery = Recovery([], [], [])
+        while True:
+            state, *pairs = _texts(self._run("recover", keys, args))
+            if state == "refused":
+                return recovery._replace(is_refused=True)
+            for job_id, what in zip(pairs[::2], pairs[1::2], strict=True):
+                getattr(recovery, what).append(job_id)
+            if state == "done":
+                return recovery
+
+    # The scheduler's calls
+
+    def beat(self, node: str, lease_ms: int, about: bytes, holders: Sequence[str]) -> list[str]:
+        """Extend the node's lease; return those of ``holders`` that are no longer admitted."""
+        keys = [self.keys.nodes, self.keys.node(node), self.keys.holders]
+        return _texts(self._run("beat", keys, (node, lease_ms, about, *holders)))
+
+    def holders(self) -> list[str]:
+        """Every holder that may claim and settle."""
+        return _texts(self._ask([("SMEMBERS", self.keys.holders)])[0])
+
+    def promote(self, limit: int = MAX_IDS) -> tuple[int, int | None]:
+        """Move due jobs to their lanes; how many, and milliseconds until the next is due (None: none)."""
+        moved, next_ms = self._run("promote", [self.keys.scheduled], (self.keys.prefix, limit))
+        return moved, None if next_ms < 0 else next_ms
+
+    def trim(self, limit: int = MAX_IDS) -> tuple[int, int, int]:
+        """Delete dead jobs over age and over number, forget stale nodes; how many of each."""
+        keys = [self.keys.dead, self.keys.nodes, self.keys.holders]
+        args = (self.keys.prefix, self.retention.dead_ms, self.retention.dead_count, limit)
+        for_age, for_number, nodes = self._run("trim", keys, args)
+        return for_age, for_number, nodes
+
+    def leave(self, node: str) -> None:
+        """Take a node that stops off the list."""
+        self._run("leave", [self.keys.nodes, self.keys.node(node)], (node,))
+
+    # How calls are sent
+
+    def _claim(self, holder: str, node: str, lanes: Sequence[Lane], want: int) -> "_Call":
+        keys = [self.keys.held(holder), self.keys.holders, self.keys.nodes]
+        keys += [self.keys.ready(lane) for lane in lanes]
+        keys += [self.keys.wake(lane) for lane in lanes]
+        args = (self.keys.prefix, holder, node, want, self.retention.completed_ms, *map(str, lanes))
+        return _Call(script("claim"), keys, args)
+
+    def _settlement(self, kind: type[Outcome], holder: str, outcomes: list[Any]) -> "_Call":
+        args: list[Any] = [self.keys.prefix, holder]
+        if kind is Completed:
+            args.append(self.retention.completed_ms)
+            name = "complete"
+        else:
+            name = {Retried: "retry", Buried: "bury", Released: "release"}[kind]
+        for outcome in outcomes:
+            args += outcome[1:]
+        return _Call(script(name), [self.keys.held(holder)], args)
+
+    def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        return self._run_all([_Call(script(name), keys, args)])[0]
+
+    def _run_all(self, calls: Sequence["_Call"]) -> list[Any]:
+        if not calls:
+            return []
+        replies = self._transport.trip([call.script.by_digest(call.keys, call.args) for call in calls])
+        for i, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                replies[i] = self._transport.trip([calls[i].script.in_full(calls[i].keys, calls[i].args)])[0]
+        return checked(replies)
+
+    def _ask(self, commands: Sequence[Command]) -> list[Any]:
+        return checked(self._transport.trip(commands))
+
+
+class _Call(NamedTuple):
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+
+def node_of(holder: str) -> str:
+    """The node that a holder belongs to."""
+    return holder.rpartition("/")[0]
+
+
+def checked(replies: list[Any]) -> list[Any]:
+    """The replies, or `ServerRefused` if one of them is an error."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise ServerRefused(f"the server refused: {reply}")
+    return replies
+
+
+def _settle_groups(outcomes: Iterable[Outcome]) -> Iterable[tuple[type[Outcome], str, list[Any]]]:
+    """Outcomes of one kind and holder together, except those whose script takes one at a time."""
+    for (kind, holder), group in groupby(outcomes, key=lambda outcome: (type(outcome), outcome.holder)):
+        if kind in (Completed, Released):
+            yield kind, holder, list(group)
+        else:
+            yield from ((kind, holder, [outcome]) for outcome in group)
+
+
+def _read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
+    if reply[0] != b"ok":
+        return Claim([], is_gone=reply[0] == b"gone", is_cut=reply[0] == b"again")
+    return Claim(
+        [
+            Claimed(
+                str(lanes[lane]),
+                job_id.decode(),
+                run,
+                spec,
+                int(attempts),
+                int(recoveries),
+                int(due) if due else None,
+            )
+            for lane, job_id, run, spec, attempts, recoveries, due in zip(*[iter(reply[1:])] * 7, strict=True)
+        ]
+    )
+
+
+def _texts(words: list[bytes]) -> list[str]:
+    return [word.decode() for word in words]

@@ -1,0 +1,128 @@
+"""What all tests share: a real server per test process, emptied between tests."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bananasd import Client
+from bananasd.processes.redis_server import find_server_binary
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.store import Store
+
+WAIT_SECONDS = 15
+
+
+def wait_until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
+    """Poll until the condition is true; fail with its text when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+        time.sleep(0.01)
+
+
+class RedisServer:
+    """A real server on a unix socket in a directory of its own."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.directory = directory
+        self.socket = directory / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self._options = options
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.process = subprocess.Popen(
+            [find_server_binary(os.environ), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory),
+             "--save", "", *self._options],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        """Whether a PING comes back."""
+        connection = HeldConnection(Server(self.url, 1))
+        try:
+            return connection.trip([("PING",)]) == [b"PONG"]
+        except Exception:
+            return False
+        finally:
+            connection.close()
+
+    def call(self, *command: object) -> object:
+        """One command on a connection of its own."""
+        connection = HeldConnection(Server(self.url, 5))
+        try:
+            return connection.trip([command])[0]
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End it, frozen or not."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One server for all tests of this test process."""
+    # pytest's own temporary directories can be too long for a socket's path.
+    directory = Path(tempfile.mkdtemp(prefix="bananasd-test-"))
+    server = RedisServer(directory)
+    yield server
+    server.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def server(redis_server: RedisServer) -> RedisServer:
+    """The shared server, empty."""
+    redis_server.call("FLUSHALL")
+    return redis_server
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server that a test may kill or freeze: it keeps an append-only file and writes each change at once."""
+    directory = Path(tempfile.mkdtemp(prefix="bananasd-test-"))
+    server = RedisServer(directory, "--appendonly", "yes", "--appendfsync", "always")
+    yield server
+    server.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def store(server: RedisServer) -> Iterator[Store]:
+    """The transitions over a held connection."""
+    connection = HeldConnection(Server(server.url, 5))
+    yield Store(connection, "test")
+    connection.close()
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[Client]:
+    """A client of the default namespace."""
+    with Client(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def make_daemon() -> Iterator[Callable[..., "Daemon"]]:
+    """Makes daemons that are not started yet; ends what is left of them after the test."""
+    from daemon import Daemon  # noqa: PLC0415 - it imports this module
+
+    daemons: list[Daemon] = []
+
+    def make(*args: Any, **options: Any) -> Daemon:
+        daemons.append(Daemon(*args, **options))
+        return daemons[-1]
+
+    yield make
+    for daemon in daemons:
+        daemon.close()

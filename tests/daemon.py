@@ -1,0 +1,193 @@
+"""A real daemon in a directory of its own, for tests of processes and of the whole."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from conftest import wait_until
+
+from bananasd import Client
+from bananasd.processes import control, procfs
+from bananasd.processes.control import ChildView, NodeView
+
+QUICK = {
+    "redis": {"timeout_seconds": 2},
+    "workers": {"count": 2, "grace_seconds": 1},
+    "master": {"drain_seconds": 8},
+    "scheduler": {"beat_seconds": 0.2, "lease_seconds": 1},
+    "log": {"format": "text", "level": "debug"},
+}
+"""Settings under which things happen soon."""
+
+HANDLERS = '''
+    import os, time
+    from pathlib import Path
+    from bananasd import GiveUp, RetryLater, handler
+
+    def note(job, what):
+        """One line in the ledger, written at once."""
+        line = f"{what} {job.id} {job.run} {os.getpid()} {time.monotonic()}\\n"
+        descriptor = os.open(Path(__file__).parent.parent / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(descriptor, line.encode())
+        os.close(descriptor)
+
+    @handler("note")
+    def run_note(job):
+        note(job, "start")
+        time.sleep(job.payload.get("seconds", 0))
+        note(job, "end")
+        return job.payload.get("result")
+'''
+"""A handler that every test daemon has: it sleeps, and keeps a ledger."""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    return procfs.born(pid) is not None
+
+
+class Daemon:
+    """``bananasd start`` as a user runs it, stopped at the end of the test whatever happened."""
+
+    def __init__(
+        self,
+        handlers: str = "",
+        *,
+        redis_url: str = "embedded",
+        directory: Path | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="bananasd-test-"))
+        self.run_dir = self.directory / "run"
+        self.ledger = self.directory / "ledger"
+        self.log = self.directory / "log"
+        self.url = f"unix://{self.run_dir}/redis.sock" if redis_url == "embedded" else redis_url
+        sections = {
+            name: {**QUICK.get(name, {}), **(settings or {}).get(name, {})}
+            for name in {*QUICK, *(settings or {})}
+        }
+        sections["redis"] = {"url": redis_url, **sections["redis"]}
+        self.config = self.directory / "bananas.toml"
+        self.config.write_text(_toml(sections))
+        (self.directory / "handlers").mkdir(exist_ok=True)
+        (self.directory / "handlers" / "noted.py").write_text(textwrap.dedent(HANDLERS))
+        if handlers:
+            source = (
+                "import os, signal, subprocess, sys, time\nfrom bananasd import GiveUp, RetryLater, handler\n"
+            )
+            source += "from noted import note\n"
+            (self.directory / "handlers" / "tested.py").write_text(source + textwrap.dedent(handlers))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, wait: bool = True) -> "Daemon":
+        """Start it and, unless told otherwise, wait until all its children are up."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bananasd", "start", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+            )  # fmt: skip
+        if wait:
+            wait_until(self.is_up)
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The pid of the master."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def node(self) -> NodeView | None:
+        """What the running daemon's board shows."""
+        return next(
+            (node for node in control.nodes(self.run_dir) if node.is_running and node.master_pid == self.pid),
+            None,
+        )
+
+    def is_up(self) -> bool:
+        """Whether all children do their work; fails at once when the daemon has ended."""
+        assert self.process is not None and self.process.poll() is None, self.log_text()
+        return self.node is not None and self.node.is_up
+
+    def children(self, kind: str = "") -> list[ChildView]:
+        """The living children, of one kind or all."""
+        return [child for child in (self.node.children if self.node else []) if kind in ("", child.kind)]
+
+    def worker_of(self, job_id: str) -> ChildView:
+        """The worker that runs this job; waits until one does."""
+        found: list[ChildView] = []
+        wait_until(
+            lambda: (
+                bool(found)
+                or found.extend(c for c in self.children("worker") if c.job_id == job_id)
+                or bool(found)
+            )
+        )
+        return found[0]
+
+    def client(self, **options: Any) -> Client:
+        """A client of its server."""
+        return Client(self.url, **options)
+
+    def entries(self, what: str = "start", job_id: str = "") -> list[list[str]]:
+        """Lines of the ledger: what, job id, run, pid, monotonic time."""
+        text = self.ledger.read_text() if self.ledger.exists() else ""
+        lines = [line.split() for line in text.splitlines()]
+        return [line for line in lines if line[0] == what and job_id in ("", line[1])]
+
+    def log_text(self) -> str:
+        """Everything that it has logged so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def terminate(self) -> None:
+        """SIGTERM to the master."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = 20) -> int:
+        """Wait for its end; the exit status."""
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def stop(self) -> int:
+        """SIGTERM, and wait for its end."""
+        self.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to the master alone, and wait until the kernel has taken its children."""
+        pids = [child.pid for child in self.children()]
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        wait_until(lambda: not any(map(is_alive, pids)))
+
+    def close(self) -> None:
+        """End it if it still runs, and remove its directory."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.directory)
+
+
+def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = ['node_name = "testnode"', 'run_dir = "run"', 'state_dir = "state"']
+    for name, values in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_value, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+MakeDaemon = Callable[..., Daemon]

@@ -1,0 +1,113 @@
+"""A TCP proxy that stands between a test and its server, and misbehaves on request."""
+
+import contextlib
+import select
+import socket
+import threading
+from pathlib import Path
+
+
+class Proxy:
+    """In front of a server, which is given as the path of its unix socket or as HOST:PORT; ``url`` leads to it.
+
+    ``mode`` may be changed at any time. "pass". "delay": replies come ``delay_seconds`` later. "drop-reply": commands are
+    carried out, but the connection ends in place of the reply. "blackhole": nothing gets through and nothing fails;
+    what was sent arrives once the mode changes. "refuse": connections are cut, and new ones refused.
+    """
+
+    def __init__(self, target: Path | str, delay_seconds: float = 0.2) -> None:
+        self.target, self.delay_seconds = str(target), delay_seconds
+        self._mode, self._changed = "pass", threading.Condition()
+        self._drop: tuple[bytes, threading.Event] | None = None
+        self._connections: set[socket.socket] = set()
+        self._listen(port=0)
+        self.url = f"redis://127.0.0.1:{self._port}"
+
+    @property
+    def mode(self) -> str:
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        before, self._mode = self._mode, mode
+        with self._changed:
+            self._changed.notify_all()
+        if mode == "refuse":
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._accepting.join()
+            self.cut()
+        elif before == "refuse":
+            self._listen(self._port)
+
+    def drop_next_reply(self, matching: bytes) -> threading.Event:
+        """Let the next command with these bytes through, and end its connection in place of a reply; the event tells."""
+        self._drop = matching, threading.Event()
+        return self._drop[1]
+
+    def cut(self) -> None:
+        """End every connection."""
+        for near in list(self._connections):
+            with contextlib.suppress(OSError):
+                near.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self._mode != "refuse":
+            self.mode = "refuse"
+
+    def _listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._port = self._listener.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError), self._listener:
+            while True:
+                near, _ = self._listener.accept()
+                near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._connections.add(near)
+                threading.Thread(target=self._serve, args=[near], daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with contextlib.suppress(OSError), near, self._connect() as far:
+            self._relay(near, far)
+        self._connections.discard(near)
+
+    def _connect(self) -> socket.socket:
+        if ":" in self.target:
+            host, port = self.target.rsplit(":", 1)
+            return socket.create_connection((host, int(port)))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(self.target)
+        return far
+
+    def _relay(self, near: socket.socket, far: socket.socket) -> None:
+        recent, dropped = b"", None
+        while True:
+            readable = select.select([near, far], [], [])[0]
+            with self._changed:
+                self._changed.wait_for(lambda: self._mode != "blackhole")
+            if near in readable:
+                chunk = near.recv(65536)
+                recent = recent[-200:] + chunk
+                if self._drop and self._drop[0] in recent:
+                    dropped, self._drop = self._drop[1], None
+                far.sendall(chunk)
+            elif dropped or self._mode == "drop-reply":
+                _finish(far)
+                return dropped.set() if dropped else None
+            else:
+                chunk = far.recv(65536)
+                if self._mode == "delay":
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._mode != "delay", self.delay_seconds)
+                near.sendall(chunk)
+            if not chunk:
+                return None
+
+
+def _finish(far: socket.socket) -> None:
+    """Let the server carry out all that it was sent."""
+    far.shutdown(socket.SHUT_WR)
+    while far.recv(65536):
+        pass

@@ -1,0 +1,76 @@
+"""beat: extend a node's lease."""
+
+import pytest
+
+from tests.store.conftest import HOLDER, LEASE_MS, NODE, OTHER
+
+
+def beat(world, *holders: str) -> list[str]:
+    return world.store.beat(NODE, LEASE_MS, b'{"pid":1}', holders)
+
+
+def row(world) -> dict[bytes, bytes]:
+    words = world.call("HGETALL", world.keys.node(NODE))
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def alive_for_ms(world) -> int:
+    return world.now() - int(row(world)[b"alive_since"])
+
+
+def is_now(world, ms: int) -> bool:
+    return 0 <= world.now() - ms < 5_000
+
+
+def test_a_beat_extends_the_lease_to_a_whole_one_from_now(world):
+    for left_ms in (-60_000, 100, 3_600_000):
+        world.lease(NODE, left_ms)
+        beat(world)
+        assert is_now(world, int(world.call("ZSCORE", world.keys.nodes, NODE)) - LEASE_MS)
+
+
+def test_it_keeps_what_the_node_says_of_itself(world):
+    beat(world)
+    assert row(world)[b"about"] == b'{"pid":1}'
+    assert is_now(world, int(row(world)[b"beat_at"]))
+
+
+def test_the_first_beat_begins_the_row_of_beats(world):
+    beat(world)
+    assert alive_for_ms(world) < 5_000
+
+
+def test_a_beat_within_half_a_lease_continues_the_row(world):
+    world.beaten(NODE, ms_ago=LEASE_MS // 2 - 2_000, alive_for_ms=60_000)
+    since = row(world)[b"alive_since"]
+    beat(world)
+    beat(world)
+    assert row(world)[b"alive_since"] == since
+
+
+def test_a_beat_after_more_than_half_a_lease_begins_a_new_row(world):
+    world.beaten(NODE, ms_ago=LEASE_MS // 2 + 1, alive_for_ms=60_000)
+    beat(world)
+    assert alive_for_ms(world) < 5_000
+
+
+@pytest.mark.parametrize("ahead_ms", [1_000, 3_600_000])
+def test_times_from_the_future_count_as_now(world, ahead_ms):
+    world.beaten(NODE, ms_ago=-ahead_ms, alive_for_ms=-ahead_ms)
+    beat(world)
+    assert is_now(world, int(row(world)[b"beat_at"]))
+    assert is_now(world, int(row(world)[b"alive_since"]))
+
+
+def test_a_last_beat_from_the_future_does_not_break_the_row(world):
+    world.beaten(NODE, ms_ago=-60_000, alive_for_ms=60_000)
+    beat(world)
+    assert alive_for_ms(world) >= 60_000
+
+
+def test_it_tells_which_of_the_holders_are_no_longer_admitted(world):
+    for holder in (HOLDER, OTHER):
+        world.enter(holder)
+    world.store.recover(OTHER)
+    assert beat(world, HOLDER, OTHER, "n1/7.1") == [OTHER, "n1/7.1"]
+    assert beat(world, HOLDER) == []

@@ -1,0 +1,41 @@
+"""complete: settle runs that succeeded."""
+
+from bananasd.store.outcomes import Completed
+from tests.store.conftest import HOLDER
+
+
+def test_a_completed_job_keeps_its_result_for_its_retention(world):
+    (job_id,) = world.start()
+    assert world.store.settle([Completed(HOLDER, job_id, 1, b'{"sum":3}')]) == []
+    record = world.record(job_id)
+    assert (record["status"], record["result"]) == ("completed", '{"sum":3}')
+    assert int(record["started_at"]) <= int(record["finished_at"]) <= world.now()
+    assert 0 < world.ttl(job_id) <= world.store.retention.completed_ms
+    assert world.held() == []
+
+
+def test_no_result_leaves_none(world):
+    (job_id,) = world.start()
+    world.store.settle([Completed(HOLDER, job_id, 1, b"")])
+    assert "result" not in world.record(job_id)
+
+
+def test_a_batch_is_settled_in_one_call_and_tells_which_were_refused(world):
+    first, second, third = world.start(3)
+    world.mark(second, run=7)
+    assert world.store.settle([Completed(HOLDER, job_id, 1, b"") for job_id in (first, second, third)]) == [
+        second
+    ]
+    assert [world.status(job_id) for job_id in (first, second, third)] == [
+        "completed",
+        "processing",
+        "completed",
+    ]
+    assert world.held() == [second]
+    assert world.counter("completed") == 2
+
+
+def test_it_changes_nothing_for_a_run_that_is_over(world, stale):
+    before = world.dump()
+    assert world.store.settle([Completed(*stale, b"2")]) == [stale[1]]
+    assert world.dump() == before

@@ -1,0 +1,331 @@
+"""From an address to a held connection: what is refused, what is bounded, what is never repeated."""
+
+import os
+import select
+import signal
+import socket
+import time
+
+import pytest
+
+from bananasd import ConnectionFailed, ServerRefused, clock
+from bananasd.store.connection import HeldConnection, Server
+from tests.conftest import wait_until
+from tests.proxy import Proxy
+
+SECRET = "s3cr3t"
+
+
+@pytest.fixture
+def connect():
+    """Makes connections, and closes them in the end."""
+    made = []
+
+    def connect(url: str, seconds: float = 5, **options: str) -> HeldConnection:
+        made.append(HeldConnection(Server(url, seconds, **options)))
+        return made[-1]
+
+    yield connect
+    for connection in made:
+        connection.close()
+
+
+@pytest.fixture
+def proxy(server):
+    proxy = Proxy(server.socket)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def frozen(own_server):
+    """A server that no longer answers, though it still accepts connections; ``thaw`` lets it go on."""
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    own_server.thaw = lambda: os.kill(own_server.process.pid, signal.SIGCONT)
+    return own_server
+
+
+class Stopwatch:
+    def __enter__(self):
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(self, *exception):
+        self.seconds = time.monotonic() - self.began
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("url", [
+    "", "localhost", "localhost:6379", f":{SECRET}@localhost", f"//:{SECRET}@localhost/0", f"user:{SECRET}@localhost",
+    f"http://:{SECRET}@localhost", f"redis://:{SECRET}@localhost:port", f"redis://:{SECRET}@localhost:99999",
+    f"redis://user:12/{SECRET}@localhost:6379/0", f"redis://user:12#{SECRET}@localhost:6379/0",
+    f"redis://user:12?{SECRET}@localhost:6379/0", f"redis://:{SECRET}@[::1", "redis://localhost/jobs",
+    f"redis://:{SECRET}@localhost?socket_timeout=soon", f"redis://:{SECRET}@localhost?no_such_option=1",
+    f"redis://localhost?password={SECRET}&db=first", "unix://", "unix://run/redis.sock", "unix:run/redis.sock",
+    "unix:///" + 107 * "x", None, 5, b"redis://localhost",
+])  # fmt: skip
+def test_an_address_that_cannot_be_right_fails_at_once_and_its_password_is_not_shown(url):
+    with pytest.raises(ConnectionFailed) as failure:
+        Server(url, 1)
+    assert SECRET not in str(failure.value)
+    assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("url", "address"), [
+    ("redis://", "redis://localhost:6379"),
+    (f"redis://user:{SECRET}@example.org:7000/3?client_name=x", "redis://example.org:7000/3"),
+    (f"rediss://:{SECRET}@example.org", "rediss://example.org:6379"),
+    (f"redis://:{SECRET}@[::1]:7000", "redis://[::1]:7000"),
+    (f"unix://user:{SECRET}@/run/redis.sock?db=2", "unix:///run/redis.sock"),
+])  # fmt: skip
+def test_an_address_is_shown_without_user_password_and_options(url, address):
+    server = Server(url, 1, password=SECRET)
+    assert server.address == address
+    assert SECRET not in repr(server)
+
+
+def test_a_socket_path_of_just_the_length_that_the_system_takes_is_fine():
+    assert Server("unix:///" + 106 * "x", 1).address == "unix:///" + 106 * "x"
+
+
+def test_the_limits_stand_whatever_the_url_says():
+    url = "redis://localhost?socket_timeout=900&protocol=3&decode_responses=1&health_check_interval=1&encoding=rot13"
+    connection = Server(url, 2).make_connection()
+    assert (connection.socket_timeout, connection.socket_connect_timeout, connection.protocol) == (2, 2, 2)
+    assert connection.health_check_interval == 0
+    assert connection.retry.get_retries() == 0
+    assert (connection.encoder.encoding, connection.encoder.decode_responses) == ("utf-8", False)
+
+
+def test_a_password_given_apart_from_the_url_is_used(own_server, connect):
+    own_server.call("CONFIG", "SET", "requirepass", SECRET)
+    assert connect(own_server.url, password=SECRET).trip([("PING",)]) == [b"PONG"]
+
+
+@pytest.mark.parametrize("password", [None, "wr0ng"])
+def test_without_the_right_password_the_server_refuses_and_neither_is_shown(own_server, connect, password):
+    own_server.call("CONFIG", "SET", "requirepass", SECRET)
+    with pytest.raises(ConnectionFailed) as failure:
+        (reply,) = connect(own_server.url, password=password).trip([("PING",)])
+        raise ServerRefused(str(reply))
+    assert isinstance(failure.value, ServerRefused)
+    assert SECRET not in str(failure.value)
+    assert "wr0ng" not in str(failure.value)
+
+
+def test_the_url_chooses_the_database(server, connect):
+    connect(f"{server.url}?db=3").trip([("SET", "here", "yes")])
+    assert connect(server.url).trip([("GET", "here")]) == [None]
+
+
+# A trip
+
+
+def test_the_replies_come_in_the_order_of_the_commands_with_errors_among_them(server, connect):
+    commands = [("SET", "a", "b"), ("INCR", "a"), ("NO SUCH COMMAND",), ("GET", "a")]
+    ok, not_a_number, unknown, value = connect(server.url).trip(commands)
+    assert (ok, value) == (b"OK", b"b")
+    assert (isinstance(not_a_number, Exception), isinstance(unknown, Exception)) == (True, True)
+
+
+def test_a_dead_port_is_named_at_once(connect):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"redis://127.0.0.1:{closed.getsockname()[1]}"
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed, match=address):
+        connect(address, 30).trip([("PING",)])
+    assert watch.seconds < 5
+
+
+def test_a_missing_socket_is_named_at_once(connect, tmp_path):
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed, match=r"unix:///.*/none\.sock"):
+        connect("unix:///tmp/bananasd-test/none.sock", 30).trip([("PING",)])
+    assert watch.seconds < 5
+
+
+def test_a_trip_to_a_frozen_server_ends_in_its_time(frozen, connect):
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+        connect(frozen.url, 0.2).trip([("PING",)])
+    assert 0.2 <= watch.seconds < 2
+
+
+def test_a_trip_to_a_server_that_freezes_ends_in_its_time(own_server, connect):
+    connection = connect(own_server.url, 0.2)
+    connection.trip([("PING",)])
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+        connection.trip([("PING",)])
+    assert 0.2 <= watch.seconds < 2
+
+
+def test_a_trip_until_a_deadline_ends_by_it_even_if_the_deadline_has_passed(frozen, connect):
+    connection = connect(frozen.url, 30)
+    for seconds in (0.2, 0, -1):
+        with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+            connection.trip_until(clock.deadline_in(seconds), [("PING",)])
+        assert watch.seconds < 2
+
+
+def test_a_long_command_to_a_frozen_server_ends_by_the_deadline_of_its_trip(own_server, connect):
+    connection = connect(own_server.url, 30)
+    connection.trip([("PING",)])
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+        connection.trip_until(clock.deadline_in(0.2), [("SET", "a", b"x" * 64 * 1024 * 1024)])
+    assert watch.seconds < 2
+
+
+def test_after_a_failure_the_next_trip_connects_anew_and_takes_no_late_reply_for_its_own(frozen, connect):
+    connection = connect(frozen.url, 0.2)
+    with pytest.raises(ConnectionFailed):
+        connection.trip([("ECHO", "late")])
+    frozen.thaw()
+    wait_until(frozen.answers)
+    assert connection.trip([("ECHO", "mine")]) == [b"mine"]
+
+
+def test_a_trip_whose_reply_was_lost_is_not_repeated(server, proxy, connect):
+    connection = connect(proxy.url)
+    lost = proxy.drop_next_reply(b"INCR")
+    with pytest.raises(ConnectionFailed):
+        connection.trip([("INCR", "count")])
+    assert lost.is_set()
+    assert server.call("GET", "count") == b"1"
+    assert connection.trip([("INCR", "count")]) == [2]
+
+
+def test_a_server_that_was_restarted_costs_one_trip(own_server, connect):
+    connection = connect(own_server.url)
+    connection.trip([("PING",)])
+    own_server.stop()
+    own_server.start()
+    with pytest.raises(ConnectionFailed):
+        connection.trip([("PING",)])
+    assert connection.trip([("PING",)]) == [b"PONG"]
+
+
+@pytest.mark.parametrize("mode", ["refuse", "drop-reply", "blackhole"])
+def test_no_fault_on_the_way_outlasts_its_end(proxy, connect, mode):
+    connection = connect(proxy.url, 0.2)
+    connection.trip([("PING",)])
+    proxy.mode = mode
+    for _ in range(2):
+        with pytest.raises(ConnectionFailed):
+            connection.trip([("PING",)])
+    proxy.mode = "pass"
+    assert connection.trip([("ECHO", "again")]) == [b"again"]
+
+
+# Asking: a blocking command whose reply is waited for beside a file descriptor
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    yield reader, writer
+    os.close(reader), os.close(writer)
+
+
+def test_a_blocking_command_is_answered_as_soon_as_there_is_something(server, connect, pipe):
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 1))
+    assert connection.answer(0, pipe[0]) is None
+    server.call("RPUSH", "tokens", "x")
+    assert connection.answer(5, pipe[0]) == [b"tokens", b"x"]
+
+
+def test_the_wait_ends_when_its_time_is_over_and_goes_on_where_it_was(server, connect, pipe):
+    connection = connect(server.url)
+    for _ in range(3):
+        connection.ask(("BLPOP", "tokens", 1))
+        assert connection.answer(0.01, pipe[0]) is None
+    server.call("RPUSH", "tokens", "x", "y")
+    assert connection.answer(5, pipe[0]) == [b"tokens", b"x"]
+    assert server.call("LRANGE", "tokens", 0, -1) == [b"y"]
+
+
+def test_the_wait_ends_early_when_the_other_descriptor_is_readable(server, connect, pipe):
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 1))
+    os.write(pipe[1], b"!")
+    with Stopwatch() as watch:
+        assert connection.answer(5, pipe[0]) is None
+    assert watch.seconds < 1
+
+
+def test_a_trip_gives_the_wait_up_and_its_reply_is_not_taken_for_the_trips(server, connect, pipe):
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 1))
+    server.call("RPUSH", "tokens", "x")
+    assert connection.trip([("ECHO", "mine")]) == [b"mine"]
+    assert connection.answer(0, pipe[0]) is None
+
+
+def test_the_server_ends_the_wait_without_a_fault(server, connect, pipe):
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 0.01))
+    assert connection.answer(5, pipe[0]) is None
+    assert connection.trip([("PING",)]) == [b"PONG"]
+
+
+def test_waiting_on_a_frozen_server_fails_once_the_reply_is_overdue(frozen, connect, pipe, monkeypatch):
+    monkeypatch.setattr("bananasd.store.connection.BLOCK_SECONDS", 0.1)
+    connection = connect(frozen.url, 0.2)
+    connection.ask(("BLPOP", "tokens", 0.1))
+    assert connection.answer(0.01, pipe[0]) is None
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed, match="no answer within"):
+        connection.answer(30, pipe[0])
+    assert watch.seconds < 2
+
+
+def test_waiting_on_a_connection_that_ends_fails(proxy, connect, pipe):
+    connection = connect(proxy.url)
+    connection.ask(("BLPOP", "tokens", 1))
+    proxy.mode = "refuse"
+    with pytest.raises(ConnectionFailed):
+        connection.answer(5, pipe[0])
+    with pytest.raises(ConnectionFailed):
+        connection.ask(("BLPOP", "tokens", 1))
+
+
+def test_an_error_of_the_server_is_the_answer(server, connect, pipe):
+    server.call("SET", "tokens", "no list")
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 1))
+    assert isinstance(connection.answer(5, pipe[0]), Exception)
+
+
+# The proxy itself
+
+
+def test_what_a_blackhole_swallowed_arrives_when_it_ends(server, proxy, connect):
+    connection = connect(proxy.url, 0.1)
+    connection.trip([("PING",)])
+    proxy.mode = "blackhole"
+    with pytest.raises(ConnectionFailed):
+        connection.trip([("INCR", "count")])
+    assert server.call("GET", "count") is None
+    proxy.mode = "pass"
+    wait_until(lambda: server.call("GET", "count") == b"1")
+
+
+def test_a_delayed_reply_is_late_by_that_much(proxy, connect):
+    connection = connect(proxy.url)
+    connection.trip([("PING",)])
+    proxy.mode = "delay"
+    with Stopwatch() as watch:
+        connection.trip([("PING",)])
+    assert proxy.delay_seconds <= watch.seconds < 5
+
+
+def test_a_closed_proxy_leaves_nothing_open(server, connect):
+    proxy = Proxy(server.socket)
+    connection = connect(proxy.url)
+    connection.trip([("PING",)])
+    connection.ask(("BLPOP", "tokens", 1))
+    fd = connection._fileno()
+    proxy.close()
+    assert select.select([fd], [], [], 5)[0] == [fd]
+    with pytest.raises(ConnectionFailed):
+        connection.trip([("PING",)])

@@ -1,0 +1,129 @@
+"""Counts and listings."""
+
+from datetime import timedelta
+
+import pytest
+
+from bananasd import Priority, Status
+from bananasd.store.outcomes import Completed, Retried
+from bananasd.store.stats import LaneStats, Stats
+from tests.store.conftest import HOLDER, OTHER
+
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def stats(world) -> Stats:
+    return Stats(world.transport, "test")
+
+
+def lane(stats: Stats, queue: str = "default", priority: Priority = Priority.NORMAL) -> LaneStats:
+    return next(lane for lane in stats.queues().lanes if (lane.queue, lane.priority) == (queue, priority))
+
+
+def test_an_empty_namespace_has_nothing(stats):
+    assert stats.queues() == ([], 0, 0, 0, {})
+    assert stats.queues().ready == 0
+    assert (stats.dead_jobs(0, 10), stats.dead_ids()) == ([], [])
+    stats.ping()
+
+
+def test_jobs_are_counted_where_they_are(world, stats):
+    world.kill(1), world.start(2), world.start(1, OTHER)
+    world.submit(3, "high", "gpu"), world.submit(2, "low"), world.schedule(1000, 2000)
+    counted = stats.queues()
+    assert (counted.ready, counted.processing, counted.scheduled, counted.dead) == (5, 3, 2, 1)
+    assert [(lane.queue, lane.priority, lane.ready) for lane in counted.lanes] == [
+        ("default", "high", 0), ("default", "normal", 0), ("default", "low", 2),
+        ("gpu", "high", 3), ("gpu", "normal", 0), ("gpu", "low", 0),
+    ]  # fmt: skip
+    assert counted.counters == {"submitted": 11, "dead": 1}
+
+
+def test_counters_go_on_when_the_jobs_are_gone(world, stats):
+    first, second = world.start(2)
+    world.store.settle([Completed(HOLDER, first, 1, b""), Retried(HOLDER, second, 1, 0, "")])
+    world.store.cancel(second)
+    assert stats.queues().counters == {"submitted": 2, "completed": 1, "retried": 1, "cancelled": 1}
+
+
+def test_the_age_of_a_lane_is_how_long_its_next_job_has_waited(world, stats):
+    first, second = world.submit(2)
+    assert lane(stats, priority=Priority.HIGH).oldest_seconds is None
+    assert 0 <= lane(stats).oldest_seconds < 30
+    world.call(
+        "HSET", world.keys.job(first), "spec", f'{{"v":1,"name":"a","created_at":{world.now() - MINUTE_MS}}}'
+    )
+    assert 60 <= lane(stats).oldest_seconds < 90
+
+
+@pytest.mark.parametrize("field", ["due_at", "updated_at"])
+def test_a_job_that_was_scheduled_or_came_back_has_waited_since_then(world, stats, field):
+    (job_id,) = world.submit()
+    world.call("HSET", world.keys.job(job_id), "spec", '{"v":1,"name":"a","created_at":1}')
+    world.mark(job_id, **{field: world.now() - MINUTE_MS})
+    assert 60 <= lane(stats).oldest_seconds < 90
+
+
+def test_a_client_with_a_fast_clock_makes_no_negative_age(world, stats):
+    (job_id,) = world.submit()
+    world.mark(job_id, updated_at=world.now() + MINUTE_MS)
+    assert lane(stats).oldest_seconds == 0
+
+
+def test_a_lane_whose_next_record_is_missing_has_no_age(world, stats):
+    (job_id,) = world.submit()
+    world.call("DEL", world.keys.job(job_id))
+    assert lane(stats) == ("default", "normal", 1, None)
+
+
+def test_an_unknown_job_is_none(stats):
+    assert stats.job("00000000-0000-0000-0000-000000000000") is None
+
+
+def test_a_job_is_read_as_it_stands(world, stats):
+    (job_id,) = world.start(
+        payload={"to": "José"}, description="a greeting", max_retries=7, timeout_seconds=5
+    )
+    world.store.progress(HOLDER, job_id, 1, b'{"done":1,"total":2,"note":""}')
+    job = stats.job(job_id)
+    assert (job.id, job.name, job.payload, job.description) == (job_id, "greet", {"to": "José"}, "a greeting")
+    assert (job.status, job.queue, job.priority) == (Status.PROCESSING, "default", Priority.NORMAL)
+    assert (job.attempts, job.recoveries, job.max_retries, job.timeout_seconds) == (0, 0, 7, 5)
+    assert job.progress == {"done": 1, "total": 2, "note": ""}
+    assert job.created_at <= job.started_at <= job.updated_at
+    assert (job.finished_at, job.scheduled_for, job.error, job.result) == (None, None, None, None)
+
+
+def test_a_scheduled_job_tells_its_time(world, stats):
+    (job_id,) = world.submit(scheduled_for=timedelta(hours=1))
+    job = stats.job(job_id)
+    assert job.status == Status.SCHEDULED
+    assert timedelta(minutes=59) < job.scheduled_for - job.created_at < timedelta(minutes=61)
+
+
+def test_a_completed_job_has_its_result(world, stats):
+    (job_id,) = world.start()
+    world.store.settle([Completed(HOLDER, job_id, 1, b'{"sum":[1,2.5]}')])
+    job = stats.job(job_id)
+    assert (job.status, job.result) == (Status.COMPLETED, {"sum": [1, 2.5]})
+    assert job.updated_at == job.finished_at >= job.started_at
+
+
+def test_a_job_whose_record_was_lost_can_be_read_as_dead_with_the_reason(world, stats):
+    (job_id,) = world.submit(queue="gpu")
+    world.call("DEL", world.keys.job(job_id))
+    world.enter()
+    world.claim(queues=("gpu",))
+    (job,) = stats.dead_jobs(0, 10)
+    assert (job.id, job.name, job.queue, job.status) == (job_id, "", "gpu", Status.FAILED)
+    assert "unreadable" in job.error
+
+
+def test_dead_jobs_are_listed_from_the_latest_on_and_by_page(world, stats):
+    ids = world.kill(5)
+    world.age(*((job_id, age) for age, job_id in enumerate(ids)))
+    assert [job.id for job in stats.dead_jobs(0, 10)] == ids
+    assert [job.id for job in stats.dead_jobs(1, 2)] == ids[1:3]
+    assert stats.dead_jobs(5, 2) == []
+    assert stats.dead_ids() == ids[::-1]

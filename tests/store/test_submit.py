@@ -1,0 +1,116 @@
+"""submit: accept new jobs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bananasd import JobRequest
+from bananasd.store.outcomes import Buried, Completed
+from tests.store.conftest import HOLDER, LANE
+
+
+def test_a_new_job_is_pending_at_the_end_of_its_lane_and_stays(world):
+    (first,) = world.submit()
+    request = JobRequest("greet", {"to": "José", "n": 2**63 - 1}, queue="mail")
+    assert world.store.submit([request, JobRequest("greet", None)]) == 2
+    record = world.record(request.job_id)
+    assert (record["spec"], record["status"], record["lane"]) == (
+        request.spec.decode(),
+        "pending",
+        "mail:normal",
+    )
+    assert world.ready("mail:normal") == [request.job_id]
+    assert world.ready()[0] == first
+    assert world.ttl(request.job_id) == -1
+
+
+def test_the_same_request_twice_is_one_job(world):
+    request = JobRequest("greet", None)
+    assert world.store.submit([request]) == 1
+    before = world.dump()
+    assert world.store.submit([request]) == 0
+    assert world.store.submit([request, request]) == 0
+    assert world.dump() == before
+
+
+def test_a_request_twice_in_one_call_is_one_job(world):
+    request = JobRequest("greet", None)
+    assert world.store.submit([request, request]) == 1
+    assert world.ready() == [request.job_id]
+
+
+def test_the_repeat_of_a_half_done_batch_adds_only_the_rest(world):
+    requests = [JobRequest("greet", n) for n in range(1000)]
+    assert world.store.submit(requests[:400]) == 400
+    assert world.store.submit(requests) == 600
+    assert world.ready() == [request.job_id for request in requests]
+    assert world.counter("submitted") == 1000
+
+
+@pytest.mark.parametrize("fate", ["processing", "completed", "failed", "cancelled", "scheduled"])
+def test_a_repeat_leaves_a_job_as_it_is_whatever_became_of_it(world, fate):
+    request = JobRequest("greet", None, scheduled_for=timedelta(hours=1) if fate == "scheduled" else None)
+    world.store.submit([request])
+    if fate == "cancelled":
+        world.store.cancel(request.job_id)
+    elif fate != "scheduled":
+        world.enter()
+        world.claim()
+        kinds = {
+            "completed": Completed(HOLDER, request.job_id, 1, b""),
+            "failed": Buried(HOLDER, request.job_id, 1, ""),
+        }
+        world.store.settle([kinds[fate]] if fate in kinds else [])
+    before = world.dump()
+    assert world.status(request.job_id) == fate
+    assert world.store.submit([request]) == 0
+    assert world.dump() == before
+
+
+def test_an_instant_is_kept_to_the_millisecond(world):
+    when = datetime(2099, 12, 31, 23, 59, 59, 123_000, UTC)
+    (job_id,) = world.submit(scheduled_for=when)
+    due_at = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    assert world.call("ZSCORE", world.keys.scheduled, job_id) == str(due_at).encode()
+    assert world.record(job_id)["due_at"] == str(due_at)
+    assert world.status(job_id) == "scheduled"
+    assert world.ready() == []
+
+
+def test_a_timedelta_counts_from_the_servers_now(world):
+    before = world.now()
+    (job_id,) = world.submit(scheduled_for=timedelta(seconds=90))
+    assert before <= int(world.record(job_id)["due_at"]) - 90_000 <= world.now()
+    assert world.scheduled() == [job_id]
+
+
+@pytest.mark.parametrize("past", [datetime(1970, 1, 1, tzinfo=UTC), timedelta(0), timedelta(days=-1)])
+def test_a_past_time_is_ready_at_once(world, past):
+    (job_id,) = world.submit(scheduled_for=past)
+    assert world.ready() == [job_id]
+    assert world.status(job_id) == "pending"
+    assert world.scheduled() == []
+    assert "due_at" in world.record(job_id)
+
+
+def test_each_lane_gets_one_token_however_many_jobs_it_gets(world):
+    for priority in ("high", "low", "high"):
+        world.submit(5, priority)
+    tokens = {lane: world.tokens(lane) for lane in ("default:high", LANE, "default:low")}
+    assert tokens == {"default:high": 1, LANE: 0, "default:low": 1}
+
+
+def test_only_a_due_time_before_all_others_wakes_the_scheduler(world):
+    world.submit(scheduled_for=timedelta(seconds=60))
+    assert world.tokens("scheduled") == 1
+    world.take_tokens()
+    world.submit(scheduled_for=timedelta(seconds=90))
+    assert world.tokens("scheduled") == 0
+    world.submit(2, scheduled_for=timedelta(seconds=30))
+    assert world.tokens("scheduled") == 1
+
+
+def test_a_queue_is_known_from_its_first_job_on(world):
+    world.submit(2, queue="gpu")
+    world.submit(queue="mail", scheduled_for=timedelta(0))
+    assert world.call("SMEMBERS", world.keys.queues) == [b"gpu", b"mail"]

@@ -1,0 +1,111 @@
+"""``bananasd check``: what is found, and every problem."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import bananasd
+
+HANDLER = """
+from bananasd import handler
+@handler("{name}", max_retries=2)
+def run(job): ...
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project that is fine."""
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers" / "mail.py").write_text(HANDLER.format(name="send_mail"))
+    (tmp_path / "bananas.toml").write_text(
+        'run_dir = "/tmp/r"\nstate_dir = "state"\n[workers]\ncount = 3\nqueues = ["default", "mail"]\n'
+    )
+    return tmp_path
+
+
+def test_it_shows_what_a_daemon_would_run_with(project: Path) -> None:
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stderr) == (0, "")
+    shown = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert shown == {
+        "configuration": f"{project}/bananas.toml",
+        "namespace": "default",
+        "redis": "embedded, unix:///tmp/r/redis.sock",
+        "workers": "3, for default, mail",
+        "run_dir": "/tmp/r",
+        "state_dir": f"{project}/state",
+        "handlers": f"send_mail ({project}/handlers/mail.py:3)",
+    }
+
+
+def test_it_shows_it_as_json(project: Path) -> None:
+    told = json.loads(bananasd("check", "--json", "--config", project / "bananas.toml").stdout)
+    assert told["redis"] == {"is_embedded": True, "address": "unix:///tmp/r/redis.sock"}
+    assert told["workers"] == {"count": 3, "queues": ["default", "mail"]}
+    assert told["handlers"] == [
+        {"name": "send_mail", "file": f"{project}/handlers/mail.py", "line": 3, "max_retries": 2, "timeout_seconds": None}
+    ]  # fmt: skip
+
+
+def test_no_password_is_shown(project: Path) -> None:
+    (project / "bananas.toml").write_text('[redis]\nurl = "redis://me:secret@host:1/2"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert "redis://host:1/2" in result.stdout
+    assert "secret" not in result.output
+
+
+def test_every_problem_of_the_configuration(project: Path) -> None:
+    (project / "bananas.toml").write_text("namespase = 1\n[workers]\ncount = -1\n")
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stdout) == (78, "")
+    assert [line.split(": ")[2] for line in result.stderr.splitlines()] == ["namespase", "workers.count"]
+
+
+def test_every_problem_of_handlers_and_server(project: Path) -> None:
+    (project / "handlers" / "again.py").write_text(HANDLER.format(name="send_mail"))
+    (project / "handlers" / "wrong.py").write_text("def\n")
+    (project / "bananas.toml").write_text(f'run_dir = "/tmp/{"r" * 120}"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stdout) == (78, "")
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    assert "107 bytes" in lines[0]
+    assert any("wrong.py:1: SyntaxError" in line for line in lines)
+    assert any("mail.py:3: " in line and "again.py:3" in line for line in lines)
+
+
+def test_a_password_file_that_cannot_be_read(project: Path) -> None:
+    (project / "bananas.toml").write_text('[redis]\nurl = "redis://host"\npassword_file = "none"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert result.exit_code == 78
+    assert str(project / "none") in result.stderr
+
+
+def test_a_missing_configuration(tmp_path: Path) -> None:
+    result = bananasd("check", "--config", tmp_path / "none.toml")
+    assert result.exit_code == 78
+    assert result.stderr.startswith(f"bananasd: {tmp_path}/none.toml: ")
+
+
+def test_a_missing_embedded_server_is_a_warning(project: Path) -> None:
+    result = bananasd("check", "--config", project / "bananas.toml", BANANASD_REDIS_SERVER="/does/not/exist")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("bananasd: warning: ")
+
+
+def test_the_configuration_is_looked_for_here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    assert "bananas.toml" in bananasd("check").stdout.splitlines()[0]
+
+
+def test_without_a_configuration_the_defaults_are_checked(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "bananas.toml").unlink()
+    monkeypatch.chdir(project)
+    if os.path.exists("/etc/bananasd/bananas.toml"):
+        pytest.skip("this host has a configuration of its own")
+    assert "none, these are the defaults" in bananasd("check").stdout

@@ -1,0 +1,117 @@
+"""``bananasd dead`` against a real server."""
+
+import json
+
+import pytest
+
+from bananasd import Client, JobNotFound, Status
+from tests.command_line import bananasd, bury, on
+from tests.conftest import RedisServer
+
+NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
+
+
+@pytest.fixture
+def dead(server: RedisServer, client: Client) -> list[str]:
+    """Three dead jobs, the latest first."""
+    ids = [client.submit_job(f"job{n}", n) for n in range(3)]
+    for n in range(3):
+        bury(server, f"Traceback:\nValueError: {n}\x1b[0m {'x' * 100}\n")
+    return ids[::-1]
+
+
+def test_the_list_begins_with_the_latest(server: RedisServer, dead: list[str]) -> None:
+    result = bananasd("dead", "list", *on(server))
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in lines[:-1:2]] == dead
+    assert lines[0].split()[1:4] == ["job2", "1", "attempt"]
+    assert lines[0].endswith("s ago")
+    assert lines[1].startswith("    ValueError: 2\\x1b[0m xxx")
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[-1] == "3 of 3 dead jobs"
+
+
+def test_the_list_in_pages(server: RedisServer, dead: list[str]) -> None:
+    lines = bananasd("dead", "list", "--limit", 1, "--offset", 1, *on(server)).stdout.splitlines()
+    assert [line.split()[0] for line in lines[:-1:2]] == dead[1:2]
+    assert lines[-1] == "1 of 3 dead jobs"
+
+
+def test_the_list_as_json(server: RedisServer, dead: list[str]) -> None:
+    told = json.loads(bananasd("dead", "list", "--json", *on(server)).stdout)
+    assert [job["id"] for job in told] == dead
+
+
+def test_nothing_is_dead(server: RedisServer) -> None:
+    assert bananasd("dead", "list", *on(server)).stdout == "0 of 0 dead jobs\n"
+
+
+def test_one_dead_job(server: RedisServer, dead: list[str]) -> None:
+    shown = bananasd("dead", "show", dead[0], *on(server)).stdout
+    assert "Traceback:" in shown
+    assert json.loads(bananasd("dead", "show", dead[0], "--json", *on(server)).stdout)["id"] == dead[0]
+
+
+def test_a_job_that_is_not_dead(server: RedisServer, client: Client) -> None:
+    job_id = client.submit_job("greet", None)
+    result = bananasd("dead", "show", job_id, *on(server))
+    assert result.exit_code == 1
+    assert result.stderr == f"bananasd: job {job_id} is not dead, it is pending\n"
+
+
+def test_retry_by_id(server: RedisServer, client: Client, dead: list[str]) -> None:
+    result = bananasd("dead", "retry", dead[0].upper(), dead[0], *on(server))
+    assert (result.exit_code, result.stdout) == (0, "1 job put back\n")
+    assert client.get_job(dead[0]).status is Status.PENDING
+    assert client.get_job(dead[1]).status is Status.FAILED
+
+
+def test_retry_of_all(server: RedisServer, client: Client, dead: list[str]) -> None:
+    assert bananasd("dead", "retry", "--all", *on(server)).stdout == "3 jobs put back\n"
+    assert client.queue_stats().dead == 0
+
+
+def test_retry_names_what_was_not_dead(server: RedisServer, dead: list[str]) -> None:
+    result = bananasd("dead", "retry", dead[0], NO_JOB, *on(server))
+    assert (result.exit_code, result.stdout) == (1, "1 job put back\n")
+    assert NO_JOB in result.stderr
+
+
+def test_purge_asks_first(server: RedisServer, client: Client, dead: list[str]) -> None:
+    refused = bananasd("dead", "purge", "--all", *on(server), stdin="n\n")
+    assert refused.exit_code == 1
+    assert "Delete 3 dead jobs for good?" in refused.stdout
+    assert client.queue_stats().dead == 3
+    assert bananasd("dead", "purge", "--all", *on(server), stdin="y\n").exit_code == 0
+    assert client.queue_stats().dead == 0
+
+
+def test_purge_without_an_answer_deletes_nothing(
+    server: RedisServer, client: Client, dead: list[str]
+) -> None:
+    assert bananasd("dead", "purge", "--all", *on(server), stdin="").exit_code == 1
+    assert client.queue_stats().dead == 3
+
+
+def test_purge_by_id(server: RedisServer, client: Client, dead: list[str]) -> None:
+    result = bananasd("dead", "purge", "--yes", dead[0], *on(server))
+    assert (result.exit_code, result.stdout) == (0, "1 job deleted\n")
+    with pytest.raises(JobNotFound):
+        client.get_job(dead[0])
+    assert client.queue_stats().dead == 2
+
+
+def test_purge_tells_when_some_were_not_dead(server: RedisServer, dead: list[str]) -> None:
+    result = bananasd("dead", "purge", "--yes", dead[0], NO_JOB, *on(server))
+    assert (result.exit_code, result.stdout) == (1, "1 job deleted\n")
+    assert result.stderr == "bananasd: 1 of 2 jobs not among the dead\n"
+
+
+@pytest.mark.parametrize("command", ["retry", "purge"])
+@pytest.mark.parametrize("choice", [[], ["--all", NO_JOB], ["7"]], ids=["nothing", "both", "no id"])
+def test_an_unclear_choice_touches_nothing(
+    server: RedisServer, client: Client, dead: list[str], command: str, choice: list[str]
+) -> None:
+    assert bananasd("dead", command, *choice, *on(server)).exit_code == 2
+    assert client.queue_stats().dead == 3

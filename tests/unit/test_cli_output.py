@@ -1,0 +1,77 @@
+"""What commands print, and how they read and show times."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from bananasd.cli.output import count, echo_fields, echo_table, printable, shorten
+from bananasd.cli.times import brief, duration, instant
+
+
+def test_a_table_has_text_to_the_left_and_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_table(("NAME", "COUNT", "AGE"), [("a", 1, "2s"), ("long name", 12345, None)])
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME        COUNT  AGE",
+        "a               1  2s",
+        "long name  12,345  -",
+    ]
+
+
+def test_an_empty_table_is_its_header(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_table(("A", "B"), [])
+    assert capsys.readouterr().out == "A  B\n"
+
+
+def test_fields_leave_out_what_is_not_known_and_indent_further_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    echo_fields([("id", "x"), ("nothing", None), ("error", "one\ntwo\n")])
+    assert capsys.readouterr().out == "id     x\nerror  one\n       two\n"
+
+
+def test_no_text_of_a_job_can_drive_the_terminal() -> None:
+    assert printable("a\x1b[31mb\x9bc\n\u202ed é") == "a\\x1b[31mb\\x9bc\n\\u202ed é"
+
+
+def test_shortened_text_is_one_line_that_fits() -> None:
+    assert shorten("a  b\nc", 10) == "a b c"
+    assert shorten("abcdefgh", 5) == "abcd…"
+
+
+def test_counts_agree_with_their_noun() -> None:
+    assert [count(n, "job") for n in (0, 1, 1000)] == ["0 jobs", "1 job", "1,000 jobs"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0s"), (0.44, "0.4s"), (9.94, "9.9s"), (9.97, "10s"), (59.4, "59s"), (59.9, "1m00s"), (187, "3m07s"), (18120, "5h02m"), (1047600, "12d03h")],
+)  # fmt: skip
+def test_durations_are_brief(seconds: float, text: str) -> None:
+    assert brief(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), (" 1 d ", 86400), ("0", 0)]
+)
+def test_durations_as_people_type_them(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "5x", "1h30", "nan", "inf", "99999999999d", "1e9"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        duration(text)
+
+
+def test_instants_carry_their_zone() -> None:
+    assert instant("2030-01-31T09:00:00Z") == datetime(2030, 1, 31, 9, tzinfo=UTC)
+    assert instant("2030-01-31 09:00+01:00").utcoffset() == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("tomorrow", "not a date"), ("2030-01-31T09:00:00", "no time zone")]
+)
+def test_what_is_no_instant(text: str, why: str) -> None:
+    with pytest.raises(click.BadParameter, match=why):
+        instant(text)

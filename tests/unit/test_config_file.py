@@ -1,0 +1,43 @@
+"""config/bananas.toml, which people copy and read, says what the code does."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from bananasd import config
+
+FILE = Path(__file__).parents[2] / "config" / "bananas.toml"
+SETTING = re.compile(r"(?P<key>\w+) = (?P<value>[^#]+?) +# (?P<comment>.+)")
+
+
+def settings_of(struct, prefix=""):
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from settings_of(field.type, f"{field.name}.")
+        elif field.name != "path":
+            yield prefix + field.name
+
+
+def settings_in_file():
+    for key, value in tomllib.loads(FILE.read_text()).items():
+        yield from (f"{key}.{below}" for below in value) if isinstance(value, dict) else (key,)
+
+
+def test_the_file_says_the_same_as_an_empty_one(tmp_path):
+    path = tmp_path / "bananas.toml"
+    path.write_text(FILE.read_text())
+    documented = config.load(path, {})
+    path.write_text("")
+    assert documented == config.load(path, {})
+
+
+def test_the_file_has_every_setting_in_the_order_of_the_code():
+    assert list(settings_in_file()) == list(settings_of(config.Config))
+
+
+def test_the_file_has_a_comment_for_every_setting_and_nothing_else():
+    lines = [line for line in FILE.read_text().splitlines() if line and line[0] not in "#["]
+    assert [line for line in lines if not SETTING.fullmatch(line)] == []
+    assert len(lines) == len(list(settings_in_file()))
