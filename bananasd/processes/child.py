@@ -7,6 +7,8 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from setproctitle import setproctitle
@@ -95,16 +97,14 @@ def _sign_row(row: Row) -> None:
 
 def _own_group(pid: int) -> None:
     """So that a child can be killed with all that it started. Both sides do it: whoever comes first."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, 0)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _prefer_for_oom_killer(score: int) -> None:
     """A child is to be killed for memory before its master is; raising the score needs no privilege."""
     try:
-        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        with Path("/proc/self/oom_score_adj").open("r+", encoding="ascii") as file:
             if int(file.read()) < score:
                 file.write(str(score))
     except OSError:
@@ -126,7 +126,5 @@ def _name_process(title: str) -> None:
 def _flush() -> None:
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass

@@ -101,7 +101,7 @@ class Boot:
 
     # What the children run
 
-    def _run_server(self, row: Row) -> int:
+    def _run_server(self, _row: Row) -> int:
         become_server(self._binary, self._config.run_dir / directories.SOCKET_NAME, self._config.state_dir)
 
     def _run_scheduler(self, row: Row) -> int:

@@ -51,7 +51,7 @@ class Inbox:
         os.close(self._reader)
         os.close(self._writer)
 
-    def _note(self, signum: int, frame: FrameType | None) -> None:
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._arrived.append(signum)
 
     def _empty_pipe(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 
 from .. import clock
 
@@ -41,12 +42,12 @@ class Notifier:
             return
         # An abstract address is written with @ for its leading zero byte.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-            try:
-                sender.sendto(message.encode(), address)
-            except OSError:
-                # A supervisor that does not listen is no reason to stop working.
-                pass
+        # A supervisor that does not listen is no reason to stop working.
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender,
+            suppress(OSError),
+        ):
+            sender.sendto(message.encode(), address)
 
     @staticmethod
     def _read_watchdog(environ: Mapping[str, str]) -> float:

@@ -58,7 +58,7 @@ class Performer:
         self._armed = 0
         self._number = 0
 
-    def attend(self, signum: int, frame: FrameType | None) -> None:
+    def attend(self, _signum: int, _frame: FrameType | None) -> None:
         """The signal handler: break into the handler's call, if it is the very one that is meant.
 
         A signal may be late: the number in the row must be that of the call that is running now.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
@@ -34,10 +35,8 @@ def is_gone(pid: int, born_at: int) -> bool:
 
 def kill_group(pgid: int) -> None:
     """SIGKILL to every process of the group that is left."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pgid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def kill_group_leftovers(pgid: int, session: int) -> None:
@@ -45,15 +44,13 @@ def kill_group_leftovers(pgid: int, session: int) -> None:
 
     Its number may belong to strangers by now: they are told by their session, which the master's children share.
     """
-    for entry in os.listdir("/proc"):
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - names are what is wanted
         if not entry.isdigit():
             continue
         fields = _stat(int(entry))
         if fields is not None and int(fields[2]) == pgid and int(fields[3]) == session:
-            try:
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(int(entry), signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
 
 
 def _stat(pid: int) -> list[str] | None:

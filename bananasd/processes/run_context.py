@@ -35,7 +35,7 @@ class WorkerRunContext:
             except ConnectionFailed:
                 self._not_before = clock.deadline_in(PAUSE_AFTER_FAILURE_SECONDS)
 
-    def should_stop(self, job: Job) -> bool:
+    def should_stop(self, _job: Job) -> bool:
         """Whether the daemon drains, the job has been told to stop, or its time is over."""
         words = self._row.words
         deadline = words[Word.DEADLINE_NS]

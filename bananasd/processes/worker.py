@@ -48,7 +48,7 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
         registry = load_handlers()
     except HandlersError as error:
         for problem in error.problems:
-            logger.error("handlers broken: %s", problem)
+            logger.error("handlers broken: %s", problem)  # noqa: TRY400 - the problem says where
         return exits.CONFIG
     gc.collect()
     gc.freeze()
@@ -95,7 +95,7 @@ class Worker:
         self._row.state = State.UP
         self._show("idle")
 
-    def _note_drain(self, signum: int, frame: FrameType | None) -> None:
+    def _note_drain(self, _signum: int, _frame: FrameType | None) -> None:
         self._is_draining = True
         self._row.state = State.DRAINING
 

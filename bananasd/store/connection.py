@@ -100,7 +100,7 @@ class HeldConnection:
         """The same within a time of its own; a connect, if one is needed, counts."""
         connection, seconds = self._connection, max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)
         connection.socket_connect_timeout = connection.socket_timeout = seconds
-        if sock := connection._get_socket():
+        if sock := connection._get_socket():  # noqa: SLF001 - redis-py has no public way to it
             sock.settimeout(seconds)
         try:
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
@@ -147,7 +147,7 @@ class HeldConnection:
             return error
 
     def _fileno(self) -> int:
-        sock = self._connection._get_socket()
+        sock = self._connection._get_socket()  # noqa: SLF001
         if sock is None:
             raise OSError("the connection was closed")
         return int(sock.fileno())

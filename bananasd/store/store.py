@@ -25,6 +25,9 @@ class Retention(NamedTuple):
     dead_count: int = 1_000_000
 
 
+DEFAULT_RETENTION = Retention()
+
+
 class Claimed(NamedTuple):
     """A job as claim hands it over; ``spec`` may still turn out unreadable."""
 
@@ -69,6 +72,9 @@ class Charge(NamedTuple):
         return cls("all", "", cause)
 
 
+NOTHING = Charge()
+
+
 class Recovery(NamedTuple):
     """What recover did. ``is_refused``: the leases do not allow it."""
 
@@ -85,7 +91,9 @@ class Store:
     `ServerRefused` when the server answered with an error. Every call may be repeated.
     """
 
-    def __init__(self, transport: Transport, namespace: str, retention: Retention = Retention()) -> None:
+    def __init__(
+        self, transport: Transport, namespace: str, retention: Retention = DEFAULT_RETENTION
+    ) -> None:
         self.keys = Keys(namespace)
         self.retention = retention
         self._transport = transport
@@ -147,7 +155,7 @@ class Store:
     def recover(
         self,
         holder: str,
-        charge: Charge = Charge(),
+        charge: Charge = NOTHING,
         *,
         max_recoveries: int = 3,
         judge: str = "",
