@@ -33,6 +33,7 @@ class Head(IntEnum):
     ROWS = 4
     PHASE = 5
     STARTED_NS = 6
+    SLOTS = 7
 
 
 class Phase(IntEnum):
@@ -69,7 +70,7 @@ class Word(IntEnum):
     CAUSE = 18  # M: for what the master killed it
     CAUSE_JOB = 19  # M: the job's number at that moment
     EXIT = 20  # M: its wait status
-    RECOVERED = 21  # S: what it held has been recovered
+    RECOVERED = 21  # S: the generation whose jobs have been recovered
     TICK_NS = 22  # C: monotonic; the scheduler's sign of life
     SPAWNED_NS = 23  # M: monotonic
     RESTARTS = 24  # M: how often its slot had been restarted before
@@ -169,6 +170,11 @@ class Row:
         name = self.kind.name.lower()
         return f"{name} {self.words[Word.SLOT]}" if self.kind is Kind.WORKER else name
 
+    @property
+    def is_recovered(self) -> bool:
+        """Whether its child is dead and nothing that it held is left."""
+        return self.state is State.DEAD and self.words[Word.RECOVERED] == self.words[Word.GENERATION]
+
     def begin_job(self, view: JobView) -> None:
         """Write down which job is about to run."""
         words, memory, start = self.words, self._memory, self._start
@@ -200,10 +206,11 @@ class Row:
         return f"{node}/{self.words[Word.GENERATION]}.{self.words[Word.TRIP]}"
 
     def clear(self) -> None:
-        """Make the row free."""
+        """Make the row free. What it is called stays: somebody may just be reading it."""
         self.words[Word.GENERATION] = 0
         for i in range(len(self.words)):
-            self.words[i] = 0
+            if i not in (Word.KIND, Word.SLOT):
+                self.words[i] = 0
 
 
 class Board:
@@ -217,12 +224,13 @@ class Board:
         self.rows = [Row(memory, self.head, i) for i in range(self.head[Head.ROWS])]
 
     @classmethod
-    def create(cls, run_dir: Path, node: str, rows: int) -> Self:
-        """A new board for this process as the master."""
+    def create(cls, run_dir: Path, node: str, rows: int, slots: int = 0) -> Self:
+        """A new board for this process as the master of so many slots."""
         path = run_dir / f"{node}{SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, (rows + 1) * ROW_BYTES)
+            # Not just a longer file: to write to a page for which the disk has no room would kill the writer.
+            os.posix_fallocate(descriptor, 0, (rows + 1) * ROW_BYTES)
             memory = mmap.mmap(descriptor, 0)
         finally:
             os.close(descriptor)
@@ -231,6 +239,7 @@ class Board:
             head[Head.MASTER_BORN] = procfs.born(os.getpid()) or 0
             head[Head.SESSION] = os.getsid(0)
             head[Head.ROWS] = rows
+            head[Head.SLOTS] = slots
             head[Head.STARTED_NS] = clock.monotonic_ns()
             memory[ID_AT : ID_AT + ID_BYTES] = procfs.boot_id().encode()
             head[Head.LAYOUT] = LAYOUT

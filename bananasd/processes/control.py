@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .. import clock
 from ..errors import DaemonError, NotRunning, StopTimeout
-from .board import Board, Phase, Row, State, Word, boards_in
+from .board import Board, Head, Phase, Row, Word, boards_in
 from .locks import running_pid
 
 LOOK_SECONDS = 0.05
@@ -32,19 +32,20 @@ class ChildView(NamedTuple):
 
 
 class NodeView(NamedTuple):
-    """A daemon as its board shows it. ``is_running``: its master lives."""
+    """A daemon as its board shows it. ``is_running``: its master lives. ``slots``: how many children it wants."""
 
     node: str
     master_pid: int
     is_running: bool
     phase: str
     up_seconds: float
+    slots: int
     children: list[ChildView]
 
     @property
     def is_up(self) -> bool:
-        """Whether all children do their work."""
-        return bool(self.children) and all(child.state in ("up", "draining") for child in self.children)
+        """Whether every slot has a child that does its work."""
+        return self.slots == sum(child.state in ("up", "draining") for child in self.children)
 
 
 def nodes(run_dir: Path) -> list[NodeView]:
@@ -95,13 +96,15 @@ def _node_view(board: Board) -> NodeView:
         is_running,
         phase,
         board.age_seconds,
-        [_child_view(row) for row in board.used_rows() if row.state is not State.DEAD],
+        board.head[Head.SLOTS],
+        [view for row in board.used_rows() if (view := _child_view(row))],
     )
 
 
-def _child_view(row: Row) -> ChildView:
-    job = row.job() if row.words[Word.ARMED] else None
-    return ChildView(
+def _child_view(row: Row) -> ChildView | None:
+    """None for a child that has died, be it while its row was being read."""
+    generation, job = row.generation, row.job() if row.words[Word.ARMED] else None
+    view = ChildView(
         row.slot_name,
         row.kind.name.lower(),
         row.words[Word.PID],
@@ -114,6 +117,7 @@ def _child_view(row: Row) -> ChildView:
         row.words[Word.FAILED],
         row.words[Word.RESTARTS],
     )
+    return view if row.is_living and row.generation == generation else None
 
 
 def _seconds_since(monotonic_ns: int) -> float:

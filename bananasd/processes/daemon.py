@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from .. import directories, log
 from ..client import Client
@@ -19,9 +20,10 @@ from .locks import lock_run_dir, lock_state_dir
 from .master import Limits, Master
 from .notify import Notifier
 from .performance import Rules
+from .recovery import Terms
 from .redis_server import accepts_connections, become_server, find_server_binary
 from .restarts import Restarts
-from .scheduler import Scheduler, Times
+from .scheduler import Scheduler
 from .slots import Fleet, Slot
 from .worker import Post, run_worker
 
@@ -48,7 +50,7 @@ def run(config: Config) -> int:
     try:
         return boot.run()
     finally:
-        boot.close()
+        boot.unlock()
 
 
 class Boot:
@@ -59,26 +61,31 @@ class Boot:
         self._access = access_of(config)
         self._binary = find_server_binary(os.environ) if config.redis.is_embedded else ""
         self._registry = load_directory(config.workers.handlers) if config.workers.preload else None
-        self._locks = [lock_run_dir(config.run_dir)]
-        if config.redis.is_embedded:
-            self._locks.append(lock_state_dir(config.state_dir))
+        self._run_lock, self._state_lock = ExitStack(), ExitStack()
 
     def run(self) -> int:
-        """Fork the children and supervise them."""
+        """Take the locks, fork the children and supervise them."""
+        self._lock()
         slots = self._slots()
         node = f"{self._config.node_name}-{secrets.token_hex(4)}"
-        self._board = Board.create(self._config.run_dir, node, len(slots) * ROWS_PER_SLOT + SPARE_ROWS)
+        rows = len(slots) * ROWS_PER_SLOT + SPARE_ROWS
+        self._board = Board.create(self._config.run_dir, node, rows, len(slots))
         logger.info("daemon starting pid=%d node=%s redis=%s", os.getpid(), node, self._access.server.address)
-        master = Master(Fleet(slots, self._board), self._limits(), Notifier(os.environ), self.close)
+        master = Master(Fleet(slots, self._board), self._limits(), Notifier(os.environ), self._run_lock.close)
         # What is there now is shared with every child for as long as nobody writes to it.
         gc.collect()
         gc.freeze()
         return master.run()
 
-    def close(self) -> None:
-        """Give up the locks; in a child, its copies of them."""
-        while self._locks:
-            os.close(self._locks.pop())
+    def unlock(self) -> None:
+        """Give up the locks."""
+        self._state_lock.close()
+        self._run_lock.close()
+
+    def _lock(self) -> None:
+        self._run_lock.callback(os.close, lock_run_dir(self._config.run_dir))
+        if self._config.redis.is_embedded:
+            self._state_lock.callback(os.close, lock_state_dir(self._config.state_dir))
 
     def _limits(self) -> Limits:
         stall_seconds = max(self._config.redis.timeout_seconds + STALL_EXTRA_SECONDS, MIN_STALL_SECONDS)
@@ -99,27 +106,34 @@ class Boot:
         )
         return slots
 
-    # What the children run
+    # What the children run. All but the server close their copy of state_dir's lock first thing.
 
     def _run_server(self, _row: Row) -> int:
         become_server(self._binary, self._config.run_dir / directories.SOCKET_NAME, self._config.state_dir)
 
     def _run_scheduler(self, row: Row) -> int:
+        self._state_lock.close()
         config = self._config
-        times = Times(config.scheduler.beat_seconds, config.scheduler.lease_seconds)
+        terms = Terms(self._lease_ms, config.workers.max_recoveries)
         about = {"host": config.node_name, "master_pid": os.getppid(), "queues": config.workers.queues}
-        return Scheduler(row, self._board, self._access, times, config.workers.max_recoveries, about).run()
+        beat_seconds = config.scheduler.beat_seconds
+        return Scheduler(row, self._board, self._access, beat_seconds, terms, about).run()
 
     def _run_worker(self, row: Row) -> int:
+        self._state_lock.close()
         config = self._config
         post = Post(
             self._board.node,
             lanes_of(config.workers.queues),
-            int(config.scheduler.lease_seconds * 1000),
+            self._lease_ms,
             Rules(config.workers.timeout_seconds, config.retry.policy(), config.retention.result_bytes),
         )
         submit_through(self._make_client)
         return run_worker(row, post, self._load_handlers(), self._access)
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._config.scheduler.lease_seconds * 1000)
 
     def _load_handlers(self) -> Callable[[], Registry]:
         registry = self._registry

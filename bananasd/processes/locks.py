@@ -8,6 +8,7 @@ from .. import clock
 from ..errors import AlreadyRunning, DaemonError
 
 LOCK_NAME = "lock"
+RUN_WAIT_SECONDS = 0.1
 STATE_WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 
@@ -18,7 +19,8 @@ def lock_run_dir(run_dir: Path) -> int:
     The lock ends when the last descriptor of it is closed: a child must close the one it inherits.
     """
     descriptor = _open(make_private(run_dir) / LOCK_NAME)
-    if not _try(descriptor):
+    # Not only once: whoever looks with `running_pid` holds it for an instant.
+    if not _try_for(descriptor, RUN_WAIT_SECONDS):
         pid = _read_pid(descriptor)
         os.close(descriptor)
         raise AlreadyRunning(run_dir, pid)
@@ -28,17 +30,18 @@ def lock_run_dir(run_dir: Path) -> int:
 
 
 def lock_state_dir(state_dir: Path) -> int:
-    """Take the lock of a state_dir, which its server keeps too: one that is still dying is waited for."""
+    """Take the lock of a state_dir: a server that is still dying, and has its own copy of it, is waited for.
+
+    The descriptor crosses an exec, for the server to inherit; every other child must close it.
+    """
     descriptor = _open(make_private(state_dir) / LOCK_NAME)
-    deadline = clock.deadline_in(STATE_WAIT_SECONDS)
-    while not _try(descriptor):
-        if clock.remaining(deadline) == 0:
-            os.close(descriptor)
-            raise DaemonError(
-                f"another embedded server still uses {state_dir} after {STATE_WAIT_SECONDS:g} s; "
-                "stop its daemon, or give this one a state_dir of its own"
-            )
-        clock.sleep(LOOK_SECONDS)
+    if not _try_for(descriptor, STATE_WAIT_SECONDS):
+        os.close(descriptor)
+        raise DaemonError(
+            f"another embedded server still uses {state_dir} after {STATE_WAIT_SECONDS:g} s; "
+            "stop its daemon, or give this one a state_dir of its own"
+        )
+    os.set_inheritable(descriptor, True)
     return descriptor
 
 
@@ -75,6 +78,15 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DaemonError(f"{path}: {error.strerror}") from None
+
+
+def _try_for(descriptor: int, seconds: float) -> bool:
+    deadline = clock.deadline_in(seconds)
+    while not _try(descriptor):
+        if clock.remaining(deadline) == 0:
+            return False
+        clock.sleep(LOOK_SECONDS)
+    return True
 
 
 def _try(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -7,6 +7,8 @@ from .. import clock
 
 LOG_AFTER_SECONDS = (0, 1, 2, 4, 8, 16)
 LOG_EVERY_SECONDS = 30.0
+AT_ONCE_AFTER_SECONDS = 1.0
+"""The last failure must be so long ago for the next to be followed by a try at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +18,7 @@ class Outage:
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._failed_at = float("-inf")
         self._lines = 0
         self._next_line = 0.0
 
@@ -25,9 +28,13 @@ class Outage:
         return self._since is not None
 
     def note_failure(self, error: Exception) -> float:
-        """A try failed; return for how many seconds to wait before the next: none after the first."""
+        """A try failed; return for how many seconds to wait before the next: none after the first.
+
+        A server that does some things and refuses others is back, and lost again, all the time: that is no first.
+        """
         now = clock.monotonic()
-        is_first = self._since is None
+        is_first = self._since is None and now - self._failed_at >= AT_ONCE_AFTER_SECONDS
+        self._failed_at = now
         if self._since is None:
             self._since, self._lines, self._next_line = now, 0, now
         if now >= self._next_line:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,18 +40,26 @@ def kill_group(pgid: int) -> None:
         os.killpg(pgid, signal.SIGKILL)
 
 
-def kill_group_leftovers(pgid: int, session: int) -> None:
-    """The same when the group's leader has been reaped long ago.
+def kill_leftovers(leaders: Mapping[int, int], session: int) -> None:
+    """The same for many groups whose leaders, given by pid with their births, have been reaped long ago.
 
-    Its number may belong to strangers by now: they are told by their session, which the master's children share.
+    A group's number may belong to strangers by now: they are told by a leader that was born at another time, and
+    by their session, which the master's children share.
     """
     for entry in os.listdir("/proc"):  # noqa: PTH208 - names are what is wanted
-        if not entry.isdigit():
+        fields = _stat(int(entry)) if entry.isdigit() else None
+        if fields is None or int(fields[3]) != session:
             continue
-        fields = _stat(int(entry))
-        if fields is not None and int(fields[2]) == pgid and int(fields[3]) == session:
+        pgid = int(fields[2])
+        # 0 is how a container sees every group from outside.
+        if pgid and pgid in leaders and _is_unled_or_led_by(pgid, leaders[pgid]):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(int(entry), signal.SIGKILL)
+
+
+def _is_unled_or_led_by(pgid: int, born_at: int) -> bool:
+    leader = _stat(pgid)
+    return leader is None or int(leader[19]) == born_at
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -5,7 +5,7 @@ is fresh can be taken for a stray.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from ..store.store import Charge, Recovery, Store, node_of
@@ -25,12 +25,16 @@ class Terms:
 
 
 class Recoverer:
-    """Recovers this node's dead children, dead daemons of this run_dir, and nodes whose lease has ended."""
+    """Recovers this node's dead children, dead daemons of this run_dir, and nodes whose lease has ended.
 
-    def __init__(self, store: Store, board: Board, terms: Terms) -> None:
+    ``stay_alive`` is called after every trip to the server: a round over many holders may be a long one.
+    """
+
+    def __init__(self, store: Store, board: Board, terms: Terms, stay_alive: Callable[[], None]) -> None:
         self._store = store
         self._board = board
         self._terms = terms
+        self._stay_alive = stay_alive
 
     def recover_all(self) -> bool:
         """One round over everything; whether it has to be repeated soon, for a daemon that is still dying."""
@@ -53,11 +57,12 @@ class Recoverer:
         for holder in holders:
             if node_of(holder) == node:
                 self._recover_holder(holder, rows.get(generation_of(holder)))
-        for row in rows.values():
-            if row.state is State.DEAD and row.generation:
+        for generation, row in rows.items():
+            # Not twice: once that is written the row may be another child's at any moment.
+            if row.state is State.DEAD and row.generation == generation and not row.words[Word.RECOVERED]:
                 # Its present holder, if that entered after the holders were read, then nothing more to come.
                 self._recover_holder(row.holder(node), row)
-                row.words[Word.RECOVERED] = 1
+                row.words[Word.RECOVERED] = generation
 
     def _recover_holder(self, holder: str, row: Row | None) -> None:
         if row is not None and row.holder(self._board.node) == holder:
@@ -77,17 +82,12 @@ class Recoverer:
     def _recover_board(self, board: Board, holders: Iterable[str]) -> bool:
         """Whether it is done with: all its processes were gone."""
         rows = {row.generation: row for row in board.used_rows() if row.kind is not Kind.REDIS}
-        if board.is_of_this_boot:
-            living = [row for row in rows.values() if row.state is not State.DEAD]
-            if not all(procfs.is_gone(row.words[Word.PID], row.words[Word.BORN]) for row in living):
-                return False
-            for row in rows.values():
-                procfs.kill_group_leftovers(row.words[Word.PID], board.head[Head.SESSION])
-        for holder in holders:
-            if node_of(holder) == board.node:
-                found = rows.get(generation_of(holder))
-                is_last_trip = found is not None and found.holder(board.node) == holder
-                self._recover(holder, charge_for(found) if found and is_last_trip else Charge())
+        if board.is_of_this_boot and not _clear_away(rows.values(), board.head[Head.SESSION]):
+            return False
+        for holder in sorted(_holders_of(board.node, rows.values(), holders)):
+            row = rows.get(generation_of(holder))
+            is_last_trip = row is not None and row.holder(board.node) == holder
+            self._recover(holder, charge_for(row) if row and is_last_trip else Charge())
         self._store.leave(board.node)
         board.delete()
         logger.info("daemon recovered node=%s: it ended without its drain", board.node)
@@ -96,12 +96,16 @@ class Recoverer:
     # (c) Any other node, by lease alone
 
     def _recover_lost_nodes(self, holders: Iterable[str], known: set[str]) -> None:
+        alive = set(known)
         for holder in holders:
-            if node_of(holder) not in known:
-                cause = f"its node {node_of(holder)} was lost"
-                self._recover(holder, Charge.everything(cause), judge=self._board.node)
+            node = node_of(holder)
+            if node not in alive:
+                charge = Charge.everything(f"its node {node} was lost")
+                if self._recover(holder, charge, judge=self._board.node).is_refused:
+                    # One question a node: a large fleet must not keep the server busy with them.
+                    alive.add(node)
 
-    def _recover(self, holder: str, charge: Charge, judge: str = "") -> None:
+    def _recover(self, holder: str, charge: Charge, judge: str = "") -> Recovery:
         recovery = self._store.recover(
             holder,
             charge,
@@ -109,8 +113,24 @@ class Recoverer:
             judge=judge,
             lease_ms=self._terms.lease_ms,
         )
-        if not recovery.is_refused:
-            _log(holder, charge, recovery)
+        _log(holder, charge, recovery)
+        self._stay_alive()
+        return recovery
+
+
+def _clear_away(rows: Collection[Row], session: int) -> bool:
+    """Whether all processes of a dead daemon are gone; then what its children had started is killed."""
+    living = [row for row in rows if row.state is not State.DEAD]
+    if not all(procfs.is_gone(row.words[Word.PID], row.words[Word.BORN]) for row in living):
+        return False
+    procfs.kill_leftovers({row.words[Word.PID]: row.words[Word.BORN] for row in rows}, session)
+    return True
+
+
+def _holders_of(node: str, rows: Iterable[Row], holders: Iterable[str]) -> set[str]:
+    """Those that the server knew, and those that the node's workers may have become since it was asked."""
+    present = {row.holder(node) for row in rows if row.words[Word.TRIP]}
+    return present | {holder for holder in holders if node_of(holder) == node}
 
 
 def charge_for(row: Row) -> Charge:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .connection import BLOCK_SECONDS, HeldConnection, Server
 from .keys import Keys, Lane
-from .store import Retention, Store
+from .store import Retention, Store, checked
 
 LONG_SECONDS = 3600.0
 """Longer than the server lets any blocking command wait."""
@@ -52,4 +52,5 @@ class WakeUp:
 
     def _wait(self, keys: list[str], seconds: float, stop_fd: int) -> bool:
         self._connection.ask(("BLPOP", *keys, BLOCK_SECONDS))
-        return bool(self._connection.answer(seconds, stop_fd))
+        (token,) = checked([self._connection.answer(seconds, stop_fd)])
+        return bool(token)

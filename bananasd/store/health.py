@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from redis.exceptions import NoPermissionError, ResponseError
+
 from .connection import Transport
 from .store import checked
 
@@ -18,12 +20,22 @@ class Health(NamedTuple):
 
 
 def examine(transport: Transport) -> Health:
-    """Ask the server about itself. Raises `ConnectionFailed`; `ServerRefused` if INFO is not allowed."""
-    (text,) = checked(transport.trip([("INFO",)]))
+    """Ask the server about itself. Raises `ConnectionFailed` if it does not answer, or not yet."""
+    (text,) = transport.trip([("INFO",)])
+    if isinstance(text, ResponseError) and _is_final(text):
+        return Health(
+            "unknown", [], [f"cannot be examined, so see to it yourself that it keeps data: {text}"]
+        )
+    checked([text])
     info = dict(re.findall(r"^([a-z_0-9]+):(.*?)\r?$", text.decode("utf-8", "replace"), re.MULTILINE))
     name = "valkey" if "valkey_version" in info else "redis"
     version = info.get(f"{name}_version", "0")
     return Health(f"{name} {version}", _problems(info, name, version), _warnings(info))
+
+
+def _is_final(error: ResponseError) -> bool:
+    """Whether INFO is forbidden or hidden; everything else (LOADING, BUSY, NOAUTH …) may pass."""
+    return isinstance(error, NoPermissionError) or "unknown command" in str(error)
 
 
 def _problems(info: dict[str, str], name: str, version: str) -> list[str]:

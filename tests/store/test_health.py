@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from redis.exceptions import NoPermissionError, ResponseError
 
 from bananasd import ServerRefused
 from bananasd.store.connection import HeldConnection, Server
@@ -25,6 +26,16 @@ class Answers:
 
     def trip(self, commands: Any) -> list[Any]:
         return [self.reply]
+
+
+class Refuses:
+    """A transport whose server answers with an error."""
+
+    def __init__(self, error: ResponseError) -> None:
+        self.error = error
+
+    def trip(self, commands: Any) -> list[Any]:
+        return [self.error]
 
 
 def test_a_fit_server_has_nothing_said_of_it():
@@ -60,10 +71,11 @@ def test_the_servers_that_tests_use_are_fit(own_server):
     assert (health.problems, health.warnings) == ([], [])
 
 
-def test_a_server_that_may_not_be_asked_refuses(world):
-    class Refuses:
-        def trip(self, commands: Any) -> list[Any]:
-            return world.transport.trip([("NO SUCH COMMAND",)])
+@pytest.mark.parametrize("error", [NoPermissionError("NOPERM"), ResponseError("ERR unknown command 'INFO'")])
+def test_a_server_that_may_never_be_asked_is_taken_with_a_warning(error):
+    assert "see to it yourself" in examine(Refuses(error)).warnings[0]
 
+
+def test_a_server_that_cannot_be_asked_yet_raises():
     with pytest.raises(ServerRefused):
-        examine(Refuses())
+        examine(Refuses(ResponseError("BUSY Redis is busy running a script")))
