@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import invalidate_caches
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -98,7 +99,7 @@ def _forget_loaded() -> None:
     }
     for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
         del sys.modules[name]
-    if directory in sys.path:
+    with suppress(ValueError):  # a module may have taken it off the path itself
         sys.path.remove(directory)
 
 

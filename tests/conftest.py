@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +15,9 @@ from bananasd import Client
 from bananasd.processes.redis_server import find_server_binary
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.store import Store
+
+if TYPE_CHECKING:
+    from .daemon import Daemon
 
 WAIT_SECONDS = 15
 
@@ -115,7 +119,7 @@ def client(server: RedisServer) -> Iterator[Client]:
 @pytest.fixture
 def make_daemon() -> Iterator[Callable[..., "Daemon"]]:
     """Makes daemons that are not started yet; ends what is left of them after the test."""
-    from daemon import Daemon  # noqa: PLC0415 - it imports this module
+    from .daemon import Daemon  # it imports this module
 
     daemons: list[Daemon] = []
 

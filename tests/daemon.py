@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from conftest import wait_until
-
 from bananasd import Client
 from bananasd.processes import control, procfs
 from bananasd.processes.control import ChildView, NodeView
+
+from .conftest import wait_until
 
 QUICK = {
     "redis": {"timeout_seconds": 2},

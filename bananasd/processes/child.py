@@ -74,8 +74,10 @@ def _live(
         logger.exception("child failed")
     finally:
         # Not the interpreter's own end: its atexit functions and buffers are the master's.
-        _flush()
-        os._exit(status)
+        try:
+            _flush()
+        finally:
+            os._exit(status)
 
 
 def _stand_alone(parent: int, death_signal: signal.Signals, oom_score: int) -> None:
@@ -114,8 +116,11 @@ def _prefer_for_oom_killer(score: int) -> None:
 def _close_stdin() -> None:
     """A child is not in the terminal's foreground group: reading from it would stop it."""
     null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    if null == 0:  # there was none
+        os.set_inheritable(null, True)
+    else:
+        os.dup2(null, 0)
+        os.close(null)
 
 
 def _name_process(title: str) -> None:

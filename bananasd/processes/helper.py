@@ -4,6 +4,7 @@ It puts back what has not started, and sends the outcomes of what has ended. It 
 """
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from ..errors import ConnectionFailed
 from ..store.outcomes import Outcome, Released
 from ..store.store import Claimed, Store
 from .batch import BATCH_SECONDS
-from .unsettled import Unsettled
+from .unsettled import Unsettled, warn_of_refused
 
 LOOK_SECONDS = 0.005
 REST_AFTER_SECONDS = 1.0
@@ -21,13 +22,14 @@ PAUSE_AFTER_FAILURE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
+Unstarted = deque[tuple[str, Claimed]]
+"""Jobs that have been claimed and not begun, each with its holder. Whoever pops one owns it."""
+
 
 class Helper:
-    """Shares the deque of unstarted jobs with the main loop: whoever pops a job owns it."""
+    """Shares the deque of unstarted jobs with the main loop."""
 
-    def __init__(
-        self, unstarted: deque[Claimed], unsettled: Unsettled, make_store: Callable[[], Store]
-    ) -> None:
+    def __init__(self, unstarted: Unstarted, unsettled: Unsettled, make_store: Callable[[], Store]) -> None:
         self._unstarted = unstarted
         self._unsettled = unsettled
         self._make_store = make_store
@@ -35,20 +37,22 @@ class Helper:
         self._thread: threading.Thread | None = None
         self._is_needed = threading.Event()
         self._last_batch = 0.0
-        self._job_since = 0.0
-        self._holder = ""
+        self._job_since = math.inf
 
-    def note_batch(self, holder: str) -> None:
+    def note_batch(self) -> None:
         """A batch of more than one job begins: look after it."""
-        self._holder = holder
-        self._last_batch = self._job_since = clock.monotonic()
+        self._last_batch = clock.monotonic()
         if not self._is_needed.is_set():
             self._is_needed.set()
             self._start()
 
     def note_job(self, now: float) -> None:
-        """The next job of the batch begins."""
+        """The next job begins."""
         self._job_since = now
+
+    def note_idle(self) -> None:
+        """No job runs any more: the main loop sees to the rest itself."""
+        self._job_since = math.inf
 
     def _start(self) -> None:
         if self._thread is None:
@@ -59,24 +63,27 @@ class Helper:
         while True:
             self._is_needed.wait()
             clock.sleep(LOOK_SECONDS)
-            if self._unstarted and clock.monotonic() - self._job_since > BATCH_SECONDS:
+            if self._is_job_long():
                 self._relieve()
             self._rest_if_idle()
 
+    def _is_job_long(self) -> bool:
+        return clock.monotonic() - self._job_since > BATCH_SECONDS
+
     def _relieve(self) -> None:
         """Put back what waits behind a long job, and report what ended before it."""
-        released = [Released(self._holder, claimed.job_id, claimed.run) for claimed in self._take_all()]
+        released = [Released(holder, claimed.job_id, claimed.run) for holder, claimed in self._take_all()]
         for outcome in released:
             self._unsettled.add(outcome)
         if released:
             logger.debug("batch cut short released=%d", len(released))
-        while len(self._unsettled):
+        while len(self._unsettled) and self._is_job_long():
             try:
-                self._unsettled.send(self._settle)
+                warn_of_refused(self._unsettled.send(self._settle))
             except ConnectionFailed:
                 clock.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
-    def _take_all(self) -> list[Claimed]:
+    def _take_all(self) -> list[tuple[str, Claimed]]:
         taken = []
         while self._unstarted:
             try:

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from . import procfs
-from .board import Cause, Reason, Row, State, Word
+from .board import Cause, Reason, Row, Word
 from .child import ATTENTION
 
 REPEAT_SECONDS = 1.0
@@ -46,19 +48,18 @@ class Interrupter:
         if asked is None or asked.job != armed:
             _interrupt(row, armed, reason)
             return _Asked(armed, reason, now, now)
-        if now - asked.since >= self._grace_seconds and reason is not Reason.DRAIN:
-            _kill_for(row, armed, reason)
+        # The first reason stands: what was asked to go for a drain is not killed for a deadline that came later.
+        if now - asked.since >= self._grace_seconds and asked.reason is not Reason.DRAIN:
+            _kill_for(row, armed, asked.reason)
         elif now - asked.repeated >= REPEAT_SECONDS:
-            _interrupt(row, armed, reason)
+            _interrupt(row, armed, asked.reason)
             asked.repeated = now
         return asked
 
 
 def kill(row: Row, cause: Cause) -> None:
     """SIGKILL to the child and all that it started; the row says why, for whoever recovers its jobs."""
-    row.words[Word.CAUSE_JOB] = row.words[Word.JOB]
-    row.words[Word.CAUSE] = cause
-    procfs.kill_group(row.words[Word.PID])
+    _kill(row, cause, row.words[Word.JOB])
 
 
 def _reason(row: Row, armed: int, now: float, is_draining: bool) -> Reason | None:
@@ -79,10 +80,17 @@ def _interrupt(row: Row, armed: int, reason: Reason) -> None:
 
 def _kill_for(row: Row, armed: int, reason: Reason) -> None:
     cause = Cause.LEASE_LOST if reason is Reason.LEASE_LOST else Cause.TIME
-    if row.words[Word.ARMED] != armed or row.state is State.DEAD:
-        return
-    row.words[Word.CAUSE_JOB] = armed
-    row.words[Word.CAUSE] = cause
+    if row.words[Word.ARMED] != armed or row.words[Word.CAUSE] != Cause.NONE:
+        return  # it was just done, or has been killed already
     logger.warning("worker killed slot=%r pid=%d cause=%s: its job ignored the interrupt",
                    row.slot_name, row.words[Word.PID], cause.name.lower())  # fmt: skip
+    _kill(row, cause, armed)
+
+
+def _kill(row: Row, cause: Cause, job: int) -> None:
+    row.words[Word.CAUSE_JOB] = job
+    row.words[Word.CAUSE] = cause
     procfs.kill_group(row.words[Word.PID])
+    # Its own group is not the one, if a handler has moved it to another.
+    with suppress(ProcessLookupError):
+        os.kill(row.words[Word.PID], signal.SIGKILL)

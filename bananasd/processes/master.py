@@ -6,7 +6,6 @@ It knows processes, never jobs: no Redis, no threads, no user code, and only mon
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -48,6 +47,7 @@ class Master:
         self._interrupter = Interrupter(limits.grace_seconds)
         self._drain: Drain | None = None
         self._is_ready = False
+        self._done_before = 0
         self._status = 0
 
     def run(self) -> int:
@@ -71,8 +71,8 @@ class Master:
 
     def _seconds_to_wait(self) -> float:
         """Short turns while something is about to change without telling by a signal."""
-        is_settled = self._drain is None and all(slot.is_up for slot in self._fleet)
-        return TURN_SECONDS if is_settled else BOOT_TURN_SECONDS
+        is_booting = any(slot.is_running and not slot.is_up for slot in self._fleet)
+        return BOOT_TURN_SECONDS if is_booting or self._drain else TURN_SECONDS
 
     # Signals
 
@@ -80,9 +80,7 @@ class Master:
         if signum == signal.SIGCHLD:
             return
         # A second Ctrl-C means "now"; TERM may come as often as a supervisor likes.
-        is_urgent = signum == signal.SIGQUIT or (
-            signum == signal.SIGINT and self._drain and sys.stdin.isatty()
-        )
+        is_urgent = signum == signal.SIGQUIT or (signum == signal.SIGINT and self._drain and os.isatty(0))
         if self._drain is None:
             self._begin_drain(signal.Signals(signum).name)
         if is_urgent and self._drain:
@@ -113,7 +111,22 @@ class Master:
         row.words[Word.RESTARTS] = slot.spawned
         row.words[Word.SPAWNED_NS] = row.words[Word.TICK_NS] = clock.monotonic_ns()
         row.words[Word.GENERATION] = self._fleet.next_generation()
-        slot.pid = child.spawn(
+        try:
+            slot.pid = self._spawn(slot, row)
+        except OSError as error:
+            # Too many processes, or no memory: no reason for the others to stop.
+            logger.error("child not started slot=%r: %s", slot.name, error.strerror)  # noqa: TRY400
+            row.clear()
+            slot.restarts.postpone(clock.monotonic())
+            return
+        row.words[Word.PID] = slot.pid
+        row.words[Word.BORN] = procfs.born(slot.pid) or 0
+        slot.row, slot.up_since = row, None
+        slot.spawned += 1
+        logger.info("child started slot=%r pid=%d", slot.name, slot.pid)
+
+    def _spawn(self, slot: Slot, row: Row) -> int:
+        return child.spawn(
             slot.name,
             slot.body,
             row,
@@ -121,11 +134,6 @@ class Master:
             death_signal=slot.death_signal,
             oom_score=slot.oom_score,
         )
-        row.words[Word.PID] = slot.pid
-        row.words[Word.BORN] = procfs.born(slot.pid) or 0
-        slot.row, slot.up_since = row, None
-        slot.spawned += 1
-        logger.info("child started slot=%r pid=%d", slot.name, slot.pid)
 
     def _drop_inheritance(self) -> None:
         """In the child: what belongs to the master alone."""
@@ -161,28 +169,33 @@ class Master:
                 self._bury(slot, slot.row, wait_status)
 
     def _bury(self, slot: Slot, row: Row, wait_status: int) -> None:
-        was_in_job = row.words[Word.ARMED] != 0
-        has_left = row.state is State.LEFT
         code = os.waitstatus_to_exitcode(wait_status)
-        self._log_death(slot, row, wait_status, was_in_job=was_in_job, has_left=has_left)
-        self._count_death(slot, row, code, was_in_job=was_in_job, has_left=has_left)
+        self._log_death(slot, row, wait_status)
+        self._count_death(slot, row, code)
+        self._done_before += row.words[Word.DONE]
         slot.pid, slot.row, slot.up_since = 0, None, None
-        row.words[Word.EXIT] = wait_status
-        row.words[Word.STATE] = State.DEAD
         if self._drain:
             self._drain.note_end(slot, code)
+        self._leave_row(row, wait_status)
+
+    def _leave_row(self, row: Row, wait_status: int) -> None:
+        """To the scheduler, if there may be something to recover; the row of a child that held nothing is free."""
         if row.words[Word.TRIP] == 0:
             row.clear()
-        else:
-            self._poke_scheduler()
+            return
+        row.words[Word.EXIT] = wait_status
+        row.state = State.DEAD
+        self._poke_scheduler()
 
-    def _count_death(self, slot: Slot, row: Row, code: int, *, was_in_job: bool, has_left: bool) -> None:
+    def _count_death(self, slot: Slot, row: Row, code: int) -> None:
         now = clock.monotonic()
         up_seconds = None if slot.up_since is None else now - slot.up_since
+        has_worked = any(row.words[word] for word in (Word.JOB, Word.DONE, Word.FAILED))
         was_killed_by_us = row.words[Word.CAUSE] != Cause.NONE
-        if code == exits.CONFIG and not was_in_job:
+        has_left = row.state is State.LEFT
+        if code == exits.CONFIG and not has_worked:
             slot.restarts.is_final = True
-        elif not was_killed_by_us and is_crash(up_seconds, was_in_job=was_in_job, has_left=has_left):
+        elif not was_killed_by_us and is_crash(up_seconds, has_worked=has_worked, has_left=has_left):
             slot.restarts.note_crash(now)
         else:
             slot.restarts.note_other_end(now)
@@ -191,8 +204,9 @@ class Master:
                 "slot fatal slot=%r crashes=%d: it is not started again", slot.name, slot.restarts.crashes
             )
 
-    def _log_death(self, slot: Slot, row: Row, wait_status: int, *, was_in_job: bool, has_left: bool) -> None:
-        is_expected = has_left or self._drain is not None
+    def _log_death(self, slot: Slot, row: Row, wait_status: int) -> None:
+        is_expected = row.state is State.LEFT or self._drain is not None
+        was_in_job = row.words[Word.ARMED] != 0
         logger.log(
             logging.INFO if is_expected else logging.WARNING,
             "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s",
@@ -214,7 +228,7 @@ class Master:
             rows, now, is_draining=self._drain is not None and self._drain.is_interrupting(now)
         )
         for row in self._fleet.board.rows:
-            if row.words[Word.RECOVERED] and row.state is State.DEAD:
+            if row.is_recovered:
                 row.clear()
 
     def _watch_scheduler(self) -> None:
@@ -238,6 +252,6 @@ class Master:
         workers = self._fleet.of(Kind.WORKER)
         rows = [slot.row for slot in workers if slot.row]
         busy = sum(row.words[Word.ARMED] != 0 for row in rows)
-        done = sum(row.words[Word.DONE] for row in rows)
+        done = self._done_before + sum(row.words[Word.DONE] for row in rows)
         self._notifier.status(f"{len(rows)} workers, {busy} busy, {done:,} done")
         self._notifier.still_alive()

@@ -2,21 +2,26 @@
 
 import asyncio
 import logging
+import math
+import os
 import random
+import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import clock, log
 from ..errors import GiveUp, JobDrained, JobInterrupted, JobTimeout, LeaseLost, RetryLater
 from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
+from ..limits import MAX_SECONDS
 from ..retry import RetryPolicy
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from ..store.store import Claimed
-from .board import JobView, Reason, Row, Word
+from .board import ID_BYTES, JobView, Reason, Row, Word
 
 MAX_ERROR_CHARACTERS = 4000
 
@@ -50,13 +55,16 @@ class Performer:
     ) -> None:
         self.has_interrupted = False
         """Whether an interrupt was raised: it may have left locks held, so this process should end soon."""
+        self.is_copy = False
+        """Whether this process is one that a handler has forked."""
         self._row = row
         self._registry = registry
         self._rules = rules
         self._context = context
         self._declared_max_retries = declared_max_retries
         self._armed = 0
-        self._number = 0
+        # Job's numbers are never used again either: what is written into the row too late means nobody.
+        self._number = row.generation << 32
 
     def attend(self, _signum: int, _frame: FrameType | None) -> None:
         """The signal handler: break into the handler's call, if it is the very one that is meant.
@@ -81,6 +89,8 @@ class Performer:
         return self._run(job, spec, holder)
 
     def _read(self, claimed: Claimed) -> Job:
+        if len(claimed.job_id.encode()) != ID_BYTES:
+            raise ValueError("its id is no UUID")
         spec = read_spec(claimed.spec)
         job = Job.claimed(
             claimed.job_id,
@@ -102,6 +112,8 @@ class Performer:
                 self._armed = self._row.words[_ARMED] = self._number
                 result = call(spec, job)
             finally:
+                if self.is_copy:
+                    _end_copy()
                 self._armed = 0
                 self._row.words[_ARMED] = 0
         except JobInterrupted as interrupt:
@@ -141,10 +153,9 @@ class Performer:
 
     def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
         if isinstance(error, GiveUp):
-            return self._bury(job, holder, f"the handler gave up: {error}")
+            return self._bury(job, holder, f"the handler gave up: {_said(error)}")
         if isinstance(error, RetryLater):
-            delay_ms = max(0, int(error.seconds * 1000))
-            return self._fail(job, holder, f"RetryLater: {error}", spec.max_retries, delay_ms)
+            return self._fail(job, holder, f"RetryLater: {_said(error)}", spec.max_retries, _wanted_ms(error))
         return self._fail(job, holder, error_text(error), spec.max_retries)
 
     def _interrupted(self, job: Job, spec: HandlerSpec, holder: str, interrupt: JobInterrupted) -> Outcome:
@@ -169,14 +180,14 @@ class Performer:
         delay_ms = delay_ms if wanted_delay_ms is None else wanted_delay_ms
         logger.warning("job failed id=%s name=%s attempt=%d retry_in_ms=%d error=%s",
                        job.id, job.name, job.attempt, delay_ms, _last_line(error))  # fmt: skip
-        return Retried(holder, job.id, job.run, delay_ms, error)
+        return Retried(holder, job.id, job.run, delay_ms, _fit_to_keep(error))
 
     def _bury(self, job: Job, holder: str, error: str) -> Outcome:
         self._row.words[_FAILED] += 1
         logger.error(
             "job dead id=%s name=%s attempt=%d error=%s", job.id, job.name, job.attempt, _last_line(error)
         )
-        return Buried(holder, job.id, job.run, error)
+        return Buried(holder, job.id, job.run, _fit_to_keep(error))
 
     def _delay_ms(self, job: Job, declared_max_retries: int | None) -> int | None:
         """Milliseconds until the attempt after this one, None if there is none."""
@@ -193,17 +204,62 @@ def perform_inline(spec: HandlerSpec, job: Job) -> Any:
 
 def call(spec: HandlerSpec, job: Job) -> Any:
     """Call a handler; an ``async def`` one runs to its end in an event loop of its own."""
-    return asyncio.run(spec.function(job)) if spec.is_async else spec.function(job)
+    return _call_async(spec, job) if spec.is_async else spec.function(job)
+
+
+def _call_async(spec: HandlerSpec, job: Job) -> Any:
+    results = []
+
+    async def run() -> None:
+        results.append(await spec.function(job))
+
+    try:
+        asyncio.run(run())
+    except JobInterrupted:
+        # It may have come while the loop was being closed, which waits for the loop's threads.
+        if not results:
+            raise
+    return results[0]
 
 
 def error_text(error: BaseException) -> str:
     """The end of the traceback, which is where the reason stands."""
     try:
-        text = "".join(traceback.format_exception(error)).rstrip()
+        return _fit_to_keep("".join(traceback.format_exception(error)).rstrip())
     except Exception:  # noqa: BLE001 - an exception whose own text raises
-        text = f"{type(error).__name__} (its text cannot be shown)"
+        return _said(error)
+
+
+def _said(error: BaseException) -> str:
+    """The text of an exception that a user wrote, which may be anything."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001
+        return f"{type(error).__name__} (its text cannot be shown)"
+
+
+def _fit_to_keep(text: str) -> str:
+    """Its end, if it is long; halves of characters, which cannot be stored, made visible."""
     text = text if len(text) <= MAX_ERROR_CHARACTERS else "…" + text[-MAX_ERROR_CHARACTERS:]
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _wanted_ms(error: RetryLater) -> int | None:
+    """The delay that a handler asked for; None, as if it had not, for what is no number."""
+    seconds = getattr(error, "seconds", None)
+    if not isinstance(seconds, (int, float)) or math.isnan(seconds):
+        return None
+    return int(max(0, min(seconds, MAX_SECONDS)) * 1000)
+
+
+def _end_copy() -> NoReturn:
+    """What a handler has forked came back from the handler: it must not go on as a second worker of this name."""
+    error = sys.exception()
+    code = error.code if isinstance(error, SystemExit) else int(error is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _interrupt_for(reason: Reason) -> JobInterrupted:

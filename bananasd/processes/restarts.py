@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 EARLY_SECONDS = 5.0
-"""A child that dies outside a job within this time of coming up has crashed, not worked."""
+"""A child that dies within this time of coming up, and has not begun a job, has crashed."""
 
 CRASH_LIMIT = 8
 
@@ -30,14 +30,21 @@ class Restarts:
         pause = 0.0 if self.crashes == 1 else min(2.0 ** (self.crashes - 2), self.cap_seconds)
         self.not_before = now + pause
 
+    def postpone(self, now: float) -> None:
+        """It could not even be started; a second later perhaps."""
+        self.not_before = now + 1.0
+
     def note_other_end(self, now: float) -> None:
         """It ended after honest work: the row of crashes is broken."""
         self.crashes = 0
         self.not_before = now
 
 
-def is_crash(up_seconds: float | None, *, was_in_job: bool, has_left: bool) -> bool:
-    """Whether a death counts. ``up_seconds`` is None for a child that never was up."""
-    if was_in_job or has_left:
+def is_crash(up_seconds: float | None, *, has_worked: bool, has_left: bool) -> bool:
+    """Whether a death counts. ``up_seconds`` is None for a child that never was up.
+
+    A worker that has begun a job can work: no job, nor what it leaves running, may stop the daemon.
+    """
+    if has_worked or has_left:
         return False
     return up_seconds is None or up_seconds < EARLY_SECONDS

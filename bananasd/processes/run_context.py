@@ -24,6 +24,10 @@ class WorkerRunContext:
         self._not_before = 0.0
         self.holder = ""
 
+    def forget_connection(self) -> None:
+        """In a forked process: the connection, and whoever holds the lock, are its parent's."""
+        self._store, self._lock = None, threading.Lock()
+
     def set_progress(self, job: Job, progress: bytes) -> None:
         """Store the progress if the run still holds the job; keep quiet about a server that does not answer."""
         with self._lock:

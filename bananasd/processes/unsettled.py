@@ -1,12 +1,15 @@
 """The outcomes that the server has not acknowledged yet; either thread of a worker may send them."""
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from ..store.outcomes import Outcome
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class Unsettled:
@@ -30,3 +33,9 @@ class Unsettled:
             answer = trip(outcomes)
             del self._outcomes[: len(outcomes)]
         return answer
+
+
+def warn_of_refused(job_ids: Iterable[str]) -> None:
+    """What the server would not take: these outcomes are dropped."""
+    for job_id in job_ids:
+        logger.warning("outcome refused id=%s: the job is no longer held by this run", job_id)

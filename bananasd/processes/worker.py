@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,12 +23,12 @@ from . import exits
 from .batch import BatchSize
 from .board import Row, State, Word
 from .child import ATTENTION
-from .helper import Helper
+from .helper import Helper, Unstarted
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
 from .run_context import WorkerRunContext
-from .unsettled import Unsettled
+from .unsettled import Unsettled, warn_of_refused
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Worker:
         self._registry = registry
         self._access = access
         self._open_connection()
-        self._unstarted: deque[Claimed] = deque()
+        self._unstarted: Unstarted = deque()
         self._unsettled = Unsettled()
         self._helper = Helper(self._unstarted, self._unsettled, access.store)
         self._outage = Outage()
@@ -88,16 +89,36 @@ class Worker:
         return self._leave()
 
     def _come_up(self) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._inbox = Inbox([signal.SIGTERM])
-        signal.signal(signal.SIGTERM, self._note_drain)
-        signal.signal(ATTENTION, self._performer.attend)
+        self._inbox = Inbox([])
+        # SIGINT too, not ignored: programs that a handler starts would inherit that.
+        for signum, attend in self._signals.items():
+            signal.signal(signum, attend)
+        os.register_at_fork(after_in_child=self._become_a_copy)
         self._row.state = State.UP
+        if self._is_draining:  # a TERM was quicker
+            self._row.state = State.DRAINING
         self._show("idle")
+
+    @property
+    def _signals(self) -> dict[signal.Signals, Callable[[int, FrameType | None], None]]:
+        return {
+            signal.SIGTERM: self._note_drain,
+            signal.SIGINT: self._note_drain,
+            ATTENTION: self._performer.attend,
+        }
 
     def _note_drain(self, _signum: int, _frame: FrameType | None) -> None:
         self._is_draining = True
-        self._row.state = State.DRAINING
+        if self._row.state is State.UP:
+            self._row.state = State.DRAINING
+
+    def _become_a_copy(self) -> None:
+        """In a process that a handler has forked: signals end it as they end any other, and it is no worker."""
+        signal.set_wakeup_fd(-1)
+        for signum in self._signals:
+            signal.signal(signum, signal.SIG_DFL)
+        self._performer.is_copy = True
+        self._context.forget_connection()
 
     # One trip to Redis, until it breaks
 
@@ -113,7 +134,6 @@ class Worker:
         self._context.holder = self._holder
         self._store.enter(self._holder, self._post.node, self._post.lease_ms, self._policies())
         self._is_entered = True
-        self._outage.note_success()
 
     def _close_account(self) -> None:
         """Report every outcome under the holder it belongs to; put back what a lost reply had claimed."""
@@ -134,8 +154,12 @@ class Worker:
 
     def _declared_max_retries(self, name: str) -> int | None:
         """What another worker, which has a handler for this name, said of its retries."""
-        policy = self._store.handler_policy(name)
-        return orjson.loads(policy).get("max_retries") if policy else None
+        try:
+            policy = orjson.loads(self._store.handler_policy(name) or b"{}")
+        except orjson.JSONDecodeError:
+            return None
+        limit = policy.get("max_retries") if isinstance(policy, dict) else None
+        return limit if type(limit) is int else None
 
     def _policies(self) -> dict[str, bytes]:
         return {
@@ -152,9 +176,11 @@ class Worker:
         if claim.is_gone:
             self._is_entered = False
         elif claim.jobs:
+            self._outage.note_success()
             self._perform(claim.jobs)
         elif not claim.is_cut:
             self._wait_for_work()
+            self._outage.note_success()
 
     def _settle_and_claim(self) -> Claim:
         def trip(outcomes: list[Outcome]) -> tuple[list[str], Claim]:
@@ -172,26 +198,28 @@ class Worker:
 
     def _note_settled(self, refused: list[str]) -> None:
         self._row.words[Word.JOB] = 0
-        for job_id in refused:
-            logger.warning("outcome refused id=%s: the job is no longer held by this run", job_id)
+        warn_of_refused(refused)
 
     def _perform(self, jobs: list[Claimed]) -> None:
         holder = self._holder
         self._show("busy")
-        self._unstarted.extend(jobs)
+        self._unstarted.extend((holder, claimed) for claimed in jobs)
         if len(jobs) > 1:
-            self._helper.note_batch(holder)
+            self._helper.note_batch()
         began = clock.monotonic()
-        performed = self._perform_all(holder)
+        try:
+            performed = self._perform_all()
+        finally:
+            self._helper.note_idle()
         if performed:
             self._batch.note(performed, clock.monotonic() - began)
 
-    def _perform_all(self, holder: str) -> int:
+    def _perform_all(self) -> int:
         """Run what is left in the deque; what a drain or an interrupt finds unstarted is released."""
         performed = 0
         while self._unstarted:
             try:
-                claimed = self._unstarted.popleft()
+                holder, claimed = self._unstarted.popleft()
             except IndexError:
                 break  # the helper was quicker
             if self._is_draining or self._performer.has_interrupted:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from bananasd import ServerRefused
 from bananasd.store.access import Access, WakeUp
 from bananasd.store.connection import Server
 from bananasd.store.keys import lanes_of
@@ -60,6 +61,12 @@ def test_an_earlier_due_time_ends_the_wait_for_the_schedule(world, wake_up, stop
     assert not wake_up.wait_for_schedule(0.01, stop_fd)
     world.schedule(1000)
     assert wake_up.wait_for_schedule(5, stop_fd)
+
+
+def test_a_refusal_of_the_server_is_no_token(world, wake_up, stop_fd):
+    world.call("SET", world.keys.wake(LANES[0]), "no list")
+    with pytest.raises(ServerRefused):
+        wake_up.wait_for_work(LANES, stop_fd)
 
 
 def test_without_a_token_the_server_ends_the_wait_after_a_second(wake_up, stop_fd, monkeypatch):

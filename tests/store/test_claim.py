@@ -150,6 +150,7 @@ BROKEN = {
 def test_a_record_that_cannot_be_read_is_buried_with_the_reason_and_the_next_job_claimed(world, broken):
     bad, good = world.submit(2)
     BROKEN[broken](world, bad)
+    world.call("PEXPIRE", world.keys.job(bad), 60_000)
     assert ids(world.claim(2)) == [good]
     assert world.dead() == [bad]
     record = world.record(bad)
@@ -167,6 +168,13 @@ def test_a_suspect_is_claimed_alone(world):
     (job,) = world.claim(3).jobs
     assert (job.job_id, job.recoveries) == (suspect, 1)
     assert ids(world.claim(3)) == others
+
+
+def test_a_job_that_was_never_lost_is_no_suspect(world):
+    wanted = world.submit(2)
+    for job_id in wanted:
+        world.mark(job_id, recoveries=0)
+    assert ids(world.claim(2)) == wanted
 
 
 def test_a_batch_ends_before_a_suspect(world):

@@ -10,6 +10,7 @@ import pytest
 
 from bananasd import ConnectionFailed, ServerRefused, clock
 from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.stats import Stats
 from tests.conftest import wait_until
 from tests.proxy import Proxy
 
@@ -54,36 +55,7 @@ class Stopwatch:
         self.seconds = time.monotonic() - self.began
 
 
-# Addresses
-
-
-@pytest.mark.parametrize("url", [
-    "", "localhost", "localhost:6379", f":{SECRET}@localhost", f"//:{SECRET}@localhost/0", f"user:{SECRET}@localhost",
-    f"http://:{SECRET}@localhost", f"redis://:{SECRET}@localhost:port", f"redis://:{SECRET}@localhost:99999",
-    f"redis://user:12/{SECRET}@localhost:6379/0", f"redis://user:12#{SECRET}@localhost:6379/0",
-    f"redis://user:12?{SECRET}@localhost:6379/0", f"redis://:{SECRET}@[::1", "redis://localhost/jobs",
-    f"redis://:{SECRET}@localhost?socket_timeout=soon", f"redis://:{SECRET}@localhost?no_such_option=1",
-    f"redis://localhost?password={SECRET}&db=first", "unix://", "unix://run/redis.sock", "unix:run/redis.sock",
-    "unix:///" + 107 * "x", None, 5, b"redis://localhost",
-])  # fmt: skip
-def test_an_address_that_cannot_be_right_fails_at_once_and_its_password_is_not_shown(url):
-    with pytest.raises(ConnectionFailed) as failure:
-        Server(url, 1)
-    assert SECRET not in str(failure.value)
-    assert failure.value.__cause__ is None
-
-
-@pytest.mark.parametrize(("url", "address"), [
-    ("redis://", "redis://localhost:6379"),
-    (f"redis://user:{SECRET}@example.org:7000/3?client_name=x", "redis://example.org:7000/3"),
-    (f"rediss://:{SECRET}@example.org", "rediss://example.org:6379"),
-    (f"redis://:{SECRET}@[::1]:7000", "redis://[::1]:7000"),
-    (f"unix://user:{SECRET}@/run/redis.sock?db=2", "unix:///run/redis.sock"),
-])  # fmt: skip
-def test_an_address_is_shown_without_user_password_and_options(url, address):
-    server = Server(url, 1, password=SECRET)
-    assert server.address == address
-    assert SECRET not in repr(server)
+# What an address becomes (tests/unit/test_address.py has the addresses themselves)
 
 
 def test_a_socket_path_of_just_the_length_that_the_system_takes_is_fine():
@@ -107,10 +79,9 @@ def test_a_password_given_apart_from_the_url_is_used(own_server, connect):
 @pytest.mark.parametrize("password", [None, "wr0ng"])
 def test_without_the_right_password_the_server_refuses_and_neither_is_shown(own_server, connect, password):
     own_server.call("CONFIG", "SET", "requirepass", SECRET)
-    with pytest.raises(ConnectionFailed) as failure:
-        (reply,) = connect(own_server.url, password=password).trip([("PING",)])
-        raise ServerRefused(str(reply))
-    assert isinstance(failure.value, ServerRefused)
+    stats = Stats(connect(own_server.url, password=password), "test")
+    with pytest.raises(ServerRefused) as failure:
+        stats.ping()
     assert SECRET not in str(failure.value)
     assert "wr0ng" not in str(failure.value)
 

@@ -145,6 +145,13 @@ def test_a_job_killed_for_its_time_is_a_failed_attempt_that_comes_back_after_its
     assert (world.scheduled(), world.ready(), world.tokens("scheduled")) == ([ran], [waiting], 1)
 
 
+def test_a_job_killed_for_its_time_may_come_back_without_a_delay(world):
+    (ran,) = world.start()
+    assert world.store.recover(HOLDER, Charge.failed(ran, "timed out", 0)) == Recovery([], [ran], [])
+    assert world.counter("retried") == 1
+    assert world.store.promote() == (1, None)
+
+
 def test_a_job_killed_for_its_time_dies_when_it_has_no_tries_left(world):
     ran, waiting = world.start(2)
     assert world.store.recover(HOLDER, Charge.failed(ran, "timed out", -1)) == Recovery([waiting], [], [ran])

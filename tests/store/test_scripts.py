@@ -123,13 +123,11 @@ def test_settling_and_claiming_is_one_trip_and_scripts_go_in_full_only_when_the_
     assert spy.sent == [["EVALSHA"] * 3]
 
 
-def test_outcomes_of_one_kind_settle_together_whatever_their_holder(world):
+def test_outcomes_of_one_kind_and_holder_settle_in_one_call(world):
     spy = Spy(world.transport)
-    jobs = [(HOLDER, job_id) for job_id in world.start(2)] + [
-        (OTHER, job_id) for job_id in world.start(2, OTHER)
-    ]
+    jobs = [(holder, job_id) for holder in (HOLDER, OTHER) for job_id in world.start(2, holder)]
     assert Store(spy, "test").settle([Completed(holder, job_id, 1, b"") for holder, job_id in jobs]) == []
-    assert [len(trip) for trip in spy.sent][0] == 2
+    assert len(spy.sent[0]) == 2
     assert [world.status(job_id) for _, job_id in jobs] == ["completed"] * 4
 
 

@@ -48,7 +48,7 @@ def test_counters_go_on_when_the_jobs_are_gone(world, stats):
 
 
 def test_the_age_of_a_lane_is_how_long_its_next_job_has_waited(world, stats):
-    first, second = world.submit(2)
+    first, _ = world.submit(2)
     assert lane(stats, priority=Priority.HIGH).oldest_seconds is None
     assert 0 <= lane(stats).oldest_seconds < 30
     world.call(

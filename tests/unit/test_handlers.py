@@ -282,7 +282,10 @@ def test_a_decorator_that_brings_its_own_argument_is_no_fault(directory: Directo
 # --- loading again
 
 
-def test_a_second_load_runs_the_code_as_it_is_then(directory: Directory) -> None:
+def test_a_second_load_runs_the_code_as_it_is_then(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     directory.write(a='@handler("echo")\ndef echo(job): return 1')
     assert directory.result_of("echo") == 1
     # As long as before and within the same second: what a cache of compiled files cannot tell apart.

@@ -37,7 +37,7 @@ JOB_LAYERS = [
         "processes.run_context",
         "processes.performance",
     },
-    {"processes.helper", "processes.recovery"},
+    {"processes.helper", "processes.beat", "processes.duty", "processes.recovery"},
     {"processes.worker", "processes.scheduler", "http"},
 ]
 MASTER_LAYERS = [

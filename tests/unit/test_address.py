@@ -1,0 +1,88 @@
+"""Addresses of servers: what is one, and that no message shows a password."""
+
+import pytest
+
+from bananasd import ConnectionFailed
+from bananasd.store.address import address_of
+from bananasd.store.connection import Server
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://localhost", "redis://localhost:6379"),
+        ("redis://", "redis://localhost:6379"),
+        ("REDIS://Host:7000/", "redis://host:7000/"),
+        ("redis://:secret@host:7000/3", "redis://host:7000/3"),
+        ("rediss://user:se%2Fcret@host?ssl_cert_reqs=none", "rediss://host:6379"),
+        ("redis://host?password=secret&db=2", "redis://host:6379"),
+        ("redis://[::1]:7000/0", "redis://[::1]:7000/0"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("unix://:secret@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+        ("unix:///tmp/with%20space/redis.sock", "unix:///tmp/with space/redis.sock"),
+    ],
+)
+def test_an_address_is_shown_without_user_password_and_options(url, address):
+    assert address_of(url) == address
+    assert Server(url, 1).address == address
+
+
+WRONG = {
+    "secret@host:6379": "is no URL; it must begin with redis://, rediss:// or unix://",
+    ":secret@host:6379": "is no URL",
+    "localhost:6379": "is no URL",
+    "": "is no URL",
+    "http://user:secret@host": "http://… is of no known kind; it must begin with",
+    "redis://:se/cret@host": "must be written %2F, %3F, %23 and %40",
+    "redis://:12/secret@host": "must be written %2F",
+    "redis://:12?secret@host": "must be written %2F",
+    "redis://:12#secret@host": "must be written %2F",
+    "redis://host/secret": "must end with its port, or with /N",
+    "redis://host:secret": "a port that is no number",
+    "redis://host:99999": "a port that is no number",
+    "redis://[::secret": "a host that cannot be one",
+    "redis://secret\N{CARE OF}@host": "a host that cannot be one",
+    "redis://ho st": "a space or control character",
+    "redis://host\0": "a space or control character",
+    "redis://host?secret_option=1": "not a usable address",
+    "rediss://host?ssl_cert_reqs=secret": "not a usable address",
+    "redis://host?db=secret": "not a usable address",
+    "unix://": "must go on with an absolute path",
+    "unix://run/secret.sock": "must go on with an absolute path",
+    "unix:///" + "x" * 107: "a socket path may have 107 bytes, this one has 108",
+}
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_what_is_no_address_is_refused_with_the_reason(url):
+    with pytest.raises(ConnectionFailed) as caught:
+        Server(url, 1)
+    assert WRONG[url] in str(caught.value)
+
+
+@pytest.mark.parametrize("url", [url for url in WRONG if "secret@" in url or "se/cret" in url])
+def test_a_wrong_address_does_not_show_its_password(url):
+    with pytest.raises(ConnectionFailed) as caught:
+        Server(url, 1)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", [5, b"redis://host", ["redis://host"]])
+def test_an_address_is_text(url):
+    with pytest.raises(ConnectionFailed, match="the address is no text but of type"):
+        Server(url, 1)
+
+
+def test_a_server_does_not_show_its_password():
+    assert "secret" not in repr(Server("redis://:secret@host", 1, "secret"))
+
+
+def test_a_password_of_its_own_wins_over_that_of_the_url():
+    assert Server("redis://:url@host", 1, "own").make_connection().password == "own"
+
+
+@pytest.mark.parametrize("option", ["decode_responses=1", "encoding=utf-16", "protocol=3", "socket_timeout=99"])
+def test_options_of_the_url_do_not_change_how_we_speak(option):
+    connection = Server(f"redis://host?{option}", 1).make_connection()
+    assert (connection.encoder.decode_responses, connection.encoder.encoding) == (False, "utf-8")
+    assert (connection.protocol, connection.socket_timeout) == (2, 1)
