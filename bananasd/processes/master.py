@@ -216,7 +216,8 @@ class Master:
 
     def _poke_scheduler(self) -> None:
         for slot in self._fleet.running(Kind.SCHEDULER):
-            if slot.is_up:
+            # One that starts could die of the signal; it begins with a look at all rows.
+            if slot.row and slot.row.state is not State.STARTING:
                 os.kill(slot.pid, child.ATTENTION)
 
     # Watching

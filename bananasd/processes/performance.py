@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import os
 import random
 import sys
@@ -247,9 +246,7 @@ def _fit_to_keep(text: str) -> str:
 def _wanted_ms(error: RetryLater) -> int | None:
     """The delay that a handler asked for; None, as if it had not, for what is no number."""
     seconds = getattr(error, "seconds", None)
-    if not isinstance(seconds, (int, float)) or math.isnan(seconds):
-        return None
-    return int(max(0, min(seconds, MAX_SECONDS)) * 1000)
+    return int(max(0, min(seconds, MAX_SECONDS)) * 1000) if isinstance(seconds, (int, float)) else None
 
 
 def _end_copy() -> NoReturn:

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from ..store.access import Access, WakeUp
 from ..store.keys import Lane
 from ..store.outcomes import Outcome, Released
 from ..store.store import Claim, Claimed
-from . import exits
+from . import exits, forks
 from .batch import BatchSize
 from .board import Row, State, Word
 from .child import ATTENTION
@@ -90,33 +89,27 @@ class Worker:
 
     def _come_up(self) -> None:
         self._inbox = Inbox([])
-        # SIGINT too, not ignored: programs that a handler starts would inherit that.
-        for signum, attend in self._signals.items():
-            signal.signal(signum, attend)
-        os.register_at_fork(after_in_child=self._become_a_copy)
-        self._row.state = State.UP
-        if self._is_draining:  # a TERM was quicker
-            self._row.state = State.DRAINING
-        self._show("idle")
-
-    @property
-    def _signals(self) -> dict[signal.Signals, Callable[[int, FrameType | None], None]]:
-        return {
+        # SIGINT is not ignored: programs that a handler starts would inherit that.
+        attention = {
             signal.SIGTERM: self._note_drain,
             signal.SIGINT: self._note_drain,
             ATTENTION: self._performer.attend,
         }
+        for signum, attend in attention.items():
+            signal.signal(signum, attend)
+        forks.guard(attention.keys(), self._renounce)
+        self._row.state = State.UP
+        if self._is_draining:  # a TERM was quicker
+            self._row.state = State.DRAINING
+        self._show("idle")
 
     def _note_drain(self, _signum: int, _frame: FrameType | None) -> None:
         self._is_draining = True
         if self._row.state is State.UP:
             self._row.state = State.DRAINING
 
-    def _become_a_copy(self) -> None:
-        """In a process that a handler has forked: signals end it as they end any other, and it is no worker."""
-        signal.set_wakeup_fd(-1)
-        for signum in self._signals:
-            signal.signal(signum, signal.SIG_DFL)
+    def _renounce(self) -> None:
+        """In a process that a handler has forked."""
         self._performer.is_copy = True
         self._context.forget_connection()
 

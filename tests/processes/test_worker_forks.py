@@ -49,7 +49,8 @@ def test_a_process_that_a_handler_forked_dies_of_sigterm(run):
 
 
 @pytest.mark.parametrize(
-    ("end", "code"), [("return 'copy'", 0), ("sys.exit(3)", 3), ("raise ValueError", 1), ("sys.exit('no')", 1)]
+    ("end", "code"),
+    [("return 'copy'", 0), ("sys.exit(3)", 3), ("raise ValueError", 1), ("sys.exit('no')", 1)],
 )
 def test_a_fork_that_comes_back_from_the_handler_ends_and_the_worker_goes_on(run, end, code):
     job, daemon = run(

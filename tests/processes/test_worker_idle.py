@@ -1,0 +1,39 @@
+"""What a worker costs that has nothing to do."""
+
+import socket
+import time
+
+from bananasd.store.scripts import script
+
+
+def monitored(server, seconds):
+    """Everything that the server is told in so many seconds, but not what its scripts do."""
+    deadline, text = time.monotonic() + seconds, b""
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(str(server.socket))
+        monitor.sendall(b"MONITOR\r\n")
+        while (left := deadline - time.monotonic()) > 0:
+            monitor.settimeout(left)
+            try:
+                text += monitor.recv(65536)
+            except TimeoutError:
+                break
+    return [line for line in text.decode().splitlines()[1:] if " lua]" not in line]
+
+
+def test_an_idle_worker_costs_at_most_two_trips_a_second(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url, settings={"workers": {"count": 1}}).start()
+    lines = monitored(server, 3.2)
+    claims = [line for line in lines if script("claim").digest in line]
+    waits = [line for line in lines if "BLPOP" in line and "wake:default" in line]
+    assert 2 <= len(claims) <= 4
+    assert 2 <= len(waits) <= 4
+    of_the_scheduler = ("beat", "promote", "trim", "recover")
+    rest = [line for line in lines if line not in claims and line not in waits]
+    assert [
+        line
+        for line in rest
+        if not any(script(name).digest in line for name in of_the_scheduler)
+        and "SMEMBERS" not in line and "wake:scheduled" not in line and "INFO" not in line
+    ] == []  # fmt: skip
+    assert daemon.children("worker")[0].restarts == 0
