@@ -27,9 +27,9 @@ def _split(url: Any) -> SplitResult:
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
     if scheme is None:
         raise ConnectionFailed(f"the address is no URL; {wanted}")
-    if scheme[1].lower() not in SCHEMES:
+    if scheme[1] not in SCHEMES:
         raise ConnectionFailed(f"the address {scheme[0]}… is of no known kind; {wanted}")
-    if re.search(r"[\x00-\x20\x7f]", url) and scheme[1].lower() != "unix":
+    if re.search(r"[\x00-\x20\x7f]", url) and scheme[1] != "unix":
         raise ConnectionFailed(f"the address {scheme[0]}… has a space or control character in it")
     try:
         return urlsplit(url)

@@ -12,7 +12,7 @@ from bananasd.store.connection import Server
     [
         ("redis://localhost", "redis://localhost:6379"),
         ("redis://", "redis://localhost:6379"),
-        ("REDIS://Host:7000/", "redis://host:7000/"),
+        ("redis://Host:7000/", "redis://host:7000/"),
         ("redis://:secret@host:7000/3", "redis://host:7000/3"),
         ("rediss://user:se%2Fcret@host?ssl_cert_reqs=none", "rediss://host:6379"),
         ("redis://host?password=secret&db=2", "redis://host:6379"),
@@ -33,6 +33,7 @@ WRONG = {
     "localhost:6379": "is no URL",
     "": "is no URL",
     "http://user:secret@host": "http://… is of no known kind; it must begin with",
+    "REDIS://host": "REDIS://… is of no known kind",
     "redis://:se/cret@host": "must be written %2F, %3F, %23 and %40",
     "redis://:12/secret@host": "must be written %2F",
     "redis://:12?secret@host": "must be written %2F",
