@@ -115,7 +115,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("url", ["redis://user:secret@127.0.0.1:{port}/0", "unix://:secret@/nowhere/redis.sock"])
+@pytest.mark.parametrize(
+    "url", ["redis://user:secret@127.0.0.1:{port}/0", "unix://:secret@/nowhere/redis.sock"]
+)
 def test_a_dead_address_is_told_at_once_and_without_its_password(url):
     with within(1), pytest.raises(ConnectionFailed) as caught:
         Client(url.format(port=free_port()))
@@ -124,7 +126,9 @@ def test_a_dead_address_is_told_at_once_and_without_its_password(url):
     assert str(caught.value).startswith(("redis://127.0.0.1:", "unix:///nowhere/redis.sock: "))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "secret@host", "http://user:secret@host", "redis://:sec/ret@host"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "secret@host", "http://user:secret@host", "redis://:sec/ret@host"]
+)
 def test_a_bad_address_fails_cleanly(url):
     with pytest.raises(ConnectionFailed) as caught:
         Client(url)
@@ -133,7 +137,9 @@ def test_a_bad_address_fails_cleanly(url):
 
 def test_a_server_that_is_no_redis_is_an_error_of_ours():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        answer = threading.Thread(target=lambda: listener.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+        answer = threading.Thread(
+            target=lambda: listener.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        )
         answer.start()
         with pytest.raises(ConnectionFailed, match="Protocol error"):
             Client("redis://127.0.0.1:{}".format(listener.getsockname()[1]), timeout_seconds=5)
@@ -179,7 +185,9 @@ def test_jobs_of_another_namespace_are_not_seen(client, server):
 
 
 def test_a_submitted_job_can_be_got(client):
-    job = client.get_job(client.submit_job("greet", {"to": "you"}, Priority.LOW, "hi", queue="mail", max_retries=0))
+    job = client.get_job(
+        client.submit_job("greet", {"to": "you"}, Priority.LOW, "hi", queue="mail", max_retries=0)
+    )
     assert (job.name, job.payload, job.description) == ("greet", {"to": "you"}, "hi")
     assert (job.priority, job.queue, job.status) == (Priority.LOW, "mail", Status.PENDING)
     assert (job.attempts, job.recoveries, job.max_retries) == (0, 0, 0)
@@ -213,7 +221,11 @@ def test_an_unknown_job_is_not_found(client):
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 payloads = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
 )
 
@@ -276,7 +288,9 @@ def test_2500_jobs_are_submitted_in_order(client, server):
     requests = [JobRequest("greet", n) for n in range(2500)]
     ids = client.submit_many(requests)
     assert ids == [request.job_id for request in requests]
-    assert server.call("LRANGE", f"{KEYS.prefix}ready:default:normal", 0, -1) == [job_id.encode() for job_id in ids]
+    assert server.call("LRANGE", f"{KEYS.prefix}ready:default:normal", 0, -1) == [
+        job_id.encode() for job_id in ids
+    ]
     assert client.get_job(ids[-1]).payload == 2499
 
 
@@ -319,9 +333,15 @@ def test_a_job_is_scheduled_a_time_from_now(client):
     assert abs(job.scheduled_for - datetime.now(UTC) - timedelta(minutes=5)) < timedelta(seconds=10)
 
 
-@pytest.mark.parametrize("past", [timedelta(0), timedelta(days=-1), datetime(2020, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "past",
+    [timedelta(0), timedelta(days=-1), datetime(2020, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)],
+)
 def test_a_time_that_has_passed_means_at_once(client, past):
-    assert client.get_job(client.submit_job_scheduled("remind", 1, Priority.NORMAL, past)).status is Status.PENDING
+    assert (
+        client.get_job(client.submit_job_scheduled("remind", 1, Priority.NORMAL, past)).status
+        is Status.PENDING
+    )
     assert client.queue_stats().ready == 1
 
 
@@ -533,7 +553,9 @@ def test_a_server_that_stays_away_is_given_up_in_time(own_server):
 CALLS: dict[str, Callable[[Client, str], Any]] = {
     "submit_job": lambda client, _: client.submit_job("greet", 1),
     "submit_job of 1 MB": lambda client, _: client.submit_job("greet", "x" * 1_000_000),
-    "submit_many": lambda client, _: client.submit_many(JobRequest("greet", "x" * 1_000_000) for _ in range(3)),
+    "submit_many": lambda client, _: client.submit_many(
+        JobRequest("greet", "x" * 1_000_000) for _ in range(3)
+    ),
     "get_job": lambda client, job_id: client.get_job(job_id),
     "wait": lambda client, job_id: client.wait(job_id, 60),
     "cancel": lambda client, job_id: client.cancel(job_id),
@@ -628,7 +650,9 @@ def test_a_refusal_is_told_at_once(server, client, trouble, reason):
     assert client.submit_job("greet", 1)
 
 
-@pytest.mark.parametrize(("user", "reason"), [("", "Authentication required"), (":wrong@", "invalid username-password")])
+@pytest.mark.parametrize(
+    ("user", "reason"), [("", "Authentication required"), (":wrong@", "invalid username-password")]
+)
 def test_a_wrong_password_is_told_at_once(own_server, user, reason):
     own_server.call("CONFIG", "SET", "requirepass", "secret")
     with within(1), pytest.raises(ServerRefused, match=reason):

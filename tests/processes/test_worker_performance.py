@@ -233,5 +233,3 @@ def test_an_exception_with_a_traceback_that_cannot_be_made_is_a_failed_attempt(m
 
     monkeypatch.setattr("traceback.format_exception", fail)
     assert make_performer(handler).perform(claimed(), HOLDER).error == "shown all the same"
-
-

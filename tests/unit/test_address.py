@@ -82,7 +82,9 @@ def test_a_password_of_its_own_wins_over_that_of_the_url():
     assert Server("redis://:url@host", 1, "own").make_connection().password == "own"
 
 
-@pytest.mark.parametrize("option", ["decode_responses=1", "encoding=utf-16", "protocol=3", "socket_timeout=99"])
+@pytest.mark.parametrize(
+    "option", ["decode_responses=1", "encoding=utf-16", "protocol=3", "socket_timeout=99"]
+)
 def test_options_of_the_url_do_not_change_how_we_speak(option):
     connection = Server(f"redis://host?{option}", 1).make_connection()
     assert (connection.encoder.decode_responses, connection.encoder.encoding) == (False, "utf-8")

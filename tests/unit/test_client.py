@@ -137,11 +137,17 @@ def test_a_submit_is_one_call_of_one_script(client, pool):
     client.submit_job("greet", {"to": "you"})
     client.submit_job("greet", {"to": "you"})
     # The first time the server has to be told the script.
-    assert [[command[0] for command in commands] for commands in pool.trips] == [["EVALSHA"], ["EVAL"], ["EVALSHA"]]
+    assert [[command[0] for command in commands] for commands in pool.trips] == [
+        ["EVALSHA"],
+        ["EVAL"],
+        ["EVALSHA"],
+    ]
 
 
 def test_what_was_submitted_can_be_read(client, pool):
-    job_id = client.submit_job("greet", {"to": "you"}, Priority.HIGH, "hi", queue="mail", max_retries=1, timeout_seconds=2)
+    job_id = client.submit_job(
+        "greet", {"to": "you"}, Priority.HIGH, "hi", queue="mail", max_retries=1, timeout_seconds=2
+    )
     job = client.get_job(job_id)
     assert (job.id, job.name, job.payload, job.description) == (job_id, "greet", {"to": "you"}, "hi")
     assert (job.priority, job.queue, job.max_retries, job.timeout_seconds) == ("high", "mail", 1, 2)
@@ -154,7 +160,9 @@ def test_many_jobs_go_a_thousand_a_call(client, pool):
 
 
 def test_big_jobs_go_a_megabyte_a_call(client, pool):
-    requests = [JobRequest("greet", "x" * size) for size in (400_000, 400_000, 400_000, 1_000_000, 5, 1_048_574)]
+    requests = [
+        JobRequest("greet", "x" * size) for size in (400_000, 400_000, 400_000, 1_000_000, 5, 1_048_574)
+    ]
     client.submit_many(requests)
     assert pool.submitted == [2, 1, 2, 1]
 
@@ -206,7 +214,10 @@ BAD_SCHEDULES = [None, 5, "tomorrow", datetime(2030, 1, 1), timedelta.max, datet
 CALLS: list[tuple[str, Callable[[Client], Any]]] = [
     *((f"submit_job {n}", lambda c, bad=bad: c.submit_job(**GOOD | bad)) for n, bad in enumerate(BAD)),
     *(
-        (f"submit_job_scheduled {n}", lambda c, bad=bad: c.submit_job_scheduled(**GOOD | {"scheduled_for": timedelta(1)} | bad))
+        (
+            f"submit_job_scheduled {n}",
+            lambda c, bad=bad: c.submit_job_scheduled(**GOOD | {"scheduled_for": timedelta(1)} | bad),
+        )
         for n, bad in enumerate([*BAD, *({"scheduled_for": due} for due in BAD_SCHEDULES)])
     ),
     ("submit_many None", lambda c: c.submit_many(None)),
@@ -250,7 +261,9 @@ def test_an_unknown_job_is_not_found(client, pool):
 # How long it waits
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [(0, 1), (0.5, 1), (-5, 1), (math.inf, 10), (60, 10), (timedelta(minutes=1), 10)])
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [(0, 1), (0.5, 1), (-5, 1), (math.inf, 10), (60, 10), (timedelta(minutes=1), 10)]
+)
 def test_a_look_at_a_job_takes_no_longer_than_the_wait_for_it(client, pool, timeout, seconds):
     with pytest.raises(JobNotFound):
         client.wait(ID, timeout)

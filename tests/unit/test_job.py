@@ -106,7 +106,10 @@ def test_a_schedule_travels_as_an_instant_or_as_a_time_from_the_servers_now(due,
         ({"priority": 1}, "priority 1"),
         ({"description": None}, "description None"),
         ({"description": 0}, "description 0"),
-        ({"description": "\ud800"}, "the job cannot be written as JSON: .* surrogates not allowed at .'description'."),
+        (
+            {"description": "\ud800"},
+            "the job cannot be written as JSON: .* surrogates not allowed at .'description'.",
+        ),
         ({"queue": "a b"}, "queue 'a b'"),
         ({"queue": None}, "queue None"),
         ({"max_retries": -1}, "max_retries -1"),
@@ -174,11 +177,22 @@ def at(seconds: int) -> datetime:
 
 def test_a_record_reads_as_a_job():
     job = Job.from_record(ID, RECORD)
-    assert (job.id, job.name, job.payload, job.queue, job.priority) == (ID, "greet", {"a": 1}, "mail", Priority.LOW)
+    assert (job.id, job.name, job.payload, job.queue, job.priority) == (
+        ID,
+        "greet",
+        {"a": 1},
+        "mail",
+        Priority.LOW,
+    )
     assert (job.status, job.run, job.attempts, job.recoveries) == (Status.COMPLETED, 3, 2, 1)
     assert (job.holder, job.error, job.result) == ("node/1.1", "it broke", [1])
     assert job.progress == {"done": 1, "total": 2, "note": ""}
-    assert (job.created_at, job.scheduled_for, job.started_at, job.finished_at) == (at(1), at(2), at(3), at(4))
+    assert (job.created_at, job.scheduled_for, job.started_at, job.finished_at) == (
+        at(1),
+        at(2),
+        at(3),
+        at(4),
+    )
     assert job.updated_at == at(4)
 
 
@@ -317,7 +331,9 @@ def test_progress_without_a_total_is_fine():
     assert job.progress == {"done": 0.5, "total": None, "note": ""}
 
 
-@pytest.mark.parametrize("progress", [("1",), (float("nan"),), (1, float("inf")), (1, 2, None), (1, 2, "\ud800"), (2**64,)])
+@pytest.mark.parametrize(
+    "progress", [("1",), (float("nan"),), (1, float("inf")), (1, 2, None), (1, 2, "\ud800"), (2**64,)]
+)
 def test_progress_that_cannot_be_is_refused_and_changes_nothing(progress):
     job, context = job_of("greet", 1), Context()
     job.bind(context)

@@ -75,7 +75,9 @@ def test_no_result_is_nothing():
 
 
 def test_a_result_that_is_no_json_or_too_long_is_refused():
-    with pytest.raises(ValueError, match=r"the result cannot be written as JSON: Type is not JSON serializable: set"):
+    with pytest.raises(
+        ValueError, match=r"the result cannot be written as JSON: Type is not JSON serializable: set"
+    ):
         encode_result({1}, 100)
     assert encode_result("x" * 8, 10)
     with pytest.raises(ValueError, match="the result has 11 bytes, at most 10 are kept"):
