@@ -169,9 +169,12 @@ class Daemon:
         wait_until(lambda: not any(map(is_alive, pids)))
 
     def close(self) -> None:
-        """End it if it still runs, and remove its directory."""
+        """End it if it still runs, with all that its handlers started, and remove its directory."""
         if self.process is not None and self.process.poll() is None:
+            groups = [child.pid for child in self.children()]
             self.kill()
+            for group in groups:
+                procfs.kill_group(group)
         shutil.rmtree(self.directory)
 
 

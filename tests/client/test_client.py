@@ -14,10 +14,8 @@ from typing import Any
 
 import orjson
 import pytest
-from conftest import RedisServer, wait_until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proxy import Proxy
 
 from bananasd import (
     Client,
@@ -34,6 +32,8 @@ from bananasd import (
 from bananasd.store.keys import Keys, lanes_of
 from bananasd.store.outcomes import Buried, Completed, Retried
 from bananasd.store.store import Store
+from tests.conftest import RedisServer, wait_until
+from tests.proxy import Proxy
 
 KEYS = Keys("test")
 HOLDER, NODE = "n1/1.1", "n1"
@@ -142,13 +142,13 @@ def test_a_server_that_is_no_redis_is_an_error_of_ours():
         )
         answer.start()
         with pytest.raises(ConnectionFailed, match="Protocol error"):
-            Client("redis://127.0.0.1:{}".format(listener.getsockname()[1]), timeout_seconds=5)
+            Client(f"redis://127.0.0.1:{listener.getsockname()[1]}", timeout_seconds=5)
         answer.join()
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up_in_time():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = "redis://:secret@127.0.0.1:{}/1".format(listener.getsockname()[1])
+        url = f"redis://:secret@127.0.0.1:{listener.getsockname()[1]}/1"
         with within(0.8), pytest.raises(ConnectionFailed):
             Client(url, timeout_seconds=0.3)
 

@@ -39,7 +39,7 @@ def test_a_failed_job_has_its_whole_error_at_the_end(server: RedisServer, client
     job_id = client.submit_job("greet", None)
     bury(server, "Traceback:\n  here\nValueError: no")
     lines = bananasd("job", job_id, *on(server)).stdout.splitlines()
-    assert [line.strip() for line in lines[-3:]] == ["error          Traceback:", "here", "ValueError: no"]
+    assert [line.split() for line in lines[-3:]] == [["error", "Traceback:"], ["here"], ["ValueError:", "no"]]
 
 
 def test_a_job_as_json(server: RedisServer, client: Client) -> None:
