@@ -1,5 +1,6 @@
 """A real daemon in a directory of its own, for tests of processes and of the whole."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -174,6 +175,7 @@ class Daemon:
             groups = [child.pid for child in self.children()]
             self.kill()
             for group in groups:
+                assert os.getpgrp() != group
                 procfs.kill_group(group)
         shutil.rmtree(self.directory)
 

@@ -35,9 +35,10 @@ def is_gone(pid: int, born_at: int) -> bool:
 
 
 def kill_group(pgid: int) -> None:
-    """SIGKILL to every process of the group that is left."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, signal.SIGKILL)
+    """SIGKILL to every process of the group that is left. 0 is none: it would mean our own."""
+    if pgid:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pgid, signal.SIGKILL)
 
 
 def kill_leftovers(leaders: Mapping[int, int], session: int) -> None:
