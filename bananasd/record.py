@@ -43,9 +43,11 @@ def text_of(record: Mapping[bytes, bytes], field: bytes) -> str | None:
 
 def number_of(record: Mapping[bytes, bytes], field: bytes) -> int | None:
     try:
-        return int(record[field])
+        number = int(record[field])
     except (KeyError, ValueError):
         return None
+    # Redis counts in 64 bits, and so does JSON as orjson writes it.
+    return number if -(2**63) <= number < 2**63 else None
 
 
 def json_of(record: Mapping[bytes, bytes], field: bytes) -> Any:
