@@ -22,6 +22,7 @@ from .scripts import Command
 BLOCK_SECONDS = 1
 """How long the server holds a blocking command: short enough that a token lost with a connection costs little."""
 
+CONNECT_WAITS = 4
 MIN_TIMEOUT_SECONDS = 0.001
 """A socket takes 0 for "never block", which is not what a deadline that has just passed means."""
 
@@ -99,9 +100,12 @@ class HeldConnection:
     def trip_until(self, deadline: float, commands: Sequence[Command]) -> list[Any]:
         """The same within a time of its own; a connect, if one is needed, counts."""
         connection, seconds = self._connection, max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)
-        connection.socket_connect_timeout = connection.socket_timeout = seconds
-        if sock := connection._get_socket():  # noqa: SLF001 - redis-py has no public way to it
+        sock = connection._get_socket()  # noqa: SLF001 - redis-py has no public way to it
+        if sock:
             sock.settimeout(seconds)
+        else:
+            # A connect and its handshake (AUTH, SELECT, a name) wait up to four times, each for as long as it is told.
+            connection.socket_connect_timeout = connection.socket_timeout = seconds / CONNECT_WAITS
         try:
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             return [self._receive(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)) for _ in commands]

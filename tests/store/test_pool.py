@@ -104,10 +104,7 @@ def test_a_call_has_one_time_for_all_its_trips(own_server, make_pool):
     assert seconds_to_fail(lambda: call.trip([("PING",)])) < 0.2
 
 
-TOO_SLOW = pytest.mark.xfail(reason="redis-py gives each trip of a connect the whole time", strict=True)
-
-
-@pytest.mark.parametrize("options", ["", pytest.param("?db=2", marks=TOO_SLOW)])
+@pytest.mark.parametrize("options", ["", "?db=2"])
 def test_a_call_over_a_slow_way_ends_in_its_time_however_many_trips_a_connect_takes(
     own_server, make_pool, options
 ):

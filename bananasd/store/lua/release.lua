@@ -15,7 +15,7 @@ for i = #ARGV - 1, 3, -2 do
     local job = prefix .. 'job:' .. id
     redis.call('HDEL', job, 'holder')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_front(prefix, redis.call('HGET', job, 'lane'), id)
+    to_front(prefix, redis.call('HGET', job, 'lane') or 'default:normal', id)
   else
     refused[#refused + 1] = id
   end

@@ -21,7 +21,7 @@ local function forget_nodes()
   local stale = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - 86400000, 'LIMIT', 0, 100)
   if #stale == 0 then return 0 end
   local is_needed, forgotten = {}, 0
-  for _, holder in ipairs(redis.call('SMEMBERS', KEYS[3])) do is_needed[string.match(holder, '^(.*)/')] = true end
+  for _, holder in ipairs(redis.call('SMEMBERS', KEYS[3])) do is_needed[string.match(holder, '^(.*)/') or ''] = true end
   for _, node in ipairs(stale) do
     if not is_needed[node] then
       redis.call('ZREM', KEYS[2], node)
