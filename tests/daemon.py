@@ -1,6 +1,7 @@
 """A real daemon in a directory of its own, for tests of processes and of the whole."""
 
 import os
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 from bananasd import Client
 from bananasd.processes import control, procfs
+from bananasd.processes.board import Board, boards_in
 from bananasd.processes.control import ChildView, NodeView
 
 from .conftest import wait_until
@@ -44,8 +46,19 @@ HANDLERS = '''
         time.sleep(job.payload.get("seconds", 0))
         note(job, "end")
         return job.payload.get("result")
+
+    @handler("hold")
+    def run_hold(job):
+        note(job, "start")
+        try:
+            while not os.path.exists(job.payload["until"]):
+                time.sleep(0.005)
+        except BaseException as error:
+            note(job, type(error).__name__)
+            raise
+        note(job, "end")
 '''
-"""A handler that every test daemon has: it sleeps, and keeps a ledger."""
+"""Handlers that every test daemon has: one sleeps, one runs until a file is there; both keep a ledger."""
 
 
 def is_alive(pid: int) -> bool:
@@ -168,6 +181,35 @@ class Daemon:
         self.process.kill()
         self.process.wait()
         wait_until(lambda: not any(map(is_alive, pids)))
+
+    def send_all(self, signum: signal.Signals) -> list[int]:
+        """A signal to the whole tree, the master first, which then cannot act on what it does; whom it went to."""
+        pids = [self.pid, *(child.pid for child in self.children())]
+        for pid in pids:
+            os.kill(pid, signum)
+        return pids
+
+    def kill_all(self) -> None:
+        """SIGKILL to the whole tree at once, as if its host had lost power."""
+        pids = self.send_all(signal.SIGKILL)
+        self.wait()
+        wait_until(lambda: not any(map(is_alive, pids)))
+
+    @property
+    def board(self) -> Board:
+        """The board of the running daemon."""
+        assert self.node is not None
+        board = Board.open(self.run_dir / f"{self.node.node}.board")
+        assert board is not None
+        return board
+
+    def boards(self) -> list[Path]:
+        """The board files that are there."""
+        return boards_in(self.run_dir)
+
+    def lines(self, *words: str) -> list[str]:
+        """The lines of its log that have all these words."""
+        return [line for line in self.log_text().splitlines() if all(word in line for word in words)]
 
     def close(self) -> None:
         """End it if it still runs, with all that its handlers started, and remove its directory."""
