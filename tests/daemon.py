@@ -1,7 +1,6 @@
 """A real daemon in a directory of its own, for tests of processes and of the whole."""
 
 import os
-import os
 import shutil
 import signal
 import subprocess

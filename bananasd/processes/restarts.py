@@ -27,8 +27,9 @@ class Restarts:
     def note_crash(self, now: float) -> None:
         """It died before it was up, or soon after: the first restart is immediate, then 1, 2, 4 … seconds."""
         self.crashes += 1
-        pause = 0.0 if self.crashes == 1 else min(2.0 ** (self.crashes - 2), self.cap_seconds)
-        self.not_before = now + pause
+        # Beyond any cap, and below what a float holds: without a limit the row may be a long one.
+        doublings = min(self.crashes - 2, 30)
+        self.not_before = now + (0.0 if self.crashes == 1 else min(2.0**doublings, self.cap_seconds))
 
     def postpone(self, now: float) -> None:
         """It could not even be started; a second later perhaps."""

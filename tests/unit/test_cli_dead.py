@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bananasd import Client, JobNotFound, Status
+from bananasd import Client, JobNotFound, Status, clock
 from tests.command_line import bananasd, bury, on
-from tests.conftest import RedisServer
+from tests.conftest import RedisServer, wait_until
 
 NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
 
@@ -17,6 +17,9 @@ def dead(server: RedisServer, client: Client) -> list[str]:
     ids = [client.submit_job(f"job{n}", n) for n in range(3)]
     for n in range(3):
         bury(server, f"Traceback:\nValueError: {n}\x1b[0m {'x' * 100}\n")
+        # Two that die in one millisecond are in no order.
+        died_at = clock.now_ms()
+        wait_until(lambda: clock.now_ms() > died_at)  # noqa: B023 - called at once
     return ids[::-1]
 
 

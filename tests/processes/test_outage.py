@@ -1,0 +1,86 @@
+"""A lost server: how often it is tried, and how often that is logged."""
+
+import logging
+
+import pytest
+
+from bananasd.processes.outage import Outage
+
+ERROR = ConnectionError("refused")
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Sets the time."""
+
+    def at(seconds):
+        monkeypatch.setattr("bananasd.clock.monotonic", lambda: 1000.0 + seconds)
+
+    at(0)
+    return at
+
+
+def fail_every_second(outage, at, seconds):
+    for second in range(seconds):
+        at(second)
+        outage.note_failure(ERROR)
+
+
+def test_after_the_first_failure_the_next_try_comes_at_once(at):
+    assert Outage().note_failure(ERROR) == 0
+
+
+def test_then_it_is_tried_about_once_a_second_with_jitter(at):
+    outage = Outage()
+    outage.note_failure(ERROR)
+    pauses = {outage.note_failure(ERROR) for _ in range(100)}
+    assert all(0.8 <= pause <= 1.2 for pause in pauses)
+    assert len(pauses) > 50
+
+
+def test_the_line_comes_at_1_2_4_8_16_seconds_and_then_every_30(at, caplog):
+    fail_every_second(Outage(), at, 120)
+    logged = [line.split("for=")[1].split("s")[0] for line in caplog.messages]
+    assert logged == ["0.0", "1.0", "2.0", "4.0", "8.0", "16.0", "46.0", "76.0", "106.0"]
+
+
+def test_it_is_over_with_the_first_answer(at, caplog):
+    outage = Outage()
+    assert not outage.is_on
+    fail_every_second(outage, at, 5)
+    assert outage.is_on
+    outage.note_success()
+    assert not outage.is_on
+    assert caplog.records[-1].message == "redis back after=4.0s"
+    assert caplog.records[-1].levelno == logging.WARNING
+
+
+def test_the_next_outage_is_logged_from_its_start(at, caplog):
+    outage = Outage()
+    fail_every_second(outage, at, 100)
+    outage.note_success()
+    caplog.clear()
+    at(200)
+    assert outage.note_failure(ERROR) == 0
+    assert caplog.messages == ["redis lost for=0.0s: refused; trying about once a second"]
+
+
+def test_a_connection_that_only_had_to_be_made_anew_is_no_warning_when_it_is_back(at, caplog):
+    caplog.set_level(logging.INFO)
+    outage = Outage()
+    outage.note_failure(ERROR)
+    outage.note_success()
+    assert caplog.records[-1].levelno == logging.INFO
+
+
+def test_an_answer_without_an_outage_says_nothing(at, caplog):
+    caplog.set_level(logging.INFO)
+    Outage().note_success()
+    assert caplog.messages == []
+
+
+def test_a_server_that_is_back_and_lost_again_within_a_second_is_not_tried_at_once(at):
+    outage = Outage()
+    outage.note_failure(ERROR)
+    outage.note_success()
+    assert outage.note_failure(ERROR) > 0

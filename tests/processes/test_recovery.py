@@ -1,0 +1,255 @@
+"""Who is recovered when, and what is charged: rows that a test writes, a real server, no processes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bananasd.processes import procfs
+from bananasd.processes.board import Board, Cause, JobView, Kind, Row, State, Word
+from bananasd.processes.recovery import Recoverer, Terms
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.store import Store
+
+from ..store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World
+
+SIGSEGV = 11
+
+
+class Node:
+    """A node whose children are rows that a test fills in."""
+
+    def __init__(self, world: World, run_dir: Path, name: str = NODE) -> None:
+        self.world = world
+        self.board = Board.create(run_dir, name, 8, 2)
+
+    def row(self, generation: int, *, trip: int = 1, pid: int = 0, state: State = State.UP) -> Row:
+        row = self.board.free_row()
+        assert row is not None
+        for word, value in {
+            Word.KIND: Kind.WORKER,
+            Word.TRIP: trip,
+            Word.PID: pid,
+            Word.STATE: state,
+        }.items():
+            row.words[word] = value
+        row.words[Word.BORN] = procfs.born(pid) or 0
+        row.words[Word.GENERATION] = generation
+        return row
+
+    def worker(self, jobs: int = 2, *, runs: bool = True, **options: Any) -> tuple[Row, list[str]]:
+        """A worker of generation 1 that holds so many jobs and, unless told otherwise, runs the first of them."""
+        row = self.row(1, **options)
+        ids = self.world.start(jobs, row.holder(self.board.node))
+        if runs:
+            row.begin_job(JobView(1, ids[0], "greet", 10**9, 3 * 10**9, 0))
+            row.words[Word.ARMED] = 1
+        return row, ids
+
+    def recover(self, store: Store | None = None) -> bool:
+        return self.recoverer(store or self.world.store).recover_all()
+
+    def recoverer(self, store: Store) -> Recoverer:
+        return Recoverer(store, self.board, Terms(LEASE_MS, 3), lambda: None)
+
+
+class Between:
+    """A store between whose reading of the holders and whatever follows something else happens."""
+
+    def __init__(self, store: Store, happens: Callable[[], object]) -> None:
+        self._store, self._happens = store, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def holders(self) -> list[str]:
+        holders = self._store.holders()
+        self._happens()
+        return holders
+
+
+@pytest.fixture
+def world(server: Any) -> Iterator[World]:
+    connection = HeldConnection(Server(server.url, 5))
+    yield World(connection)
+    connection.close()
+
+
+@pytest.fixture
+def node(world: World, tmp_path: Path) -> Node:
+    return Node(world, tmp_path)
+
+
+def recoveries(world: World, *job_ids: str) -> list[str]:
+    return [world.record(job_id).get("recoveries", "0") for job_id in job_ids]
+
+
+# This node
+
+
+def test_a_dead_workers_running_job_is_charged_and_the_others_are_not(node, world):
+    row, ids = node.worker()
+    row.words[Word.EXIT], row.state = SIGSEGV, State.DEAD
+    node.recover()
+    assert world.ready() == ids
+    assert recoveries(world, *ids) == ["1", "0"]
+    assert "signal 11 (SIGSEGV)" in world.record(ids[0])["error"]
+    assert world.store.holders() == []
+
+
+def test_a_dead_row_is_marked_as_recovered_for_the_master_to_use_again(node):
+    row, _ = node.worker()
+    row.state = State.DEAD
+    assert not row.is_recovered
+    node.recover()
+    assert row.is_recovered
+
+
+def test_a_living_worker_keeps_its_jobs(node, world):
+    row, ids = node.worker()
+    node.recover()
+    assert world.held(row.holder(NODE)) == ids
+
+
+def test_a_worker_that_died_between_two_jobs_has_nothing_charged(node, world):
+    row, ids = node.worker(runs=False)
+    row.state = State.DEAD
+    node.recover()
+    assert (world.ready(), recoveries(world, *ids)) == (ids, ["0", "0"])
+
+
+def test_a_holder_that_no_row_names_is_put_back_with_nothing_charged(node, world):
+    ids = world.start(2, f"{NODE}/7.1")
+    node.recover()
+    assert (world.ready(), recoveries(world, *ids), world.store.holders()) == (ids, ["0", "0"], [])
+
+
+def test_an_earlier_trip_of_a_living_worker_is_put_back_with_nothing_charged(node, world):
+    row, ids = node.worker()
+    row.words[Word.TRIP] = 2
+    world.enter(f"{NODE}/1.2")
+    node.recover()
+    assert (world.ready(), recoveries(world, *ids)) == (ids, ["0", "0"])
+    assert world.store.holders() == [f"{NODE}/1.2"]
+
+
+def test_a_later_trip_than_a_living_worker_has_is_left_to_it(node, world):
+    """The worker has begun it since the holders were read."""
+    row = node.row(1, trip=0)
+
+    def enter() -> None:
+        row.words[Word.TRIP] = 1
+        world.start(1, f"{NODE}/1.1")
+
+    node.recover(Between(world.store, enter))
+    assert world.store.holders() == [f"{NODE}/1.1"]
+
+
+def test_a_late_enter_of_a_dead_worker_is_put_back(node, world):
+    row, _ = node.worker(1)
+    row.state = State.DEAD
+    node.recover()
+    row.clear()
+    world.enter(f"{NODE}/1.1")
+    node.recover()
+    assert world.store.holders() == []
+
+
+def test_a_late_claim_of_a_dead_worker_finds_no_holder(node, world):
+    row, ids = node.worker(1)
+    row.state = State.DEAD
+    node.recover()
+    assert world.claim(holder=f"{NODE}/1.1").is_gone
+    assert world.ready() == ids
+
+
+def test_a_worker_that_entered_and_died_while_the_holders_were_read_is_recovered(node, world):
+    row = node.row(1, trip=0)
+
+    def enter_and_die() -> None:
+        row.words[Word.TRIP] = 1
+        world.start(1, f"{NODE}/1.1")
+        row.state = State.DEAD
+
+    node.recover(Between(world.store, enter_and_die))
+    assert (world.store.holders(), len(world.ready()), row.is_recovered) == ([], 1, True)
+
+
+def test_a_worker_that_was_killed_for_its_jobs_time_fails_the_attempt(node, world):
+    row, ids = node.worker()
+    row.words[Word.LATER] = 5_001
+    row.words[Word.CAUSE], row.words[Word.CAUSE_JOB], row.state = Cause.TIME, 1, State.DEAD
+    node.recover()
+    record = world.record(ids[0])
+    assert (world.scheduled(), world.ready()) == (ids[:1], ids[1:])
+    assert (record["attempts"], record.get("recoveries", "0")) == ("1", "0")
+    assert int(record["due_at"]) - int(record["updated_at"]) == 5_000
+    assert "timeout of 2 s" in record["error"]
+
+
+def test_a_job_killed_for_its_time_with_no_tries_left_is_dead(node, world):
+    row, ids = node.worker()
+    row.words[Word.CAUSE], row.words[Word.CAUSE_JOB], row.state = Cause.TIME, 1, State.DEAD
+    node.recover()
+    assert world.dead() == ids[:1]
+
+
+def test_a_job_that_began_just_as_its_worker_was_killed_for_another_is_not_to_blame(node, world):
+    row, ids = node.worker()
+    row.words[Word.CAUSE], row.words[Word.CAUSE_JOB], row.state = Cause.TIME, 9, State.DEAD
+    node.recover()
+    assert (world.ready(), recoveries(world, *ids)) == (ids, ["0", "0"])
+
+
+@pytest.mark.parametrize("cause", [Cause.STOP, Cause.LEASE_LOST])
+def test_a_job_that_the_master_itself_ended_goes_back_with_nothing_counted(node, world, cause):
+    row, ids = node.worker()
+    row.words[Word.CAUSE], row.words[Word.CAUSE_JOB], row.state = cause, 1, State.DEAD
+    node.recover()
+    assert (world.ready(), recoveries(world, *ids)) == (ids, ["0", "0"])
+
+
+def test_a_job_that_was_lost_too_often_is_dead_with_the_cause(node, world):
+    row, ids = node.worker(1)
+    world.mark(ids[0], recoveries=2)
+    row.words[Word.EXIT], row.state = SIGSEGV, State.DEAD
+    node.recover()
+    assert world.dead() == ids
+    assert "SIGSEGV" in world.record(ids[0])["error"]
+
+
+# Other nodes
+
+
+def test_a_lost_nodes_jobs_are_taken_and_all_charged(node, world):
+    ids = world.start(2, OTHER)
+    world.lease(OTHER_NODE, -1)
+    world.lease(NODE, LEASE_MS)
+    world.beaten(NODE, ms_ago=10, alive_for_ms=LEASE_MS + 1_000)
+    node.recover()
+    assert (world.ready(), recoveries(world, *ids)) == (ids, ["1", "1"])
+    assert world.record(ids[0])["error"] == f"its node {OTHER_NODE} was lost"
+
+
+def test_a_node_that_lives_is_asked_about_once_not_once_a_holder(node, world):
+    for trip in range(5):
+        world.enter(f"{OTHER_NODE}/{trip}.1")
+    asked = []
+
+    class Counts(Between):
+        def recover(self, holder: str, *args: Any, **options: Any) -> Any:
+            asked.append(holder)
+            return self._store.recover(holder, *args, **options)
+
+    node.recover(Counts(world.store, lambda: None))
+    assert len(asked) == 1
+    assert len(world.store.holders()) == 5
+
+
+def test_the_scheduler_shows_life_after_every_holder(node, world):
+    for generation in range(5):
+        world.enter(f"{NODE}/{generation}.1")
+    shown = []
+    Recoverer(world.store, node.board, Terms(LEASE_MS, 3), lambda: shown.append(1)).recover_all()
+    assert len(shown) == 5

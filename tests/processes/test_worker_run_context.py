@@ -1,0 +1,63 @@
+"""What a running job may ask of its worker, and tell it."""
+
+import pytest
+
+from bananasd import clock
+from bananasd.errors import ConnectionFailed
+from bananasd.job import Job
+from bananasd.processes.board import Board, JobView, Kind, Word
+from bananasd.processes.run_context import WorkerRunContext
+
+JOB = Job("11111111-1111-4111-8111-111111111111", {"name": "tested"}, "default:normal")
+
+
+class LostStore:
+    """A store whose server is lost, and that counts how often it was asked."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def progress(self, *_):
+        self.calls += 1
+        raise ConnectionFailed("lost")
+
+
+@pytest.fixture
+def row(tmp_path):
+    row = Board.create(tmp_path, "node", 1).rows[0]
+    row.words[Word.KIND], row.words[Word.GENERATION] = Kind.WORKER, 1
+    return row
+
+
+def begin(row, seconds_left):
+    now = clock.monotonic_ns()
+    deadline = now + int(seconds_left * 1e9) if seconds_left else 0
+    row.begin_job(JobView(5, JOB.id, JOB.name, now, deadline, 0))
+
+
+@pytest.mark.parametrize(("seconds_left", "should_stop"), [(0, False), (60, False), (-1, True)])
+def test_a_job_should_stop_when_its_time_is_over(row, seconds_left, should_stop):
+    begin(row, seconds_left)
+    assert WorkerRunContext(row, LostStore, lambda: False).should_stop(JOB) is should_stop
+
+
+def test_a_job_should_stop_when_the_daemon_drains(row):
+    begin(row, 60)
+    assert WorkerRunContext(row, LostStore, lambda: True).should_stop(JOB)
+
+
+def test_a_job_should_stop_when_it_was_told_to_but_not_when_an_earlier_one_was(row):
+    begin(row, 60)
+    context = WorkerRunContext(row, LostStore, lambda: False)
+    row.words[Word.INTERRUPT] = 4
+    assert not context.should_stop(JOB)
+    row.words[Word.INTERRUPT] = 5
+    assert context.should_stop(JOB)
+
+
+def test_progress_to_a_lost_server_costs_the_job_one_try_a_second(row):
+    store = LostStore()
+    context = WorkerRunContext(row, lambda: store, lambda: False)
+    for _ in range(100):
+        context.set_progress(JOB, b"{}")
+    assert store.calls == 1
