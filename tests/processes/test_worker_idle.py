@@ -4,6 +4,7 @@ import socket
 import time
 
 from bananasd.store.scripts import script
+from tests.conftest import wait_until
 
 
 def monitored(server, seconds):
@@ -23,6 +24,8 @@ def monitored(server, seconds):
 
 def test_an_idle_worker_costs_at_most_two_trips_a_second(server, make_daemon):
     daemon = make_daemon(redis_url=server.url, settings={"workers": {"count": 1}}).start()
+    # A worker is up before it has entered.
+    wait_until(lambda: server.call("EXISTS", "{bananas:default}:holders"))
     lines = monitored(server, 3.2)
     claims = [line for line in lines if script("claim").digest in line]
     waits = [line for line in lines if "BLPOP" in line and "wake:default" in line]
