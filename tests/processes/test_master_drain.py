@@ -1,0 +1,199 @@
+"""How the tree is taken down. D, ``drain_seconds``, is 8: interrupts come 3 s after the TERM, the kill 6 s after it."""
+
+import os
+import signal
+import time
+
+from bananasd import Status
+from bananasd.processes import control
+from tests.conftest import wait_until
+from tests.daemon import is_alive
+
+ONE_WORKER = {"workers": {"count": 1}}
+IGNORE = """
+    @handler("ignore")
+    def run_ignore(job):
+        program = subprocess.Popen(["sleep", "1000"])
+        note(job, f"program-{program.pid}")
+        note(job, "start")
+        while True:
+            try:
+                time.sleep(1000)
+            except BaseException as error:
+                note(job, type(error).__name__)
+"""
+
+
+def ready_ids(server):
+    return [
+        job_id.decode() for job_id in server.call("LRANGE", "{bananas:default}:ready:default:normal", 0, -1)
+    ]
+
+
+def test_a_running_job_finishes_within_its_time(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
+    with daemon.client() as client:
+        job_id, behind = client.submit_job("note", {"seconds": 1}), client.submit_job("note", {})
+        wait_until(lambda: daemon.entries("start", job_id))
+        assert daemon.stop() == 0
+        assert client.get_job(job_id).status is Status.COMPLETED
+        assert client.get_job(behind).status is Status.PENDING
+    assert not daemon.boards()
+    assert server.call("KEYS", "*}:n*") == []
+
+
+def test_what_still_runs_5_seconds_before_the_end_is_interrupted_and_goes_back_to_the_front(
+    server, make_daemon
+):
+    daemon = make_daemon(
+        """
+        @handler("drained")
+        def run_drained(job):
+            note(job, "start")
+            try:
+                time.sleep(1000)
+            except BaseException as error:
+                note(job, type(error).__name__)
+                raise
+        """,
+        redis_url=server.url,
+        settings=ONE_WORKER,
+    ).start()
+    with daemon.client() as client:
+        job_id = client.submit_job("drained", {}, max_retries=0)
+        wait_until(lambda: daemon.entries("start", job_id))
+        behind = client.submit_job("note", {})
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        ended, job = time.monotonic(), client.get_job(job_id)
+    (interrupt,) = daemon.entries("JobDrained")
+    assert 3 <= float(interrupt[4]) - began < 3.5
+    assert ended - began < 5
+    assert (job.status, job.attempts, job.recoveries) == (Status.PENDING, 0, 0)
+    assert ready_ids(server) == [job_id, behind]
+
+
+def test_a_handler_that_ignores_everything_is_gone_in_time_and_its_job_at_the_front_with_nothing_counted(
+    server, make_daemon
+):
+    daemon = make_daemon(IGNORE, redis_url=server.url, settings=ONE_WORKER).start()
+    with daemon.client() as client:
+        job_id = client.submit_job("ignore", {}, max_retries=0)
+        wait_until(lambda: daemon.entries("start", job_id))
+        behind = client.submit_job("note", {})
+        (program,) = {
+            int(line.split()[0][8:]) for line in daemon.ledger.read_text().splitlines() if "program" in line
+        }
+        pids = [child.pid for child in daemon.children()] + [program]
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        ended, job = time.monotonic(), client.get_job(job_id)
+    assert 6 <= ended - began < 8
+    # It was asked again each second.
+    assert 2 <= len(daemon.entries("JobDrained")) <= 4
+    assert not any(map(is_alive, pids))
+    assert (job.status, job.attempts, job.recoveries, job.error) == (Status.PENDING, 0, 0, None)
+    assert ready_ids(server) == [job_id, behind]
+
+
+def test_a_job_whose_deadline_comes_during_the_drains_interrupt_is_not_charged(server, make_daemon):
+    daemon = make_daemon(IGNORE, redis_url=server.url, settings=ONE_WORKER).start()
+    with daemon.client() as client:
+        job_id = client.submit_job("ignore", {}, max_retries=0, timeout_seconds=3.6)
+        wait_until(lambda: daemon.entries("start", job_id))
+        assert daemon.stop() == 0
+        job = client.get_job(job_id)
+    assert not daemon.entries("JobTimeout")
+    assert (job.status, job.attempts) == (Status.PENDING, 0)
+
+
+def test_quit_goes_straight_to_the_kill_and_charges_nothing(server, make_daemon):
+    daemon = make_daemon(
+        IGNORE, redis_url=server.url, settings={**ONE_WORKER, "master": {"drain_seconds": 60}}
+    ).start()
+    with daemon.client() as client:
+        job_id = client.submit_job("ignore", {}, max_retries=0)
+        wait_until(lambda: daemon.entries("start", job_id))
+        daemon.process.send_signal(signal.SIGQUIT)
+        assert daemon.wait(3) == 0
+        job = client.get_job(job_id)
+    assert (job.status, job.attempts, job.recoveries) == (Status.PENDING, 0, 0)
+
+
+def test_quit_hurries_a_drain(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url, settings={"master": {"drain_seconds": 60}}).start()
+    with daemon.client() as client:
+        client.submit_job("note", {"seconds": 1000})
+        wait_until(lambda: daemon.entries("start"))
+    daemon.terminate()
+    wait_until(lambda: daemon.node.phase == "draining")
+    daemon.process.send_signal(signal.SIGQUIT)
+    assert daemon.wait(3) == 0
+
+
+def test_repeated_terms_change_nothing(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
+    with daemon.client() as client:
+        job_id = client.submit_job("note", {"seconds": 0.7})
+        wait_until(lambda: daemon.entries("start", job_id))
+        wait_until(lambda: daemon.terminate() or daemon.entries("end", job_id))
+        assert daemon.wait() == 0
+        assert client.get_job(job_id).status is Status.COMPLETED
+
+
+def test_term_while_handlers_are_still_being_loaded_ends_the_daemon_at_once(server, make_daemon):
+    daemon = make_daemon(
+        """
+        (__import__("pathlib").Path(__file__).parent.parent / "loading").touch()
+        time.sleep(1000)
+        """,
+        redis_url=server.url,
+    ).start(wait=False)
+    wait_until((daemon.directory / "loading").exists)
+    daemon.terminate()
+    assert daemon.wait(3) == 0
+
+
+def test_term_while_the_server_is_down_ends_idle_workers_at_once_and_the_daemon_in_time(
+    own_server, make_daemon
+):
+    daemon = make_daemon(redis_url=own_server.url).start()
+    workers = [child.pid for child in daemon.children("worker")]
+    own_server.stop()
+    began = time.monotonic()
+    daemon.terminate()
+    wait_until(lambda: not any(map(is_alive, workers)), 3)
+    assert daemon.wait(9) == 0
+    assert time.monotonic() - began < 8.5
+    assert daemon.boards()
+
+
+def test_a_frozen_worker_does_not_hold_up_the_end(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
+    (worker,) = daemon.children("worker")
+    os.kill(worker.pid, signal.SIGSTOP)
+    daemon.process.send_signal(signal.SIGQUIT)
+    assert daemon.wait(3) == 0
+
+
+def test_a_worker_that_gets_a_term_finishes_its_job_and_its_slot_starts_again(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
+    with daemon.client() as client:
+        job_id, behind = client.submit_job("note", {"seconds": 0.7}), client.submit_job("note", {})
+        (worker,) = daemon.children("worker")
+        wait_until(lambda: daemon.entries("start", job_id))
+        os.kill(worker.pid, signal.SIGTERM)
+        wait_until(lambda: daemon.children("worker")[0].state == "draining")
+        assert client.wait(job_id, 10).run == 1
+        assert client.wait(behind, 10).run == 1
+    pids = {entry[1]: int(entry[3]) for entry in daemon.entries("start")}
+    assert pids[job_id] == worker.pid != pids[behind]
+    assert daemon.children("worker")[0].restarts == 1
+
+
+def test_a_stopped_daemon_is_not_found_any_more(server, make_daemon):
+    daemon = make_daemon(redis_url=server.url).start()
+    assert control.running_pid(daemon.run_dir) == daemon.pid
+    control.stop(daemon.run_dir, 10)
+    assert daemon.wait() == 0
+    assert control.nodes(daemon.run_dir) == []

@@ -1,0 +1,273 @@
+"""When the master starts a child again, and when it gives up. The children here are made for the test."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from tests.conftest import wait_until
+
+PROGRAM = """
+import os, signal, sys, time
+from pathlib import Path
+from bananasd import log
+from bananasd.processes.board import Board, Kind, State, Word
+from bananasd.processes.master import Limits, Master
+from bananasd.processes.notify import Notifier
+from bananasd.processes.restarts import Restarts
+from bananasd.processes.slots import Fleet, Slot
+
+directory = Path(sys.argv[1])
+
+def note(text):
+    with (directory / "notes").open("a") as file:
+        file.write(text + "\\n")
+
+def come_up(row):
+    row.state = State.UP
+
+def run(*slots, rows=8, limits=Limits(8, 1, 6)):
+    log.configure("debug", "text")
+    board = Board.create(directory, "node", rows, len(slots))
+    sys.exit(Master(Fleet(list(slots), board), limits, Notifier({}), lambda: None).run())
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a master with the slots that the given text makes."""
+    started = []
+
+    def start(text, **options):
+        options = {"stdin": subprocess.DEVNULL, **options}
+        command = [sys.executable, "-c", PROGRAM + textwrap.dedent(text), str(tmp_path)]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def notes(tmp_path):
+    path = tmp_path / "notes"
+    return lambda: path.read_text().splitlines() if path.exists() else []
+
+
+def test_when_every_worker_slot_is_fatal_the_daemon_says_why_and_exits_non_zero(start, notes):
+    daemon = start(
+        """
+        def crash(row):
+            note(f"worker {row.words[Word.SLOT]}")
+            os._exit(3)
+
+        run(*(Slot(Kind.WORKER, i, crash, Restarts(limit=2)) for i in range(2)))
+        """
+    )
+    _, errors = daemon.communicate(timeout=10)
+    assert daemon.returncode == 70
+    assert sorted(notes()) == ["worker 0"] * 2 + ["worker 1"] * 2
+    assert "slot fatal slot='worker 0' crashes=2" in errors
+    assert "daemon gives up status=70" in errors
+
+
+def test_one_fatal_slot_does_not_stop_the_others(start, notes):
+    daemon = start(
+        """
+        def crash(row):
+            os._exit(3)
+
+        def work(row):
+            come_up(row)
+            note("working")
+            signal.pause()
+
+        run(Slot(Kind.WORKER, 0, crash, Restarts(limit=2)), Slot(Kind.WORKER, 1, work, Restarts()))
+        """
+    )
+    for line in daemon.stderr:
+        if "slot fatal" in line:
+            break
+    wait_until(lambda: notes() == ["working"])
+    assert daemon.poll() is None
+    daemon.terminate()
+    assert daemon.wait(10) == 0
+
+
+def test_a_child_that_can_never_work_is_final_at_once(start, notes):
+    daemon = start(
+        """
+        def refuse(row):
+            note("tried")
+            return 78
+
+        run(Slot(Kind.WORKER, 0, refuse, Restarts()))
+        """
+    )
+    assert daemon.wait(10) == 78
+    assert notes() == ["tried"]
+
+
+def test_an_exit_in_a_job_says_nothing_of_the_worker(start, notes):
+    daemon = start(
+        """
+        def exit_in_job(row):
+            come_up(row)
+            note("job")
+            if row.generation == 9:
+                os.kill(os.getppid(), signal.SIGTERM)
+                signal.pause()
+            row.words[Word.JOB] = 1
+            os._exit(78)
+
+        run(Slot(Kind.WORKER, 0, exit_in_job, Restarts(limit=2)))
+        """
+    )
+    assert daemon.wait(10) == 0
+    assert len(notes()) == 9
+
+
+def test_a_fork_that_fails_is_tried_again_and_stops_nobody(start, notes):
+    daemon = start(
+        """
+        fork, tries = os.fork, []
+
+        def fail_once():
+            tries.append(1)
+            if len(tries) == 2:
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+            return fork()
+
+        def work(row):
+            come_up(row)
+            note(f"worker {row.words[Word.SLOT]}")
+            signal.pause()
+
+        os.fork = fail_once
+        run(*(Slot(Kind.WORKER, i, work, Restarts()) for i in range(3)))
+        """
+    )
+    wait_until(lambda: len(notes()) == 3)
+    assert notes()[-1] == "worker 1"
+    daemon.terminate()
+    assert daemon.wait(10) == 0
+
+
+def test_a_scheduler_without_a_sign_of_life_is_killed_and_replaced_without_delay(start, notes):
+    daemon = start(
+        """
+        def hang(row):
+            come_up(row)
+            note("scheduler")
+            while True:
+                if row.generation > 3:
+                    row.words[Word.TICK_NS] = time.monotonic_ns()
+                time.sleep(0.01)
+
+        run(Slot(Kind.SCHEDULER, 0, hang, Restarts(2.0, limit=None)), limits=Limits(8, 1, 0.3))
+        """
+    )
+    wait_until(lambda: len(notes()) == 4, 4)
+    daemon.send_signal(signal.SIGQUIT)
+    assert daemon.wait(10) == 0
+
+
+def test_without_a_free_row_a_restart_waits_for_the_recovery(start, notes):
+    daemon = start(
+        """
+        def die_with_a_trip(row):
+            come_up(row)
+            note(f"generation {row.generation}")
+            if row.generation > 2:
+                signal.pause()
+            row.words[Word.TRIP] = 1
+            row.words[Word.JOB] = 1
+            os._exit(1)
+
+        def recover(row):
+            come_up(row)
+            first = board_row(0)
+            while first.state is not State.DEAD:
+                time.sleep(0.001)
+            note("recovered")
+            first.words[Word.RECOVERED] = first.generation
+            signal.pause()
+
+        def board_row(index):
+            from bananasd.processes import master
+            return fleet.board.rows[index]
+
+        worker = Slot(Kind.WORKER, 0, die_with_a_trip, Restarts())
+        scheduler = Slot(Kind.SCHEDULER, 0, recover, Restarts(2.0, limit=None))
+        log.configure("debug", "text")
+        fleet = Fleet([worker, scheduler], Board.create(directory, "node", 2, 2))
+        sys.exit(Master(fleet, Limits(8, 1, 6), Notifier({}), lambda: None).run())
+        """
+    )
+    wait_until(lambda: len(notes()) == 3)
+    assert notes() == ["generation 1", "recovered", "generation 3"]
+    daemon.send_signal(signal.SIGQUIT)
+    assert daemon.wait(10) == 0
+
+
+DEAF = """
+    def ignore(row):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        come_up(row)
+        note("deaf")
+        while True:
+            time.sleep(1000)
+
+    run(Slot(Kind.WORKER, 0, ignore, Restarts()), limits=Limits(30, 1, 6))
+"""
+
+
+def test_a_second_interrupt_on_a_terminal_means_now(start, notes):
+    master_end, terminal = pty.openpty()
+    try:
+        daemon = start(DEAF, stdin=terminal)
+        wait_until(lambda: notes() == ["deaf"])
+        daemon.send_signal(signal.SIGINT)
+        for line in daemon.stderr:
+            if "drain began cause=SIGINT" in line:
+                break
+        daemon.send_signal(signal.SIGINT)
+        assert daemon.wait(5) == 0
+    finally:
+        os.close(master_end)
+        os.close(terminal)
+
+
+def test_a_second_interrupt_that_comes_from_no_terminal_changes_nothing(start, notes):
+    daemon = start(DEAF)
+    wait_until(lambda: notes() == ["deaf"])
+    for _ in range(5):
+        daemon.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        daemon.wait(1)
+    daemon.send_signal(signal.SIGQUIT)
+    assert daemon.wait(5) == 0
+
+
+def test_workers_that_die_at_their_start_are_tried_after_0_1_2_seconds(server, make_daemon):
+    daemon = make_daemon(
+        "os._exit(3)", redis_url=server.url, settings={"workers": {"count": 1}}
+    ).start(wait=False)  # fmt: skip
+
+    def starts():
+        lines = re.findall(r"(\S+)Z info master .*child started slot='worker 0'", daemon.log_text())
+        return [datetime.fromisoformat(line) for line in lines]
+
+    wait_until(lambda: len(starts()) == 4)
+    times = starts()
+    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
+    assert pauses[0] < 0.9 < pauses[1] < 1.9 < pauses[2] < 3.5
