@@ -12,7 +12,7 @@ from bananasd.processes.recovery import Recoverer, Terms
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.store import Store
 
-from ..store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World
+from tests.store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World
 
 SIGSEGV = 11
 

@@ -1,0 +1,125 @@
+"""What the scheduler does while the server is lost, or refuses something."""
+
+import itertools
+import os
+import signal
+import time
+
+import pytest
+
+from bananasd import Status, clock
+from bananasd.processes.board import Kind, Word
+from bananasd.processes.outage import Outage
+from tests.conftest import wait_until
+
+
+def tick_age(board) -> float:
+    """Seconds since the scheduler's last sign of life."""
+    (row,) = (row for row in board.used_rows() if row.kind is Kind.SCHEDULER)
+    return (time.monotonic_ns() - row.words[Word.TICK_NS]) / 1e9
+
+
+def test_the_log_of_an_outage_backs_off_while_the_scheduler_goes_on_ticking(make_daemon, own_server):
+    daemon = make_daemon(redis_url=own_server.url).start()
+    (before,) = daemon.children("scheduler")
+    board, ages = daemon.board, []
+    own_server.stop()
+    began = time.monotonic()
+
+    def has_four_lines() -> bool:
+        ages.append(tick_age(board))
+        return len(daemon.lines("scheduler", "redis lost")) == 4
+
+    wait_until(has_four_lines)
+    assert 3.9 < time.monotonic() - began < 8  # at 0, 1, 2 and 4 seconds, by tries about a second apart
+    assert max(ages) < 2
+    own_server.start()
+    wait_until(lambda: daemon.lines("scheduler", "redis back"))
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    assert daemon.children("scheduler")[0].pid == before.pid
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    """The clock of an outage, to be set."""
+    now = [100.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    return now
+
+
+def test_an_outage_is_logged_at_1_2_4_8_16_and_then_every_30_seconds(seconds, caplog):
+    outage, lines = Outage(), []
+    for second in range(120):
+        seconds[0] = 100.0 + second
+        outage.note_failure(OSError("gone"))
+        lines += [second] * len(caplog.records)
+        caplog.clear()
+    assert lines == [0, 1, 2, 4, 8, 16, 46, 76, 106]
+
+
+def test_only_the_first_failure_is_followed_by_a_try_at_once(seconds):
+    outage = Outage()
+    assert outage.note_failure(OSError()) == 0
+    assert all(0.8 <= outage.note_failure(OSError()) <= 1.2 for _ in range(50))
+
+
+def test_a_server_that_comes_and_goes_is_tried_no_faster(seconds):
+    outage, pauses = Outage(), []
+    for tenth in itertools.islice(range(1000), 9):
+        seconds[0] = 100.0 + tenth / 10
+        pauses.append(outage.note_failure(OSError()))
+        outage.note_success()
+    assert pauses[0] == 0
+    assert min(pauses[1:]) >= 0.8
+
+
+def test_a_term_during_an_outage_is_not_forgotten(make_daemon, own_server):
+    daemon = make_daemon(redis_url=own_server.url).start()
+    (before,) = daemon.children("scheduler")
+    own_server.stop()
+    wait_until(lambda: len(daemon.lines("scheduler", "redis lost")) == 2)
+    os.kill(before.pid, signal.SIGTERM)
+    wait_until(lambda: [c.pid for c in daemon.children("scheduler") if c.pid != before.pid], 3)
+
+
+def test_pokes_during_an_outage_do_not_keep_the_scheduler_busy(make_daemon, own_server):
+    daemon = make_daemon(redis_url=own_server.url).start()
+    (scheduler,) = daemon.children("scheduler")
+    own_server.stop()
+    wait_until(lambda: len(daemon.lines("scheduler", "redis lost")) == 2)
+    used = cpu_seconds(scheduler.pid)
+    until = time.monotonic() + 1.5
+
+    def poke_on() -> bool:
+        os.kill(scheduler.pid, signal.SIGRTMIN)  # as if a child died with each look
+        return time.monotonic() > until
+
+    wait_until(poke_on)
+    assert cpu_seconds(scheduler.pid) - used < 0.5
+
+
+def cpu_seconds(pid: int) -> float:
+    """The time that a process has spent computing."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_what_the_server_refuses_to_one_duty_does_not_keep_the_others_from_being_done(
+    make_daemon, own_server
+):
+    """Recovery cannot be done at all here, and jobs are promoted nevertheless, about once a second."""
+    own_server.call("ACL", "SETUSER", "limited", "on", ">secret", "~*", "&*", "+@all", "-smembers")
+    url = f"unix://limited@{own_server.socket}?password=secret"
+    daemon = make_daemon(redis_url=url).start()
+    with daemon.client() as client:
+        wait_until(lambda: daemon.lines("scheduler", "redis lost"))
+        began = time.monotonic()
+        for _ in range(2):
+            job_id = client.submit_job_scheduled("note", {}, "normal", clock.to_datetime(1))
+            assert client.wait(job_id, 10).status is Status.COMPLETED
+            wait_until(lambda: time.monotonic() - began > 1)
+        lines = daemon.lines("scheduler", "redis")
+    assert len(lines) < 4 + 4 * (time.monotonic() - began)
+    assert "secret" not in daemon.log_text()
