@@ -10,129 +10,118 @@ from tests.conftest import wait_until
 from tests.daemon import is_alive
 
 
-@pytest.fixture
-def run(server, make_daemon):
-    def run(handlers, **options):
-        daemon = make_daemon(handlers, redis_url=server.url, settings={"workers": {"count": 1}}).start()
-        with daemon.client() as client:
-            return client.wait(client.submit_job("tested", None, **options), 10), daemon
-
-    return run
-
-
 def test_a_handler_may_use_a_process_pool(run):
-    job, _ = run(
+    job = run(
         """
         import multiprocessing
-        @handler("tested")
-        def run_tested(job):
-            with multiprocessing.get_context("fork").Pool(2) as pool:
-                return pool.map(abs, [-1, -2])
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            result = pool.map(abs, [-1, -2])
         """
     )
     assert job.result == [1, 2]
 
 
-def test_a_process_that_a_handler_forked_dies_of_sigterm(run):
-    job, daemon = run(
+def test_a_process_that_a_handler_forked_dies_of_sigterm(run, restarts):
+    job = run(
         """
-        @handler("tested")
-        def run_tested(job):
-            if (pid := os.fork()) == 0:
-                time.sleep(1000)
-            os.kill(pid, signal.SIGTERM)
-            return os.waitpid(pid, 0)[1]
+        if (pid := os.fork()) == 0:
+            time.sleep(1000)
+        os.kill(pid, signal.SIGTERM)
+        result = os.waitpid(pid, 0)[1]
         """
     )
     assert job.result == signal.SIGTERM
-    assert daemon.children("worker")[0].state == "up"
+    assert restarts() == 0
 
 
 @pytest.mark.parametrize(
     ("end", "code"),
-    [("return 'copy'", 0), ("sys.exit(3)", 3), ("raise ValueError", 1), ("sys.exit('no')", 1)],
+    [("result = 'copy'", 0), ("sys.exit(3)", 3), ("sys.exit('no')", 1), ("raise ValueError", 1)],
 )
-def test_a_fork_that_comes_back_from_the_handler_ends_and_the_worker_goes_on(run, end, code):
-    job, daemon = run(
+def test_a_fork_that_comes_back_from_the_handler_ends_and_the_worker_goes_on(run, restarts, end, code):
+    job = run(
         f"""
-        @handler("tested")
-        def run_tested(job):
-            if (pid := os.fork()) == 0:
-                {end}
-            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if (pid := os.fork()) == 0:
+            {end}
+        else:
+            result = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         """
     )
     assert (job.status, job.result, job.run) == (Status.COMPLETED, code, 1)
-    with daemon.client() as client:
-        assert client.wait(client.submit_job("note", {"result": 3}), 10).result == 3
+    assert run("result = 3").result == 3
+    assert restarts() == 0
 
 
 def test_a_fork_tells_progress_over_a_connection_of_its_own(run):
-    job, _ = run(
+    job = run(
         """
-        @handler("tested")
-        def run_tested(job):
-            job.set_progress(1)
-            if (pid := os.fork()) == 0:
-                job.set_progress(2)
-                os._exit(0)
-            os.waitpid(pid, 0)
-            job.set_progress(job.progress["done"] + 2)
+        job.set_progress(1)
+        if (pid := os.fork()) == 0:
+            job.set_progress(2)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        job.set_progress(3)
         """
     )
     assert job.progress["done"] == 3
 
 
 def test_a_program_that_a_handler_starts_obeys_sigint(run):
-    job, _ = run(
+    job = run(
         """
-        @handler("tested")
-        def run_tested(job):
-            program = subprocess.Popen(["sleep", "1000"])
-            program.send_signal(signal.SIGINT)
-            return program.wait()
+        program = subprocess.Popen(["sleep", "1000"])
+        program.send_signal(signal.SIGINT)
+        result = program.wait()
         """
     )
     assert job.result == -signal.SIGINT
 
 
 def test_a_handler_reads_nothing_from_standard_input(run):
-    job, _ = run(
-        """
-        @handler("tested")
-        def run_tested(job):
-            return [os.readlink("/proc/self/fd/0"), sys.stdin.read()]
-        """
-    )
+    job = run("result = [os.readlink('/proc/self/fd/0'), sys.stdin.read()]")
     assert job.result == ["/dev/null", ""]
 
 
-@pytest.mark.parametrize("escape", ["", "os.setpgid(0, os.getpgid(os.getppid()))"])
-def test_what_a_killed_worker_had_started_is_gone(server, make_daemon, escape):
-    daemon = make_daemon(
-        f"""
-        @handler("tested")
-        def run_tested(job):
-            program = subprocess.Popen(["sleep", "1000"])
-            {escape}
-            (Path(__file__).parent.parent / "program").write_text(f"{{program.pid}}\\n")
-            while True:
-                try:
-                    program.wait()
-                except BaseException:
-                    pass
-        from pathlib import Path
-        """,
-        redis_url=server.url,
-    ).start()
-    note = daemon.directory / "program"
-    with daemon.client() as client:
-        job_id = client.submit_job("tested", None, timeout_seconds=0.1 if escape else 0, max_retries=0)
-        worker = daemon.worker_of(job_id)
-        wait_until(lambda: note.exists() and note.read_text().endswith("\n"))
-        program = int(note.read_text())
-        assert is_alive(program)
-        if not escape:
-            os.kill(worker.pid, signal.SIGKILL)
-        wait_until(lambda: not is_alive(worker.pid))
-        wait_until(lambda: not is_alive(program))
+PROGRAM = """
+    program = subprocess.Popen(["sleep", "1000"])
+    note(job, f"program {program.pid}")
+    while True:
+        try:
+            program.wait()
+        except BaseException:
+            pass
+"""
+
+
+@pytest.fixture
+def start_program(daemon):
+    """Starts a job that starts a program; the worker's pid and the program's."""
+
+    def start(code=PROGRAM, **options):
+        with daemon.client() as client:
+            job_id = client.submit_job("tested", code, max_retries=0, **options)
+        worker = daemon.worker_of(job_id).pid
+        wait_until(lambda: any(job_id in line for line in daemon.entries("program")))
+        (entry,) = (line for line in daemon.entries("program") if job_id in line)
+        return worker, int(entry[1])
+
+    return start
+
+
+def test_what_a_killed_worker_had_started_is_gone(start_program):
+    worker, program = start_program(PROGRAM.replace("while True", "while job.run == 1"))
+    assert is_alive(program)
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not is_alive(program))
+
+
+def test_what_a_worker_had_started_that_was_killed_for_its_time_is_gone(start_program):
+    worker, program = start_program(timeout_seconds=0.1)
+    wait_until(lambda: not is_alive(worker))
+    wait_until(lambda: not is_alive(program))
+
+
+def test_a_worker_that_has_left_its_group_is_killed_all_the_same(start_program):
+    escape = "os.setpgid(0, os.getpgid(os.getppid()))"
+    worker, _ = start_program(PROGRAM.replace("while True", f"{escape}\n    while True"), timeout_seconds=0.1)
+    wait_until(lambda: not is_alive(worker))

@@ -1,0 +1,60 @@
+"""One daemon for all those tests of a file that only want something run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bananasd import Job
+from tests.daemon import Daemon
+
+ONE_WORKER = {"workers": {"count": 1}, "retry": {"base_seconds": 0.01}}
+HANDLERS = '''
+    import asyncio, textwrap
+
+    def run(job):
+        """The payload is the body of a handler, but for its return: that is what it leaves as ``result``."""
+        names = {**globals(), "job": job}
+        exec(textwrap.dedent(job.payload), names)
+        return names.get("result")
+
+    @handler("tested")
+    def run_tested(job):
+        return run(job)
+
+    @handler("tested_async")
+    async def run_tested_async(job):
+        names = {**globals(), "job": job}
+        exec("async def body():\\n" + textwrap.indent(textwrap.dedent(job.payload), "    "), names)
+        return await names["body"]()
+'''
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    """A daemon of one worker, with a server of its own."""
+    daemon = Daemon(HANDLERS, settings=ONE_WORKER).start()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def run(daemon: Daemon) -> Callable[..., Job]:
+    """Has this code run as a handler; the job after its end."""
+
+    def run(code: str, name: str = "tested", **options: Any) -> Job:
+        with daemon.client() as client:
+            return client.wait(client.submit_job(name, code, **options), 10)
+
+    return run
+
+
+@pytest.fixture
+def restarts(daemon: Daemon) -> Callable[[], int]:
+    """How often the worker has been restarted since the test began."""
+
+    def count() -> int:
+        return max((child.restarts for child in daemon.children("worker")), default=-1)
+
+    before = count()
+    return lambda: count() - before

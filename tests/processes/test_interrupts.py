@@ -1,0 +1,130 @@
+"""When a job is interrupted, when its worker is killed, and when both are let be; no processes, no time."""
+
+import signal
+
+import pytest
+
+from bananasd.processes import interrupts
+from bananasd.processes.board import Board, Cause, JobView, Kind, Reason, State, Word
+from bananasd.processes.child import ATTENTION
+from bananasd.processes.interrupts import Interrupter
+
+PID, GRACE_SECONDS = 4711, 5
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The signals that were sent, and to whom: a pid, or with a minus a group."""
+    sent = []
+    monkeypatch.setattr("os.kill", lambda pid, signum: sent.append((pid, signum)))
+    monkeypatch.setattr("os.killpg", lambda group, signum: sent.append((-group, signum)))
+    return sent
+
+
+@pytest.fixture
+def row(tmp_path):
+    row = Board.create(tmp_path, "node", 1).rows[0]
+    row.words[Word.KIND], row.words[Word.PID], row.words[Word.GENERATION] = Kind.WORKER, PID, 1
+    row.state = State.UP
+    return row
+
+
+@pytest.fixture
+def watch(row, sent):
+    """One look at the row; what was sent."""
+    interrupter = Interrupter(GRACE_SECONDS)
+
+    def watch(now, *, is_draining=False):
+        sent.clear()
+        interrupter.watch([row], now, is_draining=is_draining)
+        return [signum for _, signum in sent]
+
+    return watch
+
+
+def arm(row, number, deadline=0):
+    row.begin_job(JobView(number, "11111111-1111-4111-8111-111111111111", "x", 1, int(deadline * 1e9), 0))
+    row.words[Word.ARMED] = number
+
+
+def test_a_job_is_interrupted_at_its_deadline_then_each_second_and_killed_after_the_grace(row, watch, sent):
+    arm(row, 7, deadline=100)
+    told = {now: watch(now) for now in (99.9, 100, 100.5, 101, 101.5, 102, 104.9)}
+    assert [now for now, signums in told.items() if signums] == [100, 101, 102, 104.9]
+    assert {signum for signums in told.values() for signum in signums} == {ATTENTION}
+    assert (row.words[Word.INTERRUPT], row.words[Word.REASON]) == (7, Reason.TIMEOUT)
+    watch(105)
+    assert sent == [(-PID, signal.SIGKILL), (PID, signal.SIGKILL)]
+    assert (row.words[Word.CAUSE], row.words[Word.CAUSE_JOB]) == (Cause.TIME, 7)
+    assert watch(106) == []
+
+
+def test_a_job_without_a_deadline_is_let_be(row, watch):
+    arm(row, 7)
+    assert watch(10**6) == []
+
+
+def test_a_finished_job_that_has_not_been_settled_is_let_be(row, watch):
+    arm(row, 7, deadline=100)
+    watch(100)
+    row.words[Word.ARMED] = 0
+    assert watch(200) == watch(300) == []
+
+
+def test_the_next_job_has_its_own_grace(row, watch):
+    arm(row, 7, deadline=100)
+    watch(100)
+    arm(row, 8, deadline=101)
+    assert watch(105) == [ATTENTION]
+    assert row.words[Word.INTERRUPT] == 8
+    assert watch(109.9) == [ATTENTION]
+    assert watch(110) == [signal.SIGKILL, signal.SIGKILL]
+
+
+def test_a_job_that_ends_just_before_the_kill_is_let_be(row, watch, monkeypatch):
+    arm(row, 7, deadline=100)
+    watch(100)
+    kill_for = interrupts._kill_for
+
+    def end_first(row, armed, reason):
+        row.words[Word.ARMED] = 0
+        kill_for(row, armed, reason)
+
+    monkeypatch.setattr(interrupts, "_kill_for", end_first)
+    assert watch(105) == []
+    assert row.words[Word.CAUSE] == Cause.NONE
+
+
+def test_a_lost_job_is_interrupted_and_killed_without_a_charge(row, watch):
+    arm(row, 7)
+    row.words[Word.LOST] = 6
+    assert watch(1) == []
+    row.words[Word.LOST] = 7
+    assert watch(2) == [ATTENTION]
+    assert row.words[Word.REASON] == Reason.LEASE_LOST
+    watch(7)
+    assert row.words[Word.CAUSE] == Cause.LEASE_LOST
+
+
+def test_a_drain_interrupts_but_does_not_kill_for_the_grace(row, watch):
+    arm(row, 7)
+    assert watch(1) == []
+    assert watch(2, is_draining=True) == [ATTENTION]
+    assert row.words[Word.REASON] == Reason.DRAIN
+    assert watch(60, is_draining=True) == [ATTENTION]
+    assert row.words[Word.CAUSE] == Cause.NONE
+
+
+def test_a_deadline_that_comes_after_the_drains_interrupt_charges_nothing(row, watch):
+    arm(row, 7, deadline=100)
+    watch(99, is_draining=True)
+    assert watch(104.5, is_draining=True) == [ATTENTION]
+    assert row.words[Word.REASON] == Reason.DRAIN
+    assert row.words[Word.CAUSE] == Cause.NONE
+
+
+def test_a_kill_names_the_job_that_ran(row, sent):
+    arm(row, 7)
+    interrupts.kill(row, Cause.STOP)
+    assert (row.words[Word.CAUSE], row.words[Word.CAUSE_JOB]) == (Cause.STOP, 7)
+    assert sent == [(-PID, signal.SIGKILL), (PID, signal.SIGKILL)]
