@@ -5,6 +5,7 @@ It puts back what has not started, and sends the outcomes of what has ended. It 
 
 import logging
 import math
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -55,9 +56,17 @@ class Helper:
         self._job_since = math.inf
 
     def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="helper", daemon=True)
-            self._thread.start()
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="helper", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # Too many of them on this host: a batch may have to wait, but it can run.
+            logger.warning("helper not started: %s", error)
+            self._is_needed.clear()
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -81,7 +90,7 @@ class Helper:
             try:
                 warn_of_refused(self._unsettled.send(self._settle))
             except ConnectionFailed:
-                clock.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+                clock.sleep(random.uniform(0.8, 1.2) * PAUSE_AFTER_FAILURE_SECONDS)  # noqa: S311 - spreads tries
 
     def _take_all(self) -> list[tuple[str, Claimed]]:
         taken = []

@@ -52,8 +52,6 @@ class Performer:
         context: RunContext,
         declared_max_retries: Callable[[str], int | None],
     ) -> None:
-        self.has_interrupted = False
-        """Whether an interrupt was raised: it may have left locks held, so this process should end soon."""
         self.is_copy = False
         """Whether this process is one that a handler has forked."""
         self._row = row
@@ -62,8 +60,14 @@ class Performer:
         self._context = context
         self._declared_max_retries = declared_max_retries
         self._armed = 0
+        self._interrupt: Reason | None = None
         # Job's numbers are never used again either: what is written into the row too late means nobody.
         self._number = row.generation << 32
+
+    @property
+    def has_interrupted(self) -> bool:
+        """Whether an interrupt was raised: it may have left locks held, so this process should end soon."""
+        return self._interrupt is not None
 
     def attend(self, _signum: int, _frame: FrameType | None) -> None:
         """The signal handler: break into the handler's call, if it is the very one that is meant.
@@ -72,8 +76,8 @@ class Performer:
         """
         words = self._row.words
         if self._armed and words[_INTERRUPT] == self._armed:
-            self.has_interrupted = True
-            raise _interrupt_for(Reason(words[_REASON]))
+            self._interrupt = Reason(words[_REASON])
+            raise _interrupt_for(self._interrupt)
 
     def perform(self, claimed: Claimed, holder: str) -> Outcome:
         """Run one job; every way in which that can end is an outcome."""
@@ -115,14 +119,12 @@ class Performer:
                     _end_copy()
                 self._armed = 0
                 self._row.words[_ARMED] = 0
-        except JobInterrupted as interrupt:
-            # It may have come between any two steps above.
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit included
+            # An interrupt may have come between any two steps above.
             self._armed = 0
             self._row.words[_ARMED] = 0
             if result is _NOTHING:
-                return self._interrupted(job, spec, holder, interrupt)
-        except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit included
-            return self._raised(job, spec, holder, error)
+                return self._raised(job, spec, holder, error)
         finally:
             log.clear_job()
         return self._returned(job, holder, result, started)
@@ -141,9 +143,9 @@ class Performer:
     def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
         try:
             encoded = encode_result(result, self._rules.result_bytes)
-        except ValueError as error:
+        except Exception as error:  # noqa: BLE001 - a result may have code of its own, which runs here
             # The work is done: doing it again could not make the result any better.
-            return self._bury(job, holder, f"the handler returned, but {error}")
+            return self._bury(job, holder, f"the handler returned, but {_said(error)}")
         self._row.words[_DONE] += 1
         if logger.isEnabledFor(logging.INFO):
             logger.info("job completed id=%s name=%s attempt=%d ms=%.0f",
@@ -155,13 +157,11 @@ class Performer:
             return self._bury(job, holder, f"the handler gave up: {_said(error)}")
         if isinstance(error, RetryLater):
             return self._fail(job, holder, f"RetryLater: {_said(error)}", spec.max_retries, _wanted_ms(error))
+        if self._interrupt in (Reason.DRAIN, Reason.LEASE_LOST):
+            # Whatever a handler raises on its way out: that it had to go is not its fault.
+            logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(error).__name__)
+            return Released(holder, job.id, job.run)
         return self._fail(job, holder, error_text(error), spec.max_retries)
-
-    def _interrupted(self, job: Job, spec: HandlerSpec, holder: str, interrupt: JobInterrupted) -> Outcome:
-        if isinstance(interrupt, JobTimeout):
-            return self._fail(job, holder, error_text(interrupt), spec.max_retries)
-        logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(interrupt).__name__)
-        return Released(holder, job.id, job.run)
 
     def _fail(
         self,

@@ -133,6 +133,25 @@ def test_a_result_that_is_too_long_is_dead_at_once_with_the_reason(run):
     assert job.error == "the handler returned, but the result has 1,048,578 bytes, at most 1,048,576 are kept"
 
 
+def test_a_result_whose_own_code_fails_is_dead_at_once_and_harms_nobody(run, restarts):
+    job = run(
+        """
+        from dataclasses import dataclass
+        @dataclass
+        class Odd:
+            field: int = 1
+            def __getattribute__(self, name):
+                if name == "field":
+                    raise KeyError("odd")
+                return super().__getattribute__(name)
+        result = [Odd()]
+        """
+    )
+    assert job.status is Status.FAILED
+    assert job.error.startswith("the handler returned, but ")
+    assert restarts() == 0
+
+
 def test_an_async_handler_runs_to_its_end(run):
     job = run(
         """

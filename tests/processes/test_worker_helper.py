@@ -90,6 +90,20 @@ def test_after_a_rest_it_looks_after_the_next_batch(make_helper, monkeypatch):
     assert helper._thread is thread
 
 
+def test_without_room_for_a_thread_the_next_batch_tries_again(make_helper, monkeypatch):
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    helper, unstarted, _, store = make_helper()
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", fail)
+        helper.note_batch()
+    unstarted.append(("n/1.1", claimed("a")))
+    helper.note_job(clock.monotonic() + LONG_AGO)
+    helper.note_batch()
+    wait_until(lambda: store.outcomes)
+
+
 def test_outcomes_stay_until_the_trip_has_come_back():
     unsettled = Unsettled()
     unsettled.add(Completed("n/1.1", "a", 1, b""))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from bananasd.errors import JobDrained, JobTimeout, LeaseLost
+from bananasd.errors import GiveUp, JobDrained, JobTimeout, LeaseLost
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.job import JobRequest
 from bananasd.processes.board import Board, Kind, Reason, State, Word
@@ -76,6 +76,37 @@ def test_an_interrupt_breaks_into_the_handler_with_its_reason(row, make_performe
     assert performer.has_interrupted
 
 
+@pytest.mark.parametrize(
+    ("reason", "end", "outcome"),
+    [
+        (Reason.DRAIN, ValueError, Released),
+        (Reason.DRAIN, SystemExit, Released),
+        (Reason.LEASE_LOST, ValueError, Released),
+        (Reason.TIMEOUT, ValueError, Retried),
+        # What it says on purpose counts.
+        (Reason.DRAIN, GiveUp, Buried),
+    ],
+)
+def test_what_a_handler_raises_on_its_way_out_is_not_counted_if_it_had_to_go(
+    row, make_performer, reason, end, outcome
+):
+    def handler(job):
+        try:
+            interrupt(performer, row, reason)
+        finally:
+            raise end
+
+    performer = make_performer(handler)
+    assert type(performer.perform(claimed(), HOLDER)) is outcome
+
+
+def test_an_interrupt_that_a_handler_makes_up_is_a_failed_attempt(make_performer):
+    def handler(job):
+        raise JobDrained
+
+    assert type(make_performer(handler).perform(claimed(), HOLDER)) is Retried
+
+
 def test_an_interrupt_for_the_job_before_hits_nobody(row, make_performer):
     performer = make_performer(lambda job: performer.attend(0, None))
     performer.perform(claimed(), HOLDER)
@@ -114,7 +145,7 @@ def test_an_interrupt_at_any_instruction_is_an_outcome_and_leaves_nothing_armed(
     normal = Completed if ends == "returns" else Retried
     outcomes, place = [], 0
     while place == len(outcomes):
-        performer.has_interrupted = False
+        performer._interrupt = None
         places = Places(codes, place, lambda: interrupt(performer, row) if row.words[Word.ARMED] else None)
         with places:
             outcome = performer.perform(claimed(), HOLDER)
