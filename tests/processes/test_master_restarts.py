@@ -118,6 +118,28 @@ def test_a_child_that_can_never_work_is_final_at_once(start, notes):
     assert notes() == ["tried"]
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('odd')", "ValueError: odd"),
+        ("sys.exit(5)", "end='exit status 5'"),
+        ("sys.exit('odd')", "end='exit status 70'"),
+    ],
+)
+def test_a_child_that_fails_in_a_way_that_nobody_foresaw_says_so_and_is_a_crash(start, body, said):
+    daemon = start(
+        f"""
+        def fail(row):
+            {body}
+
+        run(Slot(Kind.WORKER, 0, fail, Restarts(limit=1)))
+        """
+    )
+    _, errors = daemon.communicate(timeout=10)
+    assert daemon.returncode == 70
+    assert said in errors
+
+
 def test_an_exit_in_a_job_says_nothing_of_the_worker(start, notes):
     daemon = start(
         """
