@@ -11,7 +11,6 @@ from bananasd.processes.board import Board, Cause, JobView, Kind, Row, State, Wo
 from bananasd.processes.recovery import Recoverer, Terms
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.store import Store
-
 from tests.store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World
 
 SIGSEGV = 11
@@ -134,8 +133,7 @@ def test_an_earlier_trip_of_a_living_worker_is_put_back_with_nothing_charged(nod
     assert world.store.holders() == [f"{NODE}/1.2"]
 
 
-def test_a_later_trip_than_a_living_worker_has_is_left_to_it(node, world):
-    """The worker has begun it since the holders were read."""
+def test_a_worker_that_enters_while_the_holders_are_read_is_no_stray(node, world):
     row = node.row(1, trip=0)
 
     def enter() -> None:

@@ -10,11 +10,10 @@ import pytest
 
 from bananasd.processes import procfs
 from bananasd.processes.board import ID_AT, ID_BYTES, Word
-
 from tests.conftest import wait_until
 from tests.daemon import is_alive
-from tests.store.conftest import NODE, OTHER_NODE, World
 from tests.processes.test_recovery import Between, Node, recoveries, world
+from tests.store.conftest import NODE, OTHER_NODE, World
 
 __all__ = ["world"]
 

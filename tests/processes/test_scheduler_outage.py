@@ -4,10 +4,11 @@ import itertools
 import os
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 
-from bananasd import Status, clock
+from bananasd import Priority, Status, clock
 from bananasd.processes.board import Kind, Word
 from bananasd.processes.outage import Outage
 from tests.conftest import wait_until
@@ -117,7 +118,7 @@ def test_what_the_server_refuses_to_one_duty_does_not_keep_the_others_from_being
         wait_until(lambda: daemon.lines("scheduler", "redis lost"))
         began = time.monotonic()
         for _ in range(2):
-            job_id = client.submit_job_scheduled("note", {}, "normal", clock.to_datetime(1))
+            job_id = client.submit_job_scheduled("note", {}, Priority.NORMAL, timedelta(seconds=0.1))
             assert client.wait(job_id, 10).status is Status.COMPLETED
             wait_until(lambda: time.monotonic() - began > 1)
         lines = daemon.lines("scheduler", "redis")
