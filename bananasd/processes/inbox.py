@@ -43,11 +43,11 @@ class Inbox:
             arrived.append(self._arrived.popleft())
         return arrived
 
-    def close(self) -> None:
-        """Give the signals back to their defaults; for a forked child, which inherits its parent's inbox."""
+    def close(self, then: signal.Handlers = signal.SIG_DFL) -> None:
+        """Take no more of them. The defaults hold then, as in a forked child, or they are ignored."""
         signal.set_wakeup_fd(-1)
         for signum in self._signums:
-            signal.signal(signum, signal.SIG_DFL)
+            signal.signal(signum, then)
         os.close(self._reader)
         os.close(self._writer)
 

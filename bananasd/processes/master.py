@@ -65,7 +65,8 @@ class Master:
             if self._drain:
                 self._drain.step(clock.monotonic())
             self._tell_systemd()
-        self._inbox.close()
+        # A supervisor may repeat its TERM until it sees the end.
+        self._inbox.close(then=signal.SIG_IGN)
         logger.info("daemon stopped status=%d", self._status)
         return self._status
 

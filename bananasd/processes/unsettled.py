@@ -38,4 +38,4 @@ class Unsettled:
 def warn_of_refused(job_ids: Iterable[str]) -> None:
     """What the server would not take: these outcomes are dropped."""
     for job_id in job_ids:
-        logger.warning("outcome refused id=%s: the job is no longer held by this run", job_id)
+        logger.warning("outcome refused id=%s: it was settled before, or this run has lost the job", job_id)

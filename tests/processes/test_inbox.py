@@ -65,6 +65,14 @@ def test_it_can_be_polled(inbox):
     assert os.read(inbox.fileno(), 1) == bytes([USR1])
 
 
+def test_a_closed_inbox_may_leave_its_signals_ignored():
+    before = signal.getsignal(USR1)
+    Inbox([USR1]).close(then=signal.SIG_IGN)
+    os.kill(os.getpid(), USR1)
+    assert signal.getsignal(USR1) is signal.SIG_IGN
+    signal.signal(USR1, before)
+
+
 def test_a_closed_inbox_leaves_the_defaults():
     before = signal.getsignal(USR1)
     inbox = Inbox([USR1])
