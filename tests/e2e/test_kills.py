@@ -39,6 +39,7 @@ def test_a_killed_workers_job_runs_again_within_a_second(daemon):
     with daemon.client() as client:
         job_id = client.submit_job("note", {"seconds": 1})
         worker = daemon.worker_of(job_id)
+        wait_until(lambda: daemon.entries("start", job_id))
         killed_at = time.monotonic()
         kill(worker.pid)
         wait_until(lambda: len(daemon.entries("start", job_id)) == 2)
