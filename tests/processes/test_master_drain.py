@@ -33,7 +33,7 @@ def ready_ids(server):
 def test_a_running_job_finishes_within_its_time(server, make_daemon):
     daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
     with daemon.client() as client:
-        job_id, behind = client.submit_job("note", {"seconds": 1}), client.submit_job("note", {})
+        job_id, behind = client.submit_job("note", {"seconds": 0.5}), client.submit_job("note", {})
         wait_until(lambda: daemon.entries("start", job_id))
         assert daemon.stop() == 0
         assert client.get_job(job_id).status is Status.COMPLETED
@@ -123,7 +123,7 @@ def test_quit_hurries_a_drain(server, make_daemon):
 def test_repeated_terms_change_nothing(server, make_daemon):
     daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
     with daemon.client() as client:
-        job_id = client.submit_job("note", {"seconds": 0.7})
+        job_id = client.submit_job("note", {"seconds": 0.3})
         wait_until(lambda: daemon.entries("start", job_id))
         # To the very end of the process.
         wait_until(lambda: daemon.terminate() or daemon.process.poll() is not None)
@@ -170,7 +170,7 @@ def test_a_frozen_worker_does_not_hold_up_the_end(server, make_daemon):
 def test_a_worker_that_gets_a_term_finishes_its_job_and_its_slot_starts_again(server, make_daemon):
     daemon = make_daemon(redis_url=server.url, settings=ONE_WORKER).start()
     with daemon.client() as client:
-        job_id, behind = client.submit_job("note", {"seconds": 0.7}), client.submit_job("note", {})
+        job_id, behind = client.submit_job("note", {"seconds": 0.4}), client.submit_job("note", {})
         (worker,) = daemon.children("worker")
         wait_until(lambda: daemon.entries("start", job_id))
         os.kill(worker.pid, signal.SIGTERM)

@@ -271,7 +271,7 @@ def test_a_second_interrupt_that_comes_from_no_terminal_changes_nothing(start, n
     for _ in range(5):
         daemon.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
-        daemon.wait(1)
+        daemon.wait(0.5)
     daemon.send_signal(signal.SIGQUIT)
     assert daemon.wait(5) == 0
 
