@@ -7,8 +7,8 @@ from .. import clock
 
 LOG_AFTER_SECONDS = (0, 1, 2, 4, 8, 16)
 LOG_EVERY_SECONDS = 30.0
-AT_ONCE_AFTER_SECONDS = 1.0
-"""The last failure must be so long ago for the next to be followed by a try at once."""
+AT_ONCE_AFTER_SECONDS = 2.0
+"""The last failure must be so long ago, longer than any pause, for the next to be followed by a try at once."""
 
 logger = logging.getLogger(__name__)
 
