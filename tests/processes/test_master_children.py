@@ -103,6 +103,7 @@ def test_a_killed_workers_job_runs_again_within_a_second(server, make_daemon):
     with daemon.client() as client:
         job_id = client.submit_job("note", {"seconds": 0.5})
         worker = daemon.worker_of(job_id)
+        wait_until(lambda: daemon.entries("start", job_id))
         os.kill(worker.pid, signal.SIGKILL)
         wait_until(lambda: len(daemon.entries("start", job_id)) == 2, 1)
         job = client.wait(job_id, 10)
