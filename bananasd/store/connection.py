@@ -92,7 +92,7 @@ class HeldConnection:
         if self._asked_until is not None:
             self.close()
         try:
-            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            self._connection.send_packed_command(self._pack(commands), check_health=False)
             return [self._receive() for _ in commands]
         except (RedisError, OSError) as error:
             raise self._failed(error) from None
@@ -107,7 +107,7 @@ class HeldConnection:
             # A connect and its handshake (AUTH, SELECT, a name) wait up to four times, each for as long as it is told.
             connection.socket_connect_timeout = connection.socket_timeout = seconds / CONNECT_WAITS
         try:
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            connection.send_packed_command(self._pack(commands), check_health=False)
             return [self._receive(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)) for _ in commands]
         except (RedisError, OSError) as error:
             raise self._failed(error) from None
@@ -142,6 +142,13 @@ class HeldConnection:
         self._asked_until = None
         self._connection.disconnect()
 
+    def _pack(self, commands: Sequence[Command]) -> Any:
+        try:
+            return self._connection.pack_commands(commands)
+        except UnicodeEncodeError:
+            # An id or a queue that somebody else wrote, not in UTF-8: see store.text.
+            return self._connection.pack_commands([_in_bytes(command) for command in commands])
+
     def _receive(self, timeout_seconds: float | None = None) -> Any:
         try:
             if timeout_seconds is None:
@@ -161,6 +168,12 @@ class HeldConnection:
         # While it connects: a wrong password, a database that there is not.
         is_refusal = isinstance(error, (AuthenticationError, ResponseError))
         return (ServerRefused if is_refusal else ConnectionFailed)(f"{self.server.address}: {error}")
+
+
+def _in_bytes(command: Command) -> Command:
+    return tuple(
+        word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in command
+    )
 
 
 def _readable(fds: list[int], seconds: float) -> set[int]:

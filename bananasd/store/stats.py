@@ -7,7 +7,7 @@ from ..job import Job, Priority
 from .connection import Transport
 from .keys import Keys, Lane
 from .scripts import Command
-from .store import checked
+from .store import checked, text
 
 
 class LaneStats(NamedTuple):
@@ -52,12 +52,12 @@ class Stats:
     def dead_jobs(self, offset: int, limit: int) -> list[Job]:
         """Dead jobs, the latest first."""
         (ids,) = self._ask(("ZREVRANGE", self.keys.dead, offset, offset + limit - 1))
-        return [job for job in self._jobs([job_id.decode() for job_id in ids]) if job]
+        return [job for job in self._jobs(list(map(text, ids))) if job]
 
     def dead_ids(self) -> list[str]:
         """The ids of all dead jobs, the oldest first."""
         (ids,) = self._ask(("ZRANGE", self.keys.dead, 0, -1))
-        return [job_id.decode() for job_id in ids]
+        return list(map(text, ids))
 
     def queues(self) -> QueueStats:
         """Counts by lane, and of what is processing, scheduled and dead."""
@@ -69,20 +69,20 @@ class Stats:
             ("HGETALL", self.keys.stats),
             ("TIME",),
         )
-        held = self._ask(*(("LLEN", self.keys.held(holder.decode())) for holder in holders))
-        lanes = [Lane(name.decode(), priority) for name in sorted(names) for priority in Priority]
+        held = self._ask(*(("LLEN", self.keys.held(text(holder))) for holder in holders))
+        lanes = [Lane(text(name), priority) for name in sorted(names) for priority in Priority]
         return QueueStats(
             self._lane_stats(lanes, int(time[0]) * 1000 + int(time[1]) // 1000),
             sum(held),
             scheduled,
             dead,
-            {name.decode(): int(count) for name, count in as_mapping(counters).items()},
+            {text(name): int(count) for name, count in as_mapping(counters).items()},
         )
 
     def _lane_stats(self, lanes: Sequence[Lane], now_ms: int) -> list[LaneStats]:
         lengths = self._ask(*(("LLEN", self.keys.ready(lane)) for lane in lanes))
         first = self._ask(*(("LINDEX", self.keys.ready(lane), 0) for lane in lanes))
-        jobs = self._jobs([job_id.decode() if job_id else "" for job_id in first])
+        jobs = self._jobs([text(job_id) if job_id else "" for job_id in first])
         return [
             LaneStats(lane.queue, lane.priority, length, _waited_seconds(job, now_ms))
             for lane, length, job in zip(lanes, lengths, jobs, strict=True)

@@ -256,7 +256,8 @@ def checked(replies: list[Any]) -> list[Any]:
     """The replies, or `ServerRefused` if one of them is an error."""
     for reply in replies:
         if isinstance(reply, ResponseError):
-            raise ServerRefused(f"the server refused: {reply}")
+            code = f"{reply.status_code} " if reply.status_code else ""
+            raise ServerRefused(f"the server refused: {code}{reply}")
     return replies
 
 
@@ -276,7 +277,7 @@ def _read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
         [
             Claimed(
                 str(lanes[lane]),
-                job_id.decode(),
+                text(job_id),
                 run,
                 spec,
                 int(attempts),
@@ -288,5 +289,10 @@ def _read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
     )
 
 
+def text(word: bytes) -> str:
+    """What the server holds, as text. Others may have written what is not UTF-8: it survives the way back, too."""
+    return word.decode("utf-8", "surrogateescape")
+
+
 def _texts(words: list[bytes]) -> list[str]:
-    return [word.decode() for word in words]
+    return list(map(text, words))

@@ -14,6 +14,7 @@
 -- Returns {"refused"} if the leases do not allow it, else {"done" or "more", then pairs of id, what became of it:
 -- "requeued", "retried", "dead"}.
 --!include now
+--!include count
 --!include lanes
 --!include schedule
 --!include bury
@@ -33,7 +34,7 @@ end
 
 local function count_as_lost(id, job, lane)
   redis.call('HINCRBY', prefix .. 'stats', 'lost', 1)
-  if redis.call('HINCRBY', job, 'recoveries', 1) >= max_recoveries then
+  if count_up(job, 'recoveries') >= max_recoveries then
     bury(prefix, id, now, cause)
     return 'dead'
   end
@@ -43,7 +44,7 @@ local function count_as_lost(id, job, lane)
 end
 
 local function count_as_failed(id, job)
-  redis.call('HINCRBY', job, 'attempts', 1)
+  count_up(job, 'attempts')
   if delay < 0 then
     bury(prefix, id, now, cause)
     return 'dead'
