@@ -1,0 +1,141 @@
+"""The commands as processes of their own, beside a running daemon: what they print, and their exit codes."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bananasd import __version__
+from tests.daemon import Daemon
+
+HANDLERS = """
+    @handler("fails", max_retries=0)
+    def fails(job):
+        raise ValueError("no good")
+
+    @handler("works")
+    def works(job):
+        job.set_progress(1, 2, "half")
+        return {"got": job.payload}
+"""
+NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
+
+
+@pytest.fixture(scope="module")
+def daemon():
+    daemon = Daemon(HANDLERS).start()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture(scope="module")
+def bananasd(daemon):
+    """Runs a command with the daemon's configuration."""
+
+    def run(*words, config=True):
+        where = ["--config", str(daemon.config)] if config else []
+        command = [sys.executable, "-m", "bananasd", *words, *where]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=daemon.directory)
+
+    return run
+
+
+def submit(bananasd, *words):
+    done = bananasd("submit", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[0]
+
+
+def test_version(bananasd):
+    done = bananasd("--version", config=False)
+    assert (done.returncode, __version__ in done.stdout) == (0, True)
+
+
+def test_a_job_is_submitted_waited_for_and_shown(bananasd):
+    done = bananasd("submit", "works", "--payload", '{"a": 1}', "--priority", "high", "--wait", "10")
+    assert done.returncode == 0
+    assert "completed" in done.stdout
+    job = json.loads(bananasd("job", done.stdout.split()[0], "--json").stdout)
+    assert (job["status"], job["priority"], job["result"]) == ("completed", "high", {"got": {"a": 1}})
+    assert job["progress"] == {"done": 1, "total": 2, "note": "half"}
+
+
+def test_a_failed_job_is_an_exit_code_and_a_dead_letter_that_can_be_shown_retried_and_purged(bananasd):
+    done = bananasd("submit", "fails", "--payload", "{}", "--wait", "10")
+    job_id = done.stdout.split()[0]
+    assert done.returncode == 1
+    assert "no good" in done.stdout + done.stderr
+    assert job_id in [job["id"] for job in json.loads(bananasd("dead", "list", "--json").stdout)]
+    assert "ValueError: no good" in bananasd("dead", "show", job_id).stdout
+    assert bananasd("dead", "retry", job_id).returncode == 0
+    bananasd("submit", "works", "--payload", "1", "--priority", "low", "--wait", "10")
+    assert bananasd("dead", "purge", job_id, "--yes").returncode == 0
+    assert bananasd("job", job_id).returncode == 1
+
+
+def test_a_job_for_later_is_scheduled(bananasd):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for when in (("--in", "10m"), ("--at", tomorrow.isoformat())):
+        job_id = submit(bananasd, "works", "--payload", "1", *when)
+        assert json.loads(bananasd("job", job_id, "--json").stdout)["status"] == "scheduled"
+
+
+def test_waiting_too_short_is_75(bananasd):
+    assert bananasd("submit", "works", "--payload", "1", "--in", "10m", "--wait", "0.1").returncode == 75
+
+
+def test_queues_shows_what_waits(bananasd):
+    submit(bananasd, "works", "--payload", "1", "--queue", "nobody_serves_it")
+    assert "nobody_serves_it" in bananasd("queues").stdout
+    lanes = json.loads(bananasd("queues", "--json").stdout)["lanes"]
+    assert [lane["ready"] for lane in lanes if lane["queue"] == "nobody_serves_it"] == [0, 1, 0]
+
+
+def test_a_handler_runs_here_and_now(bananasd):
+    done = bananasd("run", "works", "--payload", '{"a": 1}')
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"got": {"a": 1}})
+
+
+def test_check_names_what_it_found(bananasd):
+    done = bananasd("check")
+    assert done.returncode == 0
+    assert "works" in done.stdout
+
+
+def test_status_as_json(bananasd, daemon):
+    (node,) = json.loads(bananasd("status", "--json").stdout)
+    assert node["master_pid"] == daemon.pid
+    assert {child["slot"] for child in node["children"]} == {"redis", "scheduler", "worker 0", "worker 1"}
+
+
+def test_a_directory_made_by_init_passes_the_check(bananasd, daemon):
+    assert bananasd("init", "made", config=False).returncode == 0
+    assert (
+        bananasd(
+            "check", "--config", str(daemon.directory / "made" / "bananas.toml"), config=False
+        ).returncode
+        == 0
+    )
+    assert bananasd("init", "made", config=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("job", NO_JOB), 1),
+        (("job", "seven"), 2),
+        (("submit", "works", "--payload", "{"), 2),
+        (("submit", "works", "--payload", "1", "--priority", "urgent"), 2),
+        (("submit", "works", "--payload", "1", "--at", "2999-01-01T00:00:00"), 2),
+        (("queues", "--url", "redis://127.0.0.1:1"), 69),
+        (("start",), 73),
+        (("check", "--config", "missing.toml"), 78),
+    ],
+)
+def test_a_fault_is_one_clear_line_and_its_exit_code(bananasd, words, code):
+    done = bananasd(*words, config="--config" not in words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1]
