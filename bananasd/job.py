@@ -120,8 +120,8 @@ class RunContext(Protocol):
 class Job:
     """A job as it was when it was read; to a handler, the job that it runs.
 
-    ``id``, ``status``, and ``attempts`` and ``recoveries``: how many tries have failed, and how many runs were lost
-    with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned,
+    ``id``, ``status``, and ``attempts`` and ``recoveries``: how many tries have come to their end, good or bad, and how
+    many runs were lost with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned,
     ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``. Instants are aware datetimes in
     UTC, or None. What is odd in a record that someone else wrote reads as if it were not there.
     """
@@ -222,7 +222,7 @@ class Job:
 
     @property
     def attempt(self) -> int:
-        """The number of this try, 1 for the first."""
+        """To a handler, the number of this try: 1 for the first."""
         return self.attempts + 1
 
     @property

@@ -107,5 +107,5 @@ def test_a_killed_workers_job_runs_again_within_a_second(server, make_daemon):
         os.kill(worker.pid, signal.SIGKILL)
         wait_until(lambda: len(daemon.entries("start", job_id)) == 2, 1)
         job = client.wait(job_id, 10)
-    assert (job.recoveries, job.attempts, job.run) == (1, 0, 2)
+    assert (job.recoveries, job.attempts, job.run) == (1, 1, 2)
     assert job.error == "its worker ended in the job: signal 9 (SIGKILL)"

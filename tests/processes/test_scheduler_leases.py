@@ -43,7 +43,7 @@ def test_the_whole_tree_of_a_node_is_lost_and_another_runs_its_job(nodes, own_se
         wait_until(lambda: other.entries("start", job_id))
         until.touch()
         job = client.wait(job_id, 10)
-    assert (job.status, job.recoveries, job.attempts) == (Status.COMPLETED, 1, 0)
+    assert (job.status, job.recoveries, job.attempts) == (Status.COMPLETED, 1, 1)
     assert_idle(other)
     assert other.stop() == 0
     assert_left_but(own_server.url, lost_nodes=1)

@@ -71,7 +71,7 @@ def test_retry_later_comes_back_when_it_asked_to(run, daemon):
         result = "done"
         """
     )
-    assert (job.result, job.attempts) == ("done", 1)
+    assert (job.result, job.attempts) == ("done", 2)
     assert job.error == "RetryLater: rate limit"
     first, second = (float(entry[4]) for entry in daemon.entries("try", job.id))
     assert 0.29 < second - first < 1

@@ -73,7 +73,7 @@ def test_a_finished_job_that_waits_for_a_lost_server_is_neither_killed_for_its_d
         assert daemon.entries("end", job_id)
         own_server.start()
         job = client.wait(job_id, 10)
-    assert (job.status, job.result, job.run, job.attempts) == (Status.COMPLETED, 7, 1, 0)
+    assert (job.status, job.result, job.run, job.attempts) == (Status.COMPLETED, 7, 1, 1)
     assert starts(daemon, job_id) == 1
     assert daemon.children("worker")[0].pid == worker.pid
 
@@ -110,7 +110,7 @@ def test_a_cut_reply_to_a_claim_loses_and_doubles_nothing(server, proxy, make_da
         job = client.wait(job_id, 10)
     assert dropped.is_set()
     # The first run was never heard of.
-    assert (job.status, job.run, job.attempts, job.recoveries) == (Status.COMPLETED, 2, 0, 0)
+    assert (job.status, job.run, job.attempts, job.recoveries) == (Status.COMPLETED, 2, 1, 0)
     assert starts(daemon, job_id) == 1
     wait_until(lambda: not server.call("KEYS", "*held*"))
 
@@ -213,7 +213,7 @@ def test_a_job_whose_holder_was_recovered_is_interrupted_and_what_it_reports_is_
         Store(connection, "default").recover(row.holder(board.node))
         connection.close()
         job = client.wait(job_id, 10)
-    assert (job.result, job.run, job.attempts, job.recoveries) == (2, 2, 0, 0)
+    assert (job.result, job.run, job.attempts, job.recoveries) == (2, 2, 1, 0)
     assert f"outcome refused id={job_id}" in daemon.log_text()
 
 

@@ -39,3 +39,10 @@ def test_it_changes_nothing_for_a_run_that_is_over(world, stale):
     before = world.dump()
     assert world.store.settle([Completed(*stale, b"2")]) == [stale[1]]
     assert world.dump() == before
+
+
+def test_the_successful_try_is_counted_with_those_before_it(world):
+    first, second = world.start(2)
+    world.mark(second, attempts=2)
+    world.store.settle([Completed(HOLDER, job_id, 1, b"") for job_id in (first, second)])
+    assert [world.record(job_id)["attempts"] for job_id in (first, second)] == ["1", "3"]

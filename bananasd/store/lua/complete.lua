@@ -9,12 +9,13 @@ local prefix, holder, keep = ARGV[1], ARGV[2], ARGV[3]
 local now, refused, completed = now_ms(), {}, 0
 for i = 4, #ARGV, 3 do
   local id, result = ARGV[i], ARGV[i + 2]
-  if take_from_holder(prefix, holder, id, ARGV[i + 1]) then
+  local attempts = take_from_holder(prefix, holder, id, ARGV[i + 1])
+  if attempts then
     local job = prefix .. 'job:' .. id
     if result == '' then
-      redis.call('HSET', job, 'status', 'completed', 'finished_at', now)
+      redis.call('HSET', job, 'status', 'completed', 'attempts', attempts + 1, 'finished_at', now)
     else
-      redis.call('HSET', job, 'status', 'completed', 'finished_at', now, 'result', result)
+      redis.call('HSET', job, 'status', 'completed', 'attempts', attempts + 1, 'finished_at', now, 'result', result)
     end
     redis.call('PEXPIRE', job, keep)
     completed = completed + 1

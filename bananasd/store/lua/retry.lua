@@ -4,16 +4,16 @@
 -- ARGV  1 key prefix   2 holder   3 id   4 run   5 delay in ms   6 error
 -- Returns the ids that were refused: their job is no longer held under that run.
 --!include now
---!include count
 --!include schedule
 --!include own
 local prefix, id = ARGV[1], ARGV[3]
-if not take_from_holder(prefix, ARGV[2], id, ARGV[4]) then return { id } end
+local attempts = take_from_holder(prefix, ARGV[2], id, ARGV[4])
+if not attempts then return { id } end
 local job, now = prefix .. 'job:' .. id, now_ms()
 local due_at = now + tonumber(ARGV[5])
 redis.call('HDEL', job, 'holder')
-count_up(job, 'attempts')
-redis.call('HSET', job, 'status', 'scheduled', 'due_at', due_at, 'updated_at', now, 'error', ARGV[6])
+redis.call('HSET', job, 'status', 'scheduled', 'attempts', attempts + 1, 'due_at', due_at, 'updated_at', now,
+  'error', ARGV[6])
 schedule(prefix, id, due_at)
 redis.call('HINCRBY', prefix .. 'stats', 'retried', 1)
 return {}
