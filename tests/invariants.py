@@ -2,7 +2,7 @@
 
 import re
 
-from bananasd.processes.board import Word
+from bananasd.processes.row import Word
 from bananasd.store.access import Access
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import Keys

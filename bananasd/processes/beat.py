@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import orjson
 
 from ..store.store import Store
-from .board import Board, Kind, Row, Word
+from .board import Board
+from .row import Kind, Row, Word
 
 
 class Beater:

@@ -15,7 +15,7 @@ from setproctitle import setproctitle
 
 from .. import log
 from . import exits, procfs
-from .board import Row, Word
+from .row import Row, Word
 
 PR_SET_PDEATHSIG = 1
 ATTENTION = signal.SIGRTMIN

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from .. import clock
 from ..errors import DaemonError, NotRunning, StopTimeout
-from .board import Board, Head, Phase, Row, Word, boards_in
+from .board import Board, Head, Phase, boards_in
 from .locks import running_pid
+from .row import Row, Word
 
 LOOK_SECONDS = 0.05
 

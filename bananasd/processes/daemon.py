@@ -15,7 +15,7 @@ from ..store.access import Access
 from ..store.connection import Server
 from ..store.keys import lanes_of
 from ..store.store import Retention
-from .board import Board, Kind, Row
+from .board import Board
 from .locks import lock_run_dir, lock_state_dir
 from .master import Limits, Master
 from .notify import Notifier
@@ -23,6 +23,7 @@ from .performance import Rules
 from .recovery import Terms
 from .redis_server import accepts_connections, become_server, find_server_binary
 from .restarts import Restarts
+from .row import Kind, Row
 from .scheduler import Scheduler
 from .slots import Fleet, Slot
 from .worker import Post, run_worker

@@ -5,8 +5,9 @@ import os
 import signal
 from enum import IntEnum
 
-from .board import Cause, Kind, Phase
+from .board import Phase
 from .interrupts import kill
+from .row import Cause, Kind
 from .slots import Fleet, Slot
 
 INTERRUPT_SECONDS = 5.0

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from . import procfs
-from .board import Cause, Reason, Row, Word
 from .child import ATTENTION
+from .row import Cause, Reason, Row, Word
 
 REPEAT_SECONDS = 1.0
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from .. import clock
 from . import child, exits, procfs
-from .board import Cause, Kind, Row, State, Word
 from .drain import Drain
 from .inbox import Inbox
 from .interrupts import Interrupter, kill
 from .notify import Notifier
 from .restarts import is_crash
+from .row import Cause, Kind, Row, State, Word
 from .slots import Fleet, Slot
 
 TURN_SECONDS = 0.25

@@ -20,7 +20,7 @@ from ..limits import MAX_SECONDS
 from ..retry import RetryPolicy
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from ..store.store import Claimed
-from .board import ID_BYTES, JobView, Reason, Row, Word
+from .row import ID_BYTES, JobView, Reason, Row, Word
 
 MAX_ERROR_CHARACTERS = 4000
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from ..store.store import Charge, Recovery, Store, node_of
 from . import procfs
-from .board import Board, Cause, Head, Kind, Row, State, Word, boards_in
+from .board import Board, Head, boards_in
 from .exits import describe_wait_status
+from .row import Cause, Kind, Row, State, Word
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from .. import clock
 from ..errors import ConnectionFailed
 from ..job import Job
 from ..store.store import Store
-from .board import Row, Word
+from .row import Row, Word
 
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 

@@ -10,12 +10,13 @@ from ..store import health
 from ..store.access import Access, WakeUp
 from . import exits
 from .beat import Beater
-from .board import Board, Phase, Row, State, Word
+from .board import Board, Phase
 from .child import ATTENTION
 from .duty import Duty
 from .inbox import Inbox
 from .outage import Outage
 from .recovery import Recoverer, Terms
+from .row import Row, State, Word
 
 RECOVER_SECONDS = 1.0
 RECOVER_AGAIN_SECONDS = 0.1

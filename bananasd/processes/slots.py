@@ -4,8 +4,9 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from .board import Board, Kind, Row, State
+from .board import Board
 from .restarts import Restarts
+from .row import Kind, Row, State
 
 WORKER_OOM_SCORE = 500
 

@@ -20,12 +20,12 @@ from ..store.outcomes import Outcome, Released
 from ..store.store import Claim, Claimed
 from . import exits, forks
 from .batch import BatchSize
-from .board import Row, State, Word
 from .child import ATTENTION
 from .helper import Helper, Unstarted
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
+from .row import Row, State, Word
 from .run_context import WorkerRunContext
 from .unsettled import Unsettled, warn_of_refused
 

@@ -4,17 +4,8 @@ import os
 
 import pytest
 
-from bananasd.processes.board import (
-    ROW_BYTES,
-    Board,
-    Head,
-    JobView,
-    Kind,
-    Phase,
-    State,
-    Word,
-    boards_in,
-)
+from bananasd.processes.board import Board, Head, Phase, boards_in
+from bananasd.processes.row import ROW_BYTES, JobView, Kind, State, Word
 
 JOB = JobView(7, "11111111-1111-4111-8111-111111111111", "mail", 100, 200, 3)
 

@@ -4,8 +4,9 @@ import pytest
 
 from bananasd.errors import DaemonError, NotRunning, StopTimeout
 from bananasd.processes import control
-from bananasd.processes.board import Board, JobView, Kind, State, Word
+from bananasd.processes.board import Board
 from bananasd.processes.control import ChildView
+from bananasd.processes.row import JobView, Kind, State, Word
 
 
 @pytest.fixture

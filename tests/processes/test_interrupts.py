@@ -5,9 +5,10 @@ import signal
 import pytest
 
 from bananasd.processes import interrupts
-from bananasd.processes.board import Board, Cause, JobView, Kind, Reason, State, Word
+from bananasd.processes.board import Board
 from bananasd.processes.child import ATTENTION
 from bananasd.processes.interrupts import Interrupter
+from bananasd.processes.row import Cause, JobView, Kind, Reason, State, Word
 
 PID, GRACE_SECONDS = 4711, 5
 

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from bananasd.processes.board import Kind, State, Word
+from bananasd.processes.row import Kind, State, Word
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 

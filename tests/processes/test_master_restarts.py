@@ -18,7 +18,8 @@ PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
 from bananasd import log
-from bananasd.processes.board import Board, Kind, State, Word
+from bananasd.processes.board import Board
+from bananasd.processes.row import Kind, State, Word
 from bananasd.processes.child import ATTENTION
 from bananasd.processes.master import Limits, Master
 from bananasd.processes.notify import Notifier

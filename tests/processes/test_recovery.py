@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bananasd.processes import procfs
-from bananasd.processes.board import Board, Cause, JobView, Kind, Row, State, Word
+from bananasd.processes.board import Board
 from bananasd.processes.recovery import Recoverer, Terms
+from bananasd.processes.row import Cause, JobView, Kind, Row, State, Word
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.store import Store
 from tests.store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bananasd.processes import procfs
-from bananasd.processes.board import ID_AT, ID_BYTES, Word
+from bananasd.processes.row import ID_AT, ID_BYTES, Word
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 from tests.processes.test_recovery import Between, Node, recoveries, world

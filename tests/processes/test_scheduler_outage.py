@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bananasd import Priority, Status, clock
-from bananasd.processes.board import Kind, Word
 from bananasd.processes.outage import Outage
+from bananasd.processes.row import Kind, Word
 from tests.conftest import wait_until
 
 

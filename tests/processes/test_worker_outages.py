@@ -6,7 +6,8 @@ import time
 import pytest
 
 from bananasd import Status
-from bananasd.processes.board import Board, Word, boards_in
+from bananasd.processes.board import Board, boards_in
+from bananasd.processes.row import Word
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import lanes_of
 from bananasd.store.scripts import script

@@ -8,8 +8,9 @@ import pytest
 from bananasd.errors import GiveUp, JobDrained, JobTimeout, LeaseLost
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.job import JobRequest
-from bananasd.processes.board import Board, Kind, Reason, State, Word
+from bananasd.processes.board import Board
 from bananasd.processes.performance import Performer, Rules, call
+from bananasd.processes.row import Kind, Reason, State, Word
 from bananasd.retry import RetryPolicy
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.store import Claimed

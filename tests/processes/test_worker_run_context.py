@@ -5,7 +5,8 @@ import pytest
 from bananasd import clock
 from bananasd.errors import ConnectionFailed
 from bananasd.job import Job
-from bananasd.processes.board import Board, JobView, Kind, Word
+from bananasd.processes.board import Board
+from bananasd.processes.row import JobView, Kind, Word
 from bananasd.processes.run_context import WorkerRunContext
 
 JOB = Job("11111111-1111-4111-8111-111111111111", {"name": "tested"}, "default:normal")

@@ -18,7 +18,7 @@ from bananasd import Client, Job, Priority, Status, config
 from bananasd.cli import MODULES, main
 from bananasd.limits import SPEC_VERSION, check_spec
 from bananasd.processes import exits
-from bananasd.processes.board import Word
+from bananasd.processes.row import Word
 from bananasd.store.keys import Keys, Lane
 from tests.command_line import complete
 

@@ -22,7 +22,8 @@ FOUNDATIONS = [
     {"job", "record", "retry", "schema", "config", "log"},
 ]
 SHARED_BY_PROCESSES = [
-    {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.board"},
+    {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},
+    {"processes.board"},
     {"processes.child"},
 ]
 JOB_LAYERS = [

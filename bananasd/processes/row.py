@@ -1,0 +1,182 @@
+"""A row of the board: one child as master, scheduler and ``status`` see it, and what is written where.
+
+Single words are stored whole (a ``memoryview`` cast to 64-bit words does that); what belongs together is written
+under a sequence counter that is odd meanwhile. Each word has one writer at a time.
+"""
+
+import mmap
+from enum import IntEnum
+from typing import NamedTuple
+
+ROW_BYTES = 512
+ID_AT, ID_BYTES = 256, 36
+NAME_AT, NAME_BYTES = 320, 120
+
+
+class Word(IntEnum):
+    """Words of a row. M: written by the master, C: by the child, S: by the scheduler."""
+
+    SEQUENCE = 0  # C: odd while the job's words are being written
+    GENERATION = 1  # M: 0 for a free row; numbers the children, never used again
+    KIND = 2  # M
+    SLOT = 3  # M: number within the kind
+    PID = 4  # M
+    BORN = 5  # M: start of the process, see procfs.born
+    STATE = 6  # C until its death, then M
+    TRIP = 7  # C: number of its way to Redis, 0 for none
+    ARMED = 8  # C: the job's number while its handler's call runs, else 0
+    JOB = 9  # C: the number of the job in this row until its settle was answered, else 0
+    STARTED_NS = 10  # C: monotonic
+    DEADLINE_NS = 11  # C: monotonic, 0 for none
+    LATER = (
+        12  # C: 1 + ms until the next attempt, should this one be killed for its time; 0: it has none left
+    )
+    DONE = 13  # C
+    FAILED = 14  # C
+    INTERRUPT = 15  # M: number of the job that is to be interrupted
+    REASON = 16  # M: why
+    LOST = 17  # S: number of the job whose holder is no longer admitted
+    CAUSE = 18  # M: for what the master killed it
+    CAUSE_JOB = 19  # M: the job's number at that moment
+    EXIT = 20  # M: its wait status
+    RECOVERED = 21  # S: the generation whose jobs have been recovered
+    TICK_NS = 22  # C: monotonic; the scheduler's sign of life
+    SPAWNED_NS = 23  # M: monotonic
+    RESTARTS = 24  # M: how often its slot had been restarted before
+
+
+class Kind(IntEnum):
+    """What a child is."""
+
+    WORKER = 1
+    SCHEDULER = 2
+    REDIS = 3
+
+
+class State(IntEnum):
+    """How far a child is with its life. LEFT: it has settled everything and ends on purpose."""
+
+    FREE = 0
+    STARTING = 1
+    UP = 2
+    DRAINING = 3
+    LEFT = 4
+    DEAD = 5
+
+
+class Reason(IntEnum):
+    """Why a job is interrupted."""
+
+    TIMEOUT = 1
+    DRAIN = 2
+    LEASE_LOST = 3
+
+
+class Cause(IntEnum):
+    """Why the master killed a child. NONE: it did not, the child ended by itself."""
+
+    NONE = 0
+    TIME = 1
+    STOP = 2
+    LEASE_LOST = 3
+    STUCK = 4
+
+
+class JobView(NamedTuple):
+    """The job in a row, as it was at one moment."""
+
+    number: int
+    job_id: str
+    name: str
+    started_ns: int
+    deadline_ns: int
+    later: int
+
+
+class Row:
+    """One child's row."""
+
+    __slots__ = ("_memory", "_start", "words")
+
+    def __init__(self, memory: mmap.mmap, words: memoryview, index: int) -> None:
+        self._memory = memory
+        self._start = (index + 1) * ROW_BYTES
+        first = self._start // 8
+        self.words = words[first : first + ROW_BYTES // 8]
+
+    @property
+    def generation(self) -> int:
+        """The child's number, 0 for a free row."""
+        return self.words[Word.GENERATION]
+
+    @property
+    def kind(self) -> Kind:
+        """What the child is."""
+        return Kind(self.words[Word.KIND])
+
+    @property
+    def state(self) -> State:
+        """How far it is with its life."""
+        return State(self.words[Word.STATE])
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.words[Word.STATE] = state
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another child may have this row."""
+        return self.words[Word.GENERATION] == 0
+
+    @property
+    def is_living(self) -> bool:
+        """Whether its child has not been reaped."""
+        return self.words[Word.GENERATION] != 0 and self.words[Word.STATE] != State.DEAD
+
+    @property
+    def slot_name(self) -> str:
+        """The slot in words: ``worker 3``."""
+        name = self.kind.name.lower()
+        return f"{name} {self.words[Word.SLOT]}" if self.kind is Kind.WORKER else name
+
+    @property
+    def is_recovered(self) -> bool:
+        """Whether its child is dead and nothing that it held is left."""
+        return self.state is State.DEAD and self.words[Word.RECOVERED] == self.words[Word.GENERATION]
+
+    def begin_job(self, view: JobView) -> None:
+        """Write down which job is about to run."""
+        words, memory, start = self.words, self._memory, self._start
+        words[0] += 1
+        words[9], _, _, words[10], words[11], words[12] = view
+        memory[start + ID_AT : start + ID_AT + ID_BYTES] = view.job_id.encode()
+        encoded = view.name.encode()[:NAME_BYTES]
+        memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
+        words[0] += 1
+
+    def job(self) -> JobView | None:
+        """The job in the row; None if there is none, or it is being written just now."""
+        words, memory, start = self.words, self._memory, self._start
+        before = words[Word.SEQUENCE]
+        length = memory[start + NAME_AT]
+        view = JobView(
+            words[Word.JOB],
+            memory[start + ID_AT : start + ID_AT + ID_BYTES].decode("ascii", "replace"),
+            memory[start + NAME_AT + 1 : start + NAME_AT + 1 + length].decode("utf-8", "ignore"),
+            words[Word.STARTED_NS],
+            words[Word.DEADLINE_NS],
+            words[Word.LATER],
+        )
+        is_whole = before % 2 == 0 and words[Word.SEQUENCE] == before
+        return view if is_whole and view.number else None
+
+    def holder(self, node: str) -> str:
+        """The holder's name of this child on its present trip."""
+        return f"{node}/{self.words[Word.GENERATION]}.{self.words[Word.TRIP]}"
+
+    def clear(self) -> None:
+        """Make the row free. What it is called stays: somebody may just be reading it."""
+        self.words[Word.GENERATION] = 0
+        for i in range(len(self.words)):
+            if i not in (Word.KIND, Word.SLOT):
+                self.words[i] = 0
