@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, structs
 
 from . import directories
+from .cores import usable_cores
 from .errors import ConfigError
 from .limits import MAX_RETRIES, MAX_SECONDS
 from .retry import RetryPolicy
@@ -211,7 +212,7 @@ def _surroundings(environ: Mapping[str, str], directory: Path) -> dict[str, Any]
         "run_dir": directories.run_dir(environ),
         "state_dir": directories.state_dir(environ),
         "redis.password_file": _credential(environ),
-        "workers.count": len(os.sched_getaffinity(0)),
+        "workers.count": usable_cores(),
         "workers.handlers": directory / "handlers",
     }
 
