@@ -27,6 +27,7 @@ LEFT_OPEN: dict[str, str | int] = {
     "run_dir": "",
     "state_dir": "",
     "redis.password_file": "",
+    "log.file": "",
     "workers.count": 0,
 }
 """Settings with a value that means "find it out", as if the key were not there."""
@@ -40,6 +41,7 @@ Name = Annotated[str, text("[A-Za-z0-9_-]{1,64}", f"{NAME_WANTED}, in quotes")]
 Queues = Annotated[tuple[Name, ...], Meta(min_length=1, description=f"a list of names of {NAME_WANTED}")]
 URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss:// or unix://'
 Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?|unix)://\S+", URL_WANTED, is_secret=True)]
+LogFile = Annotated[Path | None, Meta(description="the path of a file")]
 SecretFile = Annotated[Path | None, Meta(description="the path of a file", extra={"is_secret": True})]
 
 
@@ -79,6 +81,7 @@ class WorkersConfig(Struct, frozen=True, kw_only=True):
     queues: Queues = ("default",)
     timeout_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 300.0
     grace_seconds: Annotated[float, seconds(0, DAY)] = 5.0
+    start_seconds: Annotated[float, seconds(0, DAY)] = 60.0
     preload: Flag = False
     max_jobs: Annotated[int, whole(0, 1_000_000_000)] = 0
     max_age_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 0.0
@@ -128,6 +131,7 @@ class LogConfig(Struct, frozen=True, kw_only=True):
 
     level: Annotated[str, choice("debug", "info", "warning", "error", "critical")] = "info"
     format: Annotated[str, choice("auto", "text", "json")] = "auto"
+    file: LogFile = None
 
 
 class Config(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, TextIO
 
 from . import clock
@@ -18,7 +19,10 @@ _URL_WITH_USER = re.compile(r"((?:rediss?|unix)[+\w]{0,20}://[^\s:@/?]*:)(\S+)",
 _PASSWORD_OPTION = re.compile(r"([?&]\w*password=)[^&\s]*", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+STDERR = 2
+
 _process = "bananasd"
+_file = ""
 _job: tuple[str, str, int] | None = None
 
 
@@ -37,6 +41,26 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:  #
     root.handlers = [other for other in root.handlers if not isinstance(other, _LineHandler)] + [handler]
     root.setLevel(level.upper())
     logging.setLogRecordFactory(_make_record)
+
+
+def to_file(path: str) -> None:
+    """Let standard error, and with it all that is logged, end in this file from now on; "" leaves it where it is.
+
+    Raises OSError if the file cannot be opened; then nothing has changed.
+    """
+    global _file  # noqa: PLW0603 - there is one standard error
+    if path:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        # In place: no line that another thread writes meanwhile is lost, and programs of handlers follow, too.
+        os.dup2(descriptor, STDERR)
+        os.close(descriptor)
+        _file = path
+
+
+def reopen() -> None:
+    """Write to the file of that name, after somebody has renamed the old one; the old one is kept if that fails."""
+    with suppress(OSError):
+        to_file(_file)
 
 
 def set_process(name: str) -> None:

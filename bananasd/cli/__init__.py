@@ -16,6 +16,8 @@ MODULES = {
     "check": "check",
     "start": "daemon",
     "stop": "daemon",
+    "reload": "daemon",
+    "dump": "daemon",
     "status": "status",
     "submit": "submit",
     "run": "run",
@@ -35,7 +37,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in MODULES:
             return None
-        command: click.Command = getattr(import_module(f".{MODULES[cmd_name]}", __name__), cmd_name)
+        module = import_module(f".{MODULES[cmd_name]}", __name__)
+        command: click.Command = vars(module).get(f"{cmd_name}_") or vars(module)[cmd_name]
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -1,5 +1,6 @@
 """The board: a shared-memory table with one row per child, through which master, children and ``status`` see each other."""
 
+import glob
 import mmap
 import os
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Self
 
 from .. import clock
 from . import procfs
-from .row import ID_AT, ID_BYTES, ROW_BYTES, Row
+from .row import ID_AT, ID_BYTES, IS_QUIET, ROW_BYTES, Row
 
 LAYOUT = 0x62616E616E6102
 """Magic number and version of the layout; a board with another one is not read."""
@@ -28,6 +29,10 @@ class Head(IntEnum):
     PHASE = 5
     STARTED_NS = 6
     SLOTS = 7
+    IS_QUIET = IS_QUIET
+    RELOADS_BEGUN = 9
+    RELOADS_ENDED = 10
+    IS_RELOADED = 11
 
 
 class Phase(IntEnum):
@@ -92,6 +97,24 @@ class Board:
         self.head[Head.PHASE] = phase
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether its workers are not to claim."""
+        return self.head[Head.IS_QUIET] != 0
+
+    @is_quiet.setter
+    def is_quiet(self, is_quiet: bool) -> None:
+        self.head[Head.IS_QUIET] = int(is_quiet)
+
+    @property
+    def problems_path(self) -> Path:
+        """The file that tells why its latest reload was refused."""
+        return self.path.with_suffix(".problems")
+
+    def stacks_path(self, generation: int) -> Path:
+        """The file for the stacks of a child."""
+        return self.path.with_suffix(f".{generation}.stacks")
+
+    @property
     def age_seconds(self) -> float:
         """For how long its daemon has been there."""
         return (clock.monotonic_ns() - self.head[Head.STARTED_NS]) / 1e9
@@ -120,8 +143,10 @@ class Board:
         return next((row for row in self.rows if row.is_free), None)
 
     def delete(self) -> None:
-        """Remove the file; those who have it mapped keep their view."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file and what belongs to it; those who have it mapped keep their view."""
+        stacks = self.path.parent.glob(f"{glob.escape(self.node)}.*.stacks")
+        for path in (*stacks, self.problems_path, self.path):
+            path.unlink(missing_ok=True)
 
 
 def boards_in(run_dir: Path) -> list[Path]:

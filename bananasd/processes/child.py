@@ -9,17 +9,20 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from setproctitle import setproctitle
 
 from .. import log
-from . import exits, procfs
-from .row import Row, Word
+from . import exits
 
 PR_SET_PDEATHSIG = 1
 ATTENTION = signal.SIGRTMIN
-"""Master to worker: look at the interrupt in your row. Master to scheduler: a child has died."""
+"""Master to worker: look at the board. Master to scheduler: a child has died."""
+
+CAUGHT = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+"""Signals for the master that any child may get as well."""
 
 logger = logging.getLogger(__name__)
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,8 +30,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def spawn(
     title: str,
-    body: Callable[[Row], int],
-    row: Row,
+    body: Callable[[], int],
     drop_inheritance: Callable[[], None],
     *,
     death_signal: signal.Signals,
@@ -44,7 +46,7 @@ def spawn(
     try:
         pid = os.fork()
         if pid == 0:
-            _live(title, body, row, drop_inheritance, parent, death_signal, oom_score)
+            _live(title, body, drop_inheritance, parent, death_signal, oom_score)
         _own_group(pid)
         return pid
     finally:
@@ -53,8 +55,7 @@ def spawn(
 
 def _live(
     title: str,
-    body: Callable[[Row], int],
-    row: Row,
+    body: Callable[[], int],
     drop_inheritance: Callable[[], None],
     parent: int,
     death_signal: signal.Signals,
@@ -63,11 +64,11 @@ def _live(
     status = exits.SOFTWARE
     try:
         drop_inheritance()
+        _take_signals()
         _stand_alone(parent, death_signal, oom_score)
-        _sign_row(row)
         _name_process(title)
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
-        status = body(row)
+        status = body()
     except SystemExit as request:
         status = request.code if isinstance(request.code, int) else exits.SOFTWARE
     except Exception:
@@ -91,10 +92,25 @@ def _stand_alone(parent: int, death_signal: signal.Signals, oom_score: int) -> N
     random.seed()
 
 
-def _sign_row(row: Row) -> None:
-    """The master writes the same, but may be killed before it does."""
-    row.words[Word.PID] = os.getpid()
-    row.words[Word.BORN] = procfs.born(os.getpid()) or 0
+def _take_signals() -> None:
+    """What is meant for the master must not end a child that gets it too, as when it is sent by name.
+
+    Not ignored: programs that a handler starts would inherit that. The terminal's own are, for to catch one that
+    the kernel sends at each try to write would be to try for ever.
+    """
+    signal.signal(signal.SIGHUP, _do_nothing)
+    signal.signal(signal.SIGQUIT, _do_nothing)
+    signal.signal(signal.SIGUSR1, _reopen_log)
+    for signum in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP):
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _do_nothing(_signum: int, _frame: FrameType | None) -> None:
+    """Nothing, but not by SIG_IGN."""
+
+
+def _reopen_log(_signum: int, _frame: FrameType | None) -> None:
+    log.reopen()
 
 
 def _own_group(pid: int) -> None:

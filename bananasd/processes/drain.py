@@ -66,7 +66,8 @@ class Drain:
 
     def note_end(self, slot: Slot, code: int) -> None:
         """A child has ended; a scheduler that ends with 0 while it is asked to leave has recovered everything."""
-        if slot.kind is Kind.SCHEDULER and self._stage is Stage.SCHEDULER and code == 0:
+        is_last = slot.kind is Kind.SCHEDULER and not slot.is_retired
+        if is_last and self._stage is Stage.SCHEDULER and code == 0:
             self._has_scheduler_left = True
 
     def step(self, now: float) -> None:

@@ -29,27 +29,26 @@ class _Asked:
 class Interrupter:
     """Watches the workers' rows. Acts on a job only while its number is the armed one: never on its successor."""
 
-    def __init__(self, grace_seconds: float) -> None:
-        self._grace_seconds = grace_seconds
+    def __init__(self) -> None:
         self._asked: dict[int, _Asked] = {}
 
-    def watch(self, rows: Iterable[Row], now: float, *, is_draining: bool) -> None:
+    def watch(self, rows: Iterable[Row], now: float, grace_seconds: float, *, is_draining: bool) -> None:
         """Interrupt what has to end; kill what was asked ``grace_seconds`` ago and did not."""
         living = {}
         for row in rows:
             armed = row.words[Word.ARMED]
             reason = _reason(row, armed, now, is_draining) if armed else None
             if reason is not None:
-                living[row.generation] = self._pursue(row, armed, reason, now)
+                living[row.generation] = self._pursue(row, armed, reason, now, grace_seconds)
         self._asked = living
 
-    def _pursue(self, row: Row, armed: int, reason: Reason, now: float) -> _Asked:
+    def _pursue(self, row: Row, armed: int, reason: Reason, now: float, grace_seconds: float) -> _Asked:
         asked = self._asked.get(row.generation)
         if asked is None or asked.job != armed:
             _interrupt(row, armed, reason)
             return _Asked(armed, reason, now, now)
         # The first reason stands: what was asked to go for a drain is not killed for a deadline that came later.
-        if now - asked.since >= self._grace_seconds and asked.reason is not Reason.DRAIN:
+        if now - asked.since >= grace_seconds and asked.reason is not Reason.DRAIN:
             _kill_for(row, armed, asked.reason)
         elif now - asked.repeated >= REPEAT_SECONDS:
             _interrupt(row, armed, asked.reason)

@@ -6,45 +6,52 @@ It knows processes, never jobs: no Redis, no threads, no user code, and only mon
 import logging
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from .. import clock
-from . import child, exits, procfs
+from .. import clock, log
+from . import child, deaths, exits, stacks
+from .board import Head
+from .deaths import Death
 from .drain import Drain
 from .inbox import Inbox
 from .interrupts import Interrupter, kill
 from .notify import Notifier
-from .restarts import is_crash
+from .plan import Plan
+from .recycler import Recycler
+from .reload import Reload
 from .row import Cause, Kind, Row, State, Word
 from .slots import Fleet, Slot
+from .spawner import Spawner
+from .stacks import StackDump
+from .watch import Watch
 
 TURN_SECONDS = 0.25
-BOOT_TURN_SECONDS = 0.02
+BUSY_TURN_SECONDS = 0.02
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``scheduler_stall_seconds``: how long the scheduler may show no sign of life."""
-
-    drain_seconds: float
-    grace_seconds: float
-    scheduler_stall_seconds: float
 
 
 class Master:
     """One loop over one wait: signals, deaths of children, timers."""
 
     def __init__(
-        self, fleet: Fleet, limits: Limits, notifier: Notifier, close_inherited: Callable[[], None]
+        self,
+        fleet: Fleet,
+        plan: Plan,
+        notifier: Notifier,
+        close_inherited: Callable[[], None],
     ) -> None:
         self._fleet = fleet
-        self._limits = limits
+        self._plan = plan
         self._notifier = notifier
         self._close_inherited = close_inherited
-        self._interrupter = Interrupter(limits.grace_seconds)
+        self._spawner = Spawner(fleet, self._drop_inheritance)
+        self._interrupter = Interrupter()
+        self._recycler = Recycler(fleet)
+        self._reload: Reload | None = None
+        self._is_reload_wanted = False
+        self._watch = Watch()
+        self._stack_dump: StackDump | None = None
         self._drain: Drain | None = None
         self._is_ready = False
         self._done_before = 0
@@ -52,18 +59,17 @@ class Master:
 
     def run(self) -> int:
         """Supervise until told to stop and everything is down; return the exit status."""
-        self._inbox = Inbox([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD])
+        self._inbox = Inbox([*self._answers, signal.SIGCHLD])
+        stacks.register(self._fleet.board.stacks_path(stacks.MASTER), is_master=True)
         while not (self._drain and self._drain.is_over):
             self._start_slots()
             self._notice_up()
             for signum in self._inbox.wait(self._seconds_to_wait()):
-                self._obey(signum)
+                self._obey(signal.Signals(signum))
             self._reap()
             self._watch_jobs()
-            self._watch_scheduler()
-            self._give_up_if_hopeless()
-            if self._drain:
-                self._drain.step(clock.monotonic())
+            self._watch_children()
+            self._go_on()
             self._tell_systemd()
         # A supervisor may repeat its TERM until it sees the end.
         self._inbox.close(then=signal.SIG_IGN)
@@ -72,72 +78,142 @@ class Master:
 
     def _seconds_to_wait(self) -> float:
         """Short turns while something is about to change without telling by a signal."""
-        is_booting = any(slot.is_running and not slot.is_up for slot in self._fleet)
-        return BOOT_TURN_SECONDS if is_booting or self._drain else TURN_SECONDS
+        is_booting = not self._is_ready or any(slot.is_running and not slot.is_up for slot in self._fleet)
+        is_busy = is_booting or self._drain or self._reload or self._recycler.is_busy or self._stack_dump
+        return BUSY_TURN_SECONDS if is_busy else TURN_SECONDS
+
+    def _go_on(self) -> None:
+        """With whatever takes more than one turn."""
+        if self._stack_dump and self._stack_dump.step():
+            self._stack_dump = None
+        if self._drain:
+            self._drain.step(clock.monotonic())
+        elif self._reload:
+            self._go_on_with_reload(self._reload)
+        elif self._is_reload_wanted or self._watch.has_changed(self._plan.watched):
+            self._begin_reload()
+        else:
+            self._recycler.step(self._plan)
+        self._give_up_if_hopeless()
 
     # Signals
 
-    def _obey(self, signum: int) -> None:
-        if signum == signal.SIGCHLD:
-            return
+    @property
+    def _answers(self) -> Mapping[signal.Signals, Callable[[signal.Signals], None]]:
+        return {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGQUIT: self._stop,
+            signal.SIGHUP: self._want_reload,
+            signal.SIGTTIN: self._grow,
+            signal.SIGTTOU: self._shrink,
+            signal.SIGTSTP: self._become_quiet,
+            signal.SIGCONT: self._resume,
+            signal.SIGUSR1: self._reopen_logs,
+            signal.SIGUSR2: self._dump_stacks,
+        }
+
+    def _obey(self, signum: signal.Signals) -> None:
+        if signum != signal.SIGCHLD:
+            self._answers[signum](signum)
+
+    def _stop(self, signum: signal.Signals) -> None:
         # A second Ctrl-C means "now"; TERM may come as often as a supervisor likes.
         is_urgent = signum == signal.SIGQUIT or (signum == signal.SIGINT and self._drain and os.isatty(0))
         if self._drain is None:
-            self._begin_drain(signal.Signals(signum).name)
+            self._begin_drain(signum.name)
         if is_urgent and self._drain:
             self._drain.hurry(clock.monotonic())
 
     def _begin_drain(self, why: str) -> None:
-        logger.info("drain began cause=%s seconds=%g", why, self._limits.drain_seconds)
+        seconds = self._plan.limits.drain_seconds
+        logger.info("drain began cause=%s seconds=%g", why, seconds)
         self._notifier.stopping()
-        self._drain = Drain(self._fleet, clock.deadline_in(self._limits.drain_seconds))
+        if self._reload:
+            self._reload.abandon()
+        self._drain = Drain(self._fleet, clock.deadline_in(seconds))
+        for slot in list(self._fleet):
+            if not slot.is_running and not self._drain.wants(slot):
+                self._fleet.remove(slot)
+
+    def _want_reload(self, _signum: signal.Signals) -> None:
+        if self._drain is None:
+            self._is_reload_wanted = True
+
+    def _begin_reload(self) -> None:
+        self._is_reload_wanted = False
+        self._recycler.abandon()
+        self._notifier.reloading()
+        self._reload = Reload(self._fleet, self._plan, self._drop_inheritance)
+
+    def _go_on_with_reload(self, reload: Reload) -> None:
+        reload.step()
+        if reload.is_over:
+            if not reload.problems:
+                self._plan = reload.plan
+            self._reload = None
+            if self._is_ready:
+                self._notifier.ready()
+
+    def _grow(self, _signum: signal.Signals) -> None:
+        workers = len(self._fleet.of(Kind.WORKER))
+        if self._may_resize(has_room=self._fleet.has_room):
+            self._fleet.add(self._plan.make_slot(Kind.WORKER, workers))
+            logger.info("worker added workers=%d", workers + 1)
+
+    def _shrink(self, _signum: signal.Signals) -> None:
+        workers = self._fleet.of(Kind.WORKER)
+        if self._may_resize(has_room=len(workers) > 1):
+            self._recycler.abandon()
+            self._fleet.retire(max(workers, key=lambda slot: slot.number))
+            logger.info("worker removed workers=%d", len(workers) - 1)
+
+    def _may_resize(self, *, has_room: bool) -> bool:
+        may = has_room and self._drain is None and self._reload is None
+        if not may:
+            logger.warning(
+                "number of workers kept: the daemon drains or reloads, or cannot have more or less"
+            )
+        return may
+
+    def _become_quiet(self, _signum: signal.Signals) -> None:
+        self._set_quiet(is_quiet=True)
+
+    def _resume(self, _signum: signal.Signals) -> None:
+        # It also comes after a SIGSTOP, when there is nothing to resume.
+        self._set_quiet(is_quiet=False)
+
+    def _set_quiet(self, *, is_quiet: bool) -> None:
+        if self._fleet.board.is_quiet == is_quiet:
+            return
+        self._fleet.board.is_quiet = is_quiet
+        logger.info(
+            "daemon quiet: jobs that run go on, no others are taken" if is_quiet else "daemon resumed"
+        )
+        self._poke(Kind.WORKER)
+
+    def _reopen_logs(self, signum: signal.Signals) -> None:
+        log.reopen()
+        for slot in self._fleet.running(Kind.WORKER, Kind.SCHEDULER):
+            os.kill(slot.pid, signum)
+
+    def _dump_stacks(self, _signum: signal.Signals) -> None:
+        self._stack_dump = self._stack_dump or StackDump(self._fleet)
 
     # Starting
 
     def _start_slots(self) -> None:
-        for slot in self._fleet:
-            if slot.may_start(clock.monotonic()) and not (self._drain and not self._drain.wants(slot)):
-                self._start(slot)
+        for slot in list(self._fleet):
+            if self._drain and not self._drain.wants(slot):
+                continue
+            if slot.may_start(clock.monotonic()):
+                self._spawner.start(slot)
             if slot.kind is Kind.REDIS and not slot.up_since and not slot.restarts.crashes:
                 # Everything else would only meet a closed door.
                 return
 
-    def _start(self, slot: Slot) -> None:
-        row = self._fleet.board.free_row()
-        if row is None:
-            return
-        row.words[Word.KIND] = slot.kind
-        row.words[Word.SLOT] = slot.number
-        row.words[Word.STATE] = State.STARTING
-        row.words[Word.RESTARTS] = slot.spawned
-        row.words[Word.SPAWNED_NS] = row.words[Word.TICK_NS] = clock.monotonic_ns()
-        row.words[Word.GENERATION] = self._fleet.next_generation()
-        try:
-            slot.pid = self._spawn(slot, row)
-        except OSError as error:
-            # Too many processes, or no memory: no reason for the others to stop.
-            logger.error("child not started slot=%r: %s", slot.name, error.strerror)  # noqa: TRY400
-            row.clear()
-            slot.restarts.postpone(clock.monotonic())
-            return
-        row.words[Word.PID] = slot.pid
-        row.words[Word.BORN] = procfs.born(slot.pid) or 0
-        slot.row, slot.up_since = row, None
-        slot.spawned += 1
-        logger.info("child started slot=%r pid=%d", slot.name, slot.pid)
-
-    def _spawn(self, slot: Slot, row: Row) -> int:
-        return child.spawn(
-            slot.name,
-            slot.body,
-            row,
-            self._drop_inheritance,
-            death_signal=slot.death_signal,
-            oom_score=slot.oom_score,
-        )
-
     def _drop_inheritance(self) -> None:
-        """In the child: what belongs to the master alone."""
+        """In a child: what belongs to the master alone."""
         self._inbox.close()
         self._close_inherited()
         self._fleet.slots.clear()
@@ -146,6 +222,7 @@ class Master:
         for slot in self._fleet:
             if slot.notice_up(clock.monotonic()):
                 logger.info("child up slot=%r pid=%d", slot.name, slot.pid)
+        self._fleet.board.head[Head.SLOTS] = len(self._fleet.wanted)
         if not self._is_ready and self._drain is None and self._fleet.is_up:
             self._is_ready = True
             logger.info("daemon ready workers=%d", len(self._fleet.of(Kind.WORKER)))
@@ -154,30 +231,25 @@ class Master:
     # Deaths
 
     def _reap(self) -> None:
-        """Attend to every child that has died, each before its pid can be used again."""
-        while True:
-            try:
-                death = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if death is None:
-                return
-            slot = self._fleet.with_pid(death.si_pid)
-            if slot is not None:
-                procfs.kill_group(death.si_pid)
-            _, wait_status = os.waitpid(death.si_pid, 0)
-            if slot is not None and slot.row is not None:
-                self._bury(slot, slot.row, wait_status)
+        for death in deaths.reap(self._fleet):
+            if death.slot is not None and death.slot.row is not None:
+                self._bury(death, death.slot, death.slot.row)
+            elif self._reload:
+                self._reload.note_death(death.pid, death.wait_status)
 
-    def _bury(self, slot: Slot, row: Row, wait_status: int) -> None:
-        code = os.waitstatus_to_exitcode(wait_status)
-        self._log_death(slot, row, wait_status)
-        self._count_death(slot, row, code)
+    def _bury(self, death: Death, slot: Slot, row: Row) -> None:
+        deaths.count(slot, row, death.wait_status, clock.monotonic())
+        deaths.log_end(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
         self._done_before += row.words[Word.DONE]
         slot.pid, slot.row, slot.up_since = 0, None, None
         if self._drain:
-            self._drain.note_end(slot, code)
-        self._leave_row(row, wait_status)
+            self._drain.note_end(slot, os.waitstatus_to_exitcode(death.wait_status))
+        self._fleet.board.stacks_path(row.generation).unlink(missing_ok=True)
+        self._leave_row(row, death.wait_status)
+        if slot.is_retired:
+            self._fleet.remove(slot)
+        elif not self._drain or self._drain.wants(slot):
+            self._spawner.prepare(slot)
 
     def _leave_row(self, row: Row, wait_status: int) -> None:
         """To the scheduler, if there may be something to recover; the row of a child that held nothing is free."""
@@ -186,38 +258,11 @@ class Master:
             return
         row.words[Word.EXIT] = wait_status
         row.state = State.DEAD
-        self._poke_scheduler()
+        self._poke(Kind.SCHEDULER)
 
-    def _count_death(self, slot: Slot, row: Row, code: int) -> None:
-        now = clock.monotonic()
-        up_seconds = None if slot.up_since is None else now - slot.up_since
-        has_worked = any(row.words[word] for word in (Word.JOB, Word.DONE, Word.FAILED))
-        was_killed_by_us = row.words[Word.CAUSE] != Cause.NONE
-        has_left = row.state is State.LEFT
-        if code == exits.CONFIG and not has_worked:
-            slot.restarts.is_final = True
-        elif not was_killed_by_us and is_crash(up_seconds, has_worked=has_worked, has_left=has_left):
-            slot.restarts.note_crash(now)
-        else:
-            slot.restarts.note_other_end(now)
-        if slot.restarts.is_fatal:
-            logger.critical(
-                "slot fatal slot=%r crashes=%d: it is not started again", slot.name, slot.restarts.crashes
-            )
-
-    def _log_death(self, slot: Slot, row: Row, wait_status: int) -> None:
-        is_expected = row.state is State.LEFT or self._drain is not None
-        was_in_job = row.words[Word.ARMED] != 0
-        logger.log(
-            logging.INFO if is_expected else logging.WARNING,
-            "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s",
-            slot.name, slot.pid, exits.describe_wait_status(wait_status), "yes" if was_in_job else "no",
-            Cause(row.words[Word.CAUSE]).name.lower(),
-        )  # fmt: skip
-
-    def _poke_scheduler(self) -> None:
-        for slot in self._fleet.running(Kind.SCHEDULER):
-            # One that starts could die of the signal; it begins with a look at all rows.
+    def _poke(self, kind: Kind) -> None:
+        for slot in self._fleet.running(kind):
+            # One that starts could die of the signal; it begins with a look at everything.
             if slot.row and slot.row.state is not State.STARTING:
                 os.kill(slot.pid, child.ATTENTION)
 
@@ -226,21 +271,30 @@ class Master:
     def _watch_jobs(self) -> None:
         rows = [slot.row for slot in self._fleet.running(Kind.WORKER) if slot.row]
         now = clock.monotonic()
-        self._interrupter.watch(
-            rows, now, is_draining=self._drain is not None and self._drain.is_interrupting(now)
-        )
+        is_draining = self._drain is not None and self._drain.is_interrupting(now)
+        self._interrupter.watch(rows, now, self._plan.limits.grace_seconds, is_draining=is_draining)
         for row in self._fleet.board.rows:
             if row.is_recovered:
                 row.clear()
 
-    def _watch_scheduler(self) -> None:
-        for slot in self._fleet.running(Kind.SCHEDULER):
-            if slot.row is None or slot.row.words[Word.CAUSE] != Cause.NONE:
-                continue
-            silent_seconds = (clock.monotonic_ns() - slot.row.words[Word.TICK_NS]) / 1e9
-            if silent_seconds > self._limits.scheduler_stall_seconds:
-                logger.error("scheduler killed pid=%d: no sign of life for %.1f s", slot.pid, silent_seconds)
-                kill(slot.row, Cause.STUCK)
+    def _watch_children(self) -> None:
+        """Kill those that hang where nothing reaches them."""
+        for slot in self._fleet:
+            if slot.is_running and slot.row is not None and slot.row.words[Word.CAUSE] == Cause.NONE:
+                self._watch_child(slot, slot.row)
+
+    def _watch_child(self, slot: Slot, row: Row) -> None:
+        limits, now = self._plan.limits, clock.monotonic_ns()
+        silent_seconds = (now - row.words[Word.TICK_NS]) / 1e9
+        start_seconds = (now - row.words[Word.SPAWNED_NS]) / 1e9
+        if slot.is_up and slot.kind is Kind.SCHEDULER and silent_seconds > limits.scheduler_stall_seconds:
+            logger.error("scheduler killed pid=%d: no sign of life for %.1f s", slot.pid, silent_seconds)
+            kill(row, Cause.STUCK)
+        elif not slot.is_up and 0 < limits.start_seconds < start_seconds:
+            logger.error(
+                "child killed slot=%r pid=%d: not up after %.0f s", slot.name, slot.pid, start_seconds
+            )
+            kill(row, Cause.START)
 
     def _give_up_if_hopeless(self) -> None:
         slot = self._fleet.fatal_end()
@@ -251,9 +305,9 @@ class Master:
         self._begin_drain("FATAL")
 
     def _tell_systemd(self) -> None:
-        workers = self._fleet.of(Kind.WORKER)
-        rows = [slot.row for slot in workers if slot.row]
+        rows = [slot.row for slot in self._fleet.running(Kind.WORKER) if slot.row]
         busy = sum(row.words[Word.ARMED] != 0 for row in rows)
         done = self._done_before + sum(row.words[Word.DONE] for row in rows)
-        self._notifier.status(f"{len(rows)} workers, {busy} busy, {done:,} done")
+        quiet = "quiet, " if self._fleet.board.is_quiet else ""
+        self._notifier.status(f"{quiet}{len(rows)} workers, {busy} busy, {done:,} done")
         self._notifier.still_alive()

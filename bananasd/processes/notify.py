@@ -21,6 +21,10 @@ class Notifier:
         """All children are up."""
         self._send("READY=1")
 
+    def reloading(self) -> None:
+        """A reload has begun; `ready` ends it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={clock.monotonic_ns() // 1000}")
+
     def stopping(self) -> None:
         """The drain has begun."""
         self._send("STOPPING=1")

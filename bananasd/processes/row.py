@@ -12,6 +12,9 @@ ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
 
+IS_QUIET = 8
+"""The one word of the board's header that a child looks at."""
+
 
 class Word(IntEnum):
     """Words of a row. M: written by the master, C: by the child, S: by the scheduler."""
@@ -43,6 +46,10 @@ class Word(IntEnum):
     TICK_NS = 22  # C: monotonic; the scheduler's sign of life
     SPAWNED_NS = 23  # M: monotonic
     RESTARTS = 24  # M: how often its slot had been restarted before
+    LAST_EXIT = 25  # M: 1 + wait status of the child before it in its slot, 0: it is the first
+    LAST_CAUSE = 26  # M: for what that one was killed
+    CRASHES = 27  # M: how many crashes in a row its slot has had
+    NOT_BEFORE_NS = 28  # M: monotonic; when a slot in BACKOFF is filled again
 
 
 class Kind(IntEnum):
@@ -54,7 +61,11 @@ class Kind(IntEnum):
 
 
 class State(IntEnum):
-    """How far a child is with its life. LEFT: it has settled everything and ends on purpose."""
+    """How far a child is with its life.
+
+    LEFT: it has settled everything and ends on purpose. BACKOFF and FATAL: the slot of this row has no child, for a
+    while or for good.
+    """
 
     FREE = 0
     STARTING = 1
@@ -62,6 +73,11 @@ class State(IntEnum):
     DRAINING = 3
     LEFT = 4
     DEAD = 5
+    BACKOFF = 6
+    FATAL = 7
+
+
+CHILDLESS = (State.FREE, State.DEAD, State.BACKOFF, State.FATAL)
 
 
 class Reason(IntEnum):
@@ -76,10 +92,11 @@ class Cause(IntEnum):
     """Why the master killed a child. NONE: it did not, the child ended by itself."""
 
     NONE = 0
-    TIME = 1
+    TIME = 1  # its job's
     STOP = 2
     LEASE_LOST = 3
     STUCK = 4
+    START = 5  # it did not come up in time
 
 
 class JobView(NamedTuple):
@@ -96,10 +113,11 @@ class JobView(NamedTuple):
 class Row:
     """One child's row."""
 
-    __slots__ = ("_memory", "_start", "words")
+    __slots__ = ("_head", "_memory", "_start", "words")
 
     def __init__(self, memory: mmap.mmap, words: memoryview, index: int) -> None:
         self._memory = memory
+        self._head = words
         self._start = (index + 1) * ROW_BYTES
         first = self._start // 8
         self.words = words[first : first + ROW_BYTES // 8]
@@ -130,14 +148,19 @@ class Row:
 
     @property
     def is_living(self) -> bool:
-        """Whether its child has not been reaped."""
-        return self.words[Word.GENERATION] != 0 and self.words[Word.STATE] != State.DEAD
+        """Whether it has a child that has not been reaped."""
+        return self.words[Word.GENERATION] != 0 and self.words[Word.STATE] not in CHILDLESS
 
     @property
     def slot_name(self) -> str:
         """The slot in words: ``worker 3``."""
         name = self.kind.name.lower()
         return f"{name} {self.words[Word.SLOT]}" if self.kind is Kind.WORKER else name
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the workers of this board are not to claim."""
+        return self._head[IS_QUIET] != 0
 
     @property
     def is_recovered(self) -> bool:

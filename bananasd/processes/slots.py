@@ -1,14 +1,17 @@
 """A slot: what should run in one place of the master's table, and what has become of it."""
 
+import os
+import random
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .board import Board
 from .restarts import Restarts
-from .row import Kind, Row, State
+from .row import Cause, Kind, Row, State
 
 WORKER_OOM_SCORE = 500
+ROWS_PER_SLOT = 2
 
 
 @dataclass(slots=True)
@@ -16,7 +19,8 @@ class Slot:
     """One place in the table; it outlives its pids.
 
     ``body`` is what the child runs. ``is_ready``, where given, tells from outside that the child is up; else the
-    child says so in its row.
+    child says so in its row. ``row`` is that of its child, or the one that is kept for its next child.
+    ``last_wait_status`` and ``last_cause`` tell how the child before this one ended.
     """
 
     kind: Kind
@@ -28,7 +32,13 @@ class Slot:
     pid: int = 0
     up_since: float | None = None
     spawned: int = 0
+    last_wait_status: int | None = None
+    last_cause: Cause = Cause.NONE
+    is_trial: bool = False
+    """Its child is to take the place of another's, if it comes up."""
     is_retired: bool = False
+    """Its child is asked to leave and will not be replaced."""
+    luck: float = field(default_factory=random.random)
 
     @property
     def name(self) -> str:
@@ -87,8 +97,13 @@ class Fleet:
         return iter(self.slots)
 
     def of(self, kind: Kind) -> list[Slot]:
-        """The slots of a kind."""
-        return [slot for slot in self.slots if slot.kind is kind]
+        """The slots of a kind that are to be kept filled."""
+        return [slot for slot in self.wanted if slot.kind is kind]
+
+    @property
+    def wanted(self) -> list[Slot]:
+        """The slots that are to be kept filled: neither on trial nor retired."""
+        return [slot for slot in self.slots if not (slot.is_trial or slot.is_retired)]
 
     def running(self, *kinds: Kind) -> list[Slot]:
         """The slots of these kinds whose child has not been reaped."""
@@ -98,6 +113,29 @@ class Fleet:
         """The slot whose child has this pid."""
         return next((slot for slot in self.slots if slot.pid == pid), None)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there can be one more: each slot may need a row for a successor, or for a dead child."""
+        return len(self.wanted) < len(self.board.rows) // ROWS_PER_SLOT
+
+    def add(self, slot: Slot, after: Slot | None = None) -> None:
+        """One more, at the end or behind another."""
+        self.slots.insert(self.slots.index(after) + 1 if after else len(self.slots), slot)
+
+    def remove(self, slot: Slot) -> None:
+        """One less; the row that was kept for it becomes free."""
+        self.slots.remove(slot)
+        if slot.row is not None and not slot.is_running:
+            slot.row.clear()
+
+    def retire(self, slot: Slot) -> None:
+        """Let its child finish its job and leave; the slot goes with it."""
+        slot.is_trial, slot.is_retired = False, True
+        if slot.is_running:
+            os.kill(slot.pid, signal.SIGTERM)
+        else:
+            self.remove(slot)
+
     def next_generation(self) -> int:
         """The number of the next child; never used twice."""
         self.generations += 1
@@ -105,13 +143,13 @@ class Fleet:
 
     @property
     def is_up(self) -> bool:
-        """Whether every slot's child does its work."""
-        return all(slot.is_up for slot in self.slots)
+        """Whether every child that is wanted does its work."""
+        return all(slot.is_up for slot in self.wanted)
 
     def fatal_end(self) -> Slot | None:
         """A slot without which there is no use in going on: the last worker, the scheduler, the server."""
         workers = self.of(Kind.WORKER)
-        for slot in self.slots:
+        for slot in self.wanted:
             if slot.restarts.is_fatal and (
                 slot.kind is not Kind.WORKER or all(w.restarts.is_fatal for w in workers)
             ):

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,9 +19,9 @@ from ..store.access import Access, WakeUp
 from ..store.keys import Lane
 from ..store.outcomes import Outcome, Released
 from ..store.store import Claim, Claimed
-from . import exits, forks
-from .batch import BatchSize
-from .child import ATTENTION
+from . import exits, forks, procfs
+from .batch import MAX_BATCH, BatchSize
+from .child import ATTENTION, CAUGHT
 from .helper import Helper, Unstarted
 from .inbox import Inbox
 from .outage import Outage
@@ -29,17 +30,24 @@ from .row import Row, State, Word
 from .run_context import WorkerRunContext
 from .unsettled import Unsettled, warn_of_refused
 
+REST_SECONDS = 1.0
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where a worker works: its node, the lanes that it serves, and what holds for their jobs."""
+    """Where a worker works: its node, the lanes that it serves, what holds for their jobs, and for how many of them.
+
+    ``max_jobs`` and ``max_rss_mb`` (MiB) are 0 for no limit.
+    """
 
     node: str
     lanes: Sequence[Lane]
     lease_ms: int
     rules: Rules
+    max_jobs: int = 0
+    max_rss_mb: int = 0
 
 
 def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access) -> int:
@@ -52,7 +60,20 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
         return exits.CONFIG
     gc.collect()
     gc.freeze()
+    if not _fits(post.max_rss_mb):
+        return exits.CONFIG
     return Worker(row, post, registry, access).run()
+
+
+def _fits(max_rss_mb: int) -> bool:
+    """Whether there is room for work: a worker that begins above its limit would be replaced for ever."""
+    rss_mb = procfs.rss_mb(os.getpid())
+    if max_rss_mb and rss_mb >= max_rss_mb:
+        logger.error(
+            "workers.max_rss_mb: %d: a worker that has run nothing has %d MB already", max_rss_mb, rss_mb
+        )
+        return False
+    return True
 
 
 class Worker:
@@ -82,7 +103,10 @@ class Worker:
             try:
                 if not self._is_entered:
                     self._enter()
-                self._work_once()
+                if self._may_claim:
+                    self._work_once()
+                else:
+                    self._rest()
             except ConnectionFailed as error:
                 self._lose_server(error)
         return self._leave()
@@ -97,7 +121,7 @@ class Worker:
         }
         for signum, attend in attention.items():
             signal.signal(signum, attend)
-        forks.guard(attention.keys(), self._renounce)
+        forks.guard({*attention, *CAUGHT}, self._renounce)
         self._row.state = State.UP
         if self._is_draining:  # a TERM was quicker
             self._row.state = State.DRAINING
@@ -164,6 +188,24 @@ class Worker:
 
     # Claim, perform, settle
 
+    @property
+    def _jobs_left(self) -> int:
+        """How many jobs it may still run; a large number where there is no limit."""
+        words = self._row.words
+        return (
+            self._post.max_jobs - words[Word.DONE] - words[Word.FAILED] if self._post.max_jobs else MAX_BATCH
+        )
+
+    @property
+    def _may_claim(self) -> bool:
+        return self._jobs_left > 0 and not self._row.is_quiet
+
+    def _rest(self) -> None:
+        """Until the daemon is resumed, or the successor is there and this worker is told to leave."""
+        self._settle()
+        self._show("resting")
+        self._inbox.wait(REST_SECONDS)
+
     def _work_once(self) -> None:
         claim = self._settle_and_claim()
         if claim.is_gone:
@@ -178,7 +220,11 @@ class Worker:
     def _settle_and_claim(self) -> Claim:
         def trip(outcomes: list[Outcome]) -> tuple[list[str], Claim]:
             return self._store.settle_and_claim(
-                outcomes, self._holder, self._post.node, self._post.lanes, self._batch.jobs
+                outcomes,
+                self._holder,
+                self._post.node,
+                self._post.lanes,
+                min(self._batch.jobs, self._jobs_left),
             )
 
         refused, claim = self._unsettled.send(trip)

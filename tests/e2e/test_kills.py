@@ -45,7 +45,7 @@ def test_a_killed_workers_job_runs_again_within_a_second(daemon):
         wait_until(lambda: len(daemon.entries("start", job_id)) == 2)
         assert float(daemon.entries("start", job_id)[1][4]) - killed_at < 1
         job = client.wait(job_id, 10)
-        assert (job.status, job.recoveries, job.attempts) == (Status.COMPLETED, 1, 0)
+        assert (job.status, job.recoveries, job.attempts) == (Status.COMPLETED, 1, 1)
         assert "signal 9 (SIGKILL)" in job.error
 
 

@@ -33,11 +33,11 @@ def row(tmp_path):
 @pytest.fixture
 def watch(row, sent):
     """One look at the row; what was sent."""
-    interrupter = Interrupter(GRACE_SECONDS)
+    interrupter = Interrupter()
 
     def watch(now, *, is_draining=False):
         sent.clear()
-        interrupter.watch([row], now, is_draining=is_draining)
+        interrupter.watch([row], now, GRACE_SECONDS, is_draining=is_draining)
         return [signum for _, signum in sent]
 
     return watch

@@ -21,7 +21,8 @@ from bananasd import log
 from bananasd.processes.board import Board
 from bananasd.processes.row import Kind, State, Word
 from bananasd.processes.child import ATTENTION
-from bananasd.processes.master import Limits, Master
+from bananasd.processes.master import Master
+from bananasd.processes.plan import Limits, Plan
 from bananasd.processes.notify import Notifier
 from bananasd.processes.restarts import Restarts
 from bananasd.processes.slots import Fleet, Slot
@@ -38,7 +39,8 @@ def come_up(row):
 def run(*slots, rows=8, limits=Limits(8, 1, 6)):
     log.configure("debug", "text")
     board = Board.create(directory, "node", rows, len(slots))
-    sys.exit(Master(Fleet(list(slots), board), limits, Notifier({}), lambda: None).run())
+    plan = Plan(len(slots), None, limits, None, None)
+    sys.exit(Master(Fleet(list(slots), board), plan, Notifier({}), lambda: None).run())
 """
 
 
@@ -230,7 +232,8 @@ def test_without_a_free_row_a_restart_waits_for_the_recovery(start, notes):
         scheduler = Slot(Kind.SCHEDULER, 0, recover, Restarts(2.0, limit=None))
         log.configure("debug", "text")
         fleet = Fleet([worker, scheduler], Board.create(directory, "node", 2, 2))
-        sys.exit(Master(fleet, Limits(8, 1, 6), Notifier({}), lambda: None).run())
+        plan = Plan(2, None, Limits(8, 1, 6), None, None)
+        sys.exit(Master(fleet, plan, Notifier({}), lambda: None).run())
         """
     )
     wait_until(lambda: len(notes()) == 3)

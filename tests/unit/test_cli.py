@@ -24,7 +24,21 @@ from bananasd.errors import (
 )
 from tests.command_line import bananasd
 
-COMMANDS = {"start", "stop", "status", "check", "submit", "run", "job", "queues", "dead", "init", "demo"}
+COMMANDS = {
+    "reload",
+    "dump",
+    "start",
+    "stop",
+    "status",
+    "check",
+    "submit",
+    "run",
+    "job",
+    "queues",
+    "dead",
+    "init",
+    "demo",
+}
 DEAD_COMMANDS = {"list", "show", "retry", "purge"}
 
 

@@ -50,11 +50,22 @@ MASTER_LAYERS = [
         "processes.locks",
         "processes.notify",
         "processes.redis_server",
+        "processes.watch",
     },
-    {"processes.interrupts", "processes.drain"},
+    {
+        "processes.interrupts",
+        "processes.drain",
+        "processes.deaths",
+        "processes.stacks",
+        "processes.checker",
+        "processes.replacement",
+        "processes.recycling",
+    },
+    {"processes.plan", "processes.spawner"},
+    {"processes.recycler", "processes.reload", "processes.views"},
     {"processes.master", "processes.control"},
 ]
-TOP = {"", "__main__", "cli", "demo", "processes.daemon"}
+TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
 
 

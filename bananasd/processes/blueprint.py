@@ -1,0 +1,210 @@
+"""The blueprint: what a configuration makes of each child, and of the daemon as a whole."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import config as configuration
+from .. import directories, log
+from ..client import Client
+from ..config import Config
+from ..errors import ConfigError, ConnectionFailed
+from ..handlers import Registry, load_directory, submit_through
+from ..store.access import Access
+from ..store.connection import Server
+from ..store.keys import lanes_of
+from ..store.store import Retention
+from .board import Board
+from .performance import Rules
+from .plan import Limits, Plan
+from .recovery import Terms
+from .recycling import RecycleLimits
+from .redis_server import accepts_connections, become_server
+from .restarts import Restarts
+from .row import Kind, Row
+from .scheduler import Scheduler
+from .slots import ROWS_PER_SLOT, Slot
+from .worker import Post, run_worker
+
+SCHEDULER_CAP_SECONDS = 2.0
+STALL_EXTRA_SECONDS = 1.0
+MIN_STALL_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Premises:
+    """What stays the same for as long as a daemon lives, whatever its configuration becomes.
+
+    ``state_lock`` is closed by every child but the server, ``registry`` holds the handlers that were preloaded.
+    """
+
+    board: Board
+    binary: str
+    state_lock: ExitStack
+    registry: Registry | None
+    is_watching: bool
+
+
+class Blueprint:
+    """One configuration on its premises."""
+
+    def __init__(self, config: Config, premises: Premises) -> None:
+        self._config = config
+        self._premises = premises
+        self._access = access_of(config)
+
+    def plan(self) -> Plan:
+        """The same, as the master follows it."""
+        config = self._config
+        watched = (config.workers.handlers, *([config.path] if config.path else []))
+        return Plan(
+            config.workers.count,
+            self._make_slot,
+            self._limits(),
+            lambda: apply_log(config),
+            self._renew,
+            check_command(config),
+            watched if self._premises.is_watching else (),
+        )
+
+    def slots(self) -> Iterator[Slot]:
+        """Everything that is to run, in the order in which it starts."""
+        if self._config.redis.is_embedded:
+            yield self._make_slot(Kind.REDIS, 0)
+        yield self._make_slot(Kind.SCHEDULER, 0)
+        yield from (self._make_slot(Kind.WORKER, i) for i in range(self._config.workers.count))
+
+    def _make_slot(self, kind: Kind, number: int) -> Slot:
+        if kind is Kind.REDIS:
+            is_ready = lambda: accepts_connections(self._config.run_dir / directories.SOCKET_NAME)  # noqa: E731
+            return Slot(kind, number, self._run_server, Restarts(), is_ready)
+        if kind is Kind.SCHEDULER:
+            return Slot(kind, number, self._run_scheduler, Restarts(SCHEDULER_CAP_SECONDS, limit=None))
+        return Slot(kind, number, self._run_worker, Restarts())
+
+    def _limits(self) -> Limits:
+        workers = self._config.workers
+        stall_seconds = max(self._config.redis.timeout_seconds + STALL_EXTRA_SECONDS, MIN_STALL_SECONDS)
+        return Limits(
+            self._config.master.drain_seconds,
+            workers.grace_seconds,
+            stall_seconds,
+            workers.start_seconds,
+            RecycleLimits(workers.max_jobs, workers.max_age_seconds, workers.max_rss_mb),
+        )
+
+    def _renew(self) -> Plan:
+        """The plan of the configuration as its file is now."""
+        config = configuration.load(configuration.find(self._config.path), os.environ)
+        if problems := list(self._obstacles(config)):
+            raise ConfigError(problems)
+        try:
+            return Blueprint(config, self._premises).plan()
+        except ConnectionFailed as error:
+            raise ConfigError([str(error)]) from None
+
+    def _obstacles(self, new: Config) -> Iterator[str]:
+        """What cannot change while the daemon runs."""
+        old, place = self._config, new.path or "defaults"
+        fixed = {
+            "namespace": old.namespace == new.namespace,
+            "node_name": old.node_name == new.node_name,
+            "run_dir": old.run_dir == new.run_dir,
+            "state_dir": old.state_dir == new.state_dir,
+            "redis.url": old.redis.url == new.redis.url,
+            "workers.preload": old.workers.preload == new.workers.preload,
+            "workers.handlers": old.workers.handlers == new.workers.handlers or not old.workers.preload,
+            "log.file": bool(old.log.file) <= bool(new.log.file),
+        }
+        yield from (
+            f"{place}: {name}: cannot change without a restart of the daemon"
+            for name, is_same in fixed.items()
+            if not is_same
+        )
+        most = len(self._premises.board.rows) // ROWS_PER_SLOT - 2
+        if new.workers.count > most:
+            yield (
+                f"{place}: workers.count: {new.workers.count}: more than {most} need a restart of the daemon, "
+                "which has made room for so many at its start"
+            )
+        if new.log.file and new.log.file != old.log.file and not _is_writable(new.log.file):
+            yield f"{place}: log.file: {new.log.file}: cannot be written to"
+
+    # What the children run. All but the server close their copy of state_dir's lock first thing.
+
+    def _run_server(self, _row: Row) -> int:
+        config = self._config
+        become_server(self._premises.binary, config.run_dir / directories.SOCKET_NAME, config.state_dir)
+
+    def _run_scheduler(self, row: Row) -> int:
+        self._enter()
+        config, board = self._config, self._premises.board
+        terms = Terms(self._lease_ms, config.workers.max_recoveries)
+        about = {"host": config.node_name, "master_pid": os.getppid(), "queues": config.workers.queues}
+        return Scheduler(row, board, self._access, config.scheduler.beat_seconds, terms, about).run()
+
+    def _run_worker(self, row: Row) -> int:
+        self._enter()
+        config = self._config
+        post = Post(
+            self._premises.board.node,
+            lanes_of(config.workers.queues),
+            self._lease_ms,
+            Rules(config.workers.timeout_seconds, config.retry.policy(), config.retention.result_bytes),
+            config.workers.max_jobs,
+            config.workers.max_rss_mb,
+        )
+        submit_through(self._make_client)
+        return run_worker(row, post, self._load_handlers(), self._access)
+
+    def _enter(self) -> None:
+        self._premises.state_lock.close()
+        apply_log(self._config)
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._config.scheduler.lease_seconds * 1000)
+
+    def _load_handlers(self) -> Callable[[], Registry]:
+        registry = self._premises.registry
+        return (lambda: registry) if registry else (lambda: load_directory(self._config.workers.handlers))
+
+    def _make_client(self) -> Client:
+        """What a handler's own ``.submit`` goes through: the server and namespace that it works for."""
+        server = self._access.server
+        return Client(server.url, namespace=self._access.namespace, password=server.password)
+
+
+def access_of(config: Config) -> Access:
+    """The way to the server of a configuration."""
+    url = directories.socket_url(config.run_dir) if config.redis.is_embedded else config.redis.url
+    server = Server(url, config.redis.timeout_seconds, config.redis.read_password())
+    keep = config.retention
+    retention = Retention(int(keep.completed_seconds * 1000), int(keep.dead_seconds * 1000), keep.dead_count)
+    return Access(server, config.namespace, retention)
+
+
+def apply_log(config: Config) -> None:
+    """Log as the configuration says. Raises `ConfigError` if there is a file that cannot be written to."""
+    try:
+        log.to_file(str(config.log.file or ""))
+    except OSError as error:
+        raise ConfigError([f"log.file: {config.log.file}: {error.strerror}"]) from None
+    log.configure(config.log.level, config.log.format)
+
+
+def check_command(config: Config) -> list[str]:
+    """The program that tries configuration and handlers; -P: what lies in the present directory must not be imported."""
+    command = [sys.executable, "-P", "-m", "bananasd", "check"]
+    return command + (["--config", str(config.path)] if config.path else [])
+
+
+def _is_writable(path: Path) -> bool:
+    try:
+        with path.open("ab"):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,75 @@
+"""Deaths of children: attended to one by one, counted against their slots, and told in the log."""
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from . import exits, procfs
+from .restarts import is_crash
+from .row import Cause, Row, State, Word
+from .slots import Fleet, Slot
+
+logger = logging.getLogger(__name__)
+
+
+class Death(NamedTuple):
+    """A process that was reaped; ``slot`` is None for one that no slot had started."""
+
+    pid: int
+    slot: Slot | None
+    wait_status: int
+
+
+def reap(fleet: Fleet) -> Iterator[Death]:
+    """Attend to every child that has died, each before its pid can be used again.
+
+    To a master that is pid 1 of a container these are also the orphans of others.
+    """
+    while True:
+        try:
+            death = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if death is None:
+            return
+        slot = fleet.with_pid(death.si_pid)
+        if slot is not None:
+            procfs.kill_group(death.si_pid)
+        _, wait_status = os.waitpid(death.si_pid, 0)
+        yield Death(death.si_pid, slot, wait_status)
+
+
+def count(slot: Slot, row: Row, wait_status: int, now: float) -> None:
+    """Note in the slot what this end means for its next start."""
+    slot.last_wait_status, slot.last_cause = wait_status, Cause(row.words[Word.CAUSE])
+    has_worked = any(row.words[word] for word in (Word.JOB, Word.DONE, Word.FAILED))
+    if os.waitstatus_to_exitcode(wait_status) == exits.CONFIG and not has_worked:
+        slot.restarts.is_final = True
+    elif _is_crash(slot, row, now, has_worked=has_worked):
+        slot.restarts.note_crash(now)
+    else:
+        slot.restarts.note_other_end(now)
+
+
+def _is_crash(slot: Slot, row: Row, now: float, *, has_worked: bool) -> bool:
+    if slot.last_cause is not Cause.NONE:
+        # What the master killed for another reason was no fault of the child's.
+        return slot.last_cause is Cause.START
+    up_seconds = None if slot.up_since is None else now - slot.up_since
+    return is_crash(up_seconds, has_worked=has_worked, has_left=row.state is State.LEFT)
+
+
+def log_end(slot: Slot, row: Row, wait_status: int, *, is_expected: bool) -> None:
+    """One line; of a slot that goes on crashing only the 1st, 2nd, 4th, 8th … are worth a warning."""
+    crashes = slot.restarts.crashes
+    is_told = crashes & (crashes - 1) == 0
+    level = logging.INFO if is_expected or row.state is State.LEFT else logging.WARNING
+    logger.log(
+        level if is_told else logging.DEBUG,
+        "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s crashes=%d",
+        slot.name, row.words[Word.PID], exits.describe_wait_status(wait_status),
+        "yes" if row.words[Word.ARMED] else "no", slot.last_cause.name.lower(), crashes,
+    )  # fmt: skip
+    if slot.restarts.is_fatal:
+        logger.critical("slot fatal slot=%r crashes=%d: it is not started again", slot.name, crashes)

@@ -1,0 +1,41 @@
+"""A plan: what one configuration makes of a daemon, as far as its master has to know."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .recycling import RecycleLimits
+from .row import Kind
+from .slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what children do.
+
+    ``scheduler_stall_seconds``: how long the scheduler may show no sign of life. ``start_seconds``: how long a child
+    may take to come up, 0 for as long as it likes.
+    """
+
+    drain_seconds: float
+    grace_seconds: float
+    scheduler_stall_seconds: float
+    start_seconds: float = 0.0
+    recycling: RecycleLimits = field(default_factory=RecycleLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``apply`` makes the master itself follow it, ``renew`` reads the configuration again.
+
+    ``renew`` raises `ConfigError`, also for what cannot change without a restart; ``check_command`` is the program
+    that tries the handlers in a process of its own; a change of what is ``watched`` is as good as a HUP.
+    """
+
+    workers: int
+    make_slot: Callable[[Kind, int], Slot]
+    limits: Limits
+    apply: Callable[[], None]
+    renew: Callable[[], "Plan"]
+    check_command: Sequence[str] = ()
+    watched: Sequence[Path] = ()

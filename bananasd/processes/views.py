@@ -1,0 +1,132 @@
+"""What can be seen of a daemon from outside: its board, read without asking it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import clock
+from .board import Board, Head, Phase, boards_in
+from .exits import describe_wait_status
+from .row import Cause, Row, State, Word
+
+KILLED = {
+    Cause.TIME: "killed for its job's time",
+    Cause.STOP: "killed at a stop",
+    Cause.LEASE_LOST: "killed for a lost lease",
+    Cause.STUCK: "killed as it hung",
+    Cause.START: "killed as it did not come up",
+}
+
+
+class ChildView(NamedTuple):
+    """A slot and its child as its row shows them.
+
+    ``job_seconds`` is None for one that runs no job. ``state`` is ``backoff`` or ``fatal``, and ``pid`` 0, for a slot
+    that has no child for a while, or for good; ``starts_in_seconds`` until it has one again, else None.
+    ``last_end`` tells how the child before this one ended, empty if there was none; ``crashes`` is how many in a
+    row did no work.
+    """
+
+    slot: str
+    kind: str
+    pid: int
+    state: str
+    up_seconds: float
+    job_id: str
+    job_name: str
+    job_seconds: float | None
+    done: int
+    failed: int
+    restarts: int
+    crashes: int
+    last_end: str
+    starts_in_seconds: float | None
+    generation: int
+
+
+class NodeView(NamedTuple):
+    """A daemon as its board shows it. ``is_running``: its master lives. ``slots``: how many children it wants."""
+
+    node: str
+    master_pid: int
+    is_running: bool
+    phase: str
+    up_seconds: float
+    slots: int
+    children: list[ChildView]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether every slot has a child that does its work."""
+        up = {child.slot for child in self.children if child.state in ("up", "draining")}
+        return 0 < self.slots <= len(up)
+
+
+def nodes(run_dir: Path) -> list[NodeView]:
+    """The daemons of this run_dir, also one whose master is stuck or gone; at most one of them is running."""
+    boards = [board for board in map(Board.open, boards_in(run_dir)) if board is not None]
+    return [_node_view(board) for board in boards if board.is_of_this_boot]
+
+
+def _node_view(board: Board) -> NodeView:
+    rows = sorted(
+        board.used_rows(), key=lambda row: (-row.words[Word.KIND], row.words[Word.SLOT], row.generation)
+    )
+    children = [view for row in rows if (view := _child_view(row))]
+    return NodeView(
+        board.node,
+        board.master_pid,
+        not board.is_master_gone,
+        _phase(board),
+        board.age_seconds,
+        board.head[Head.SLOTS],
+        children,
+    )
+
+
+def _phase(board: Board) -> str:
+    if board.phase is not Phase.RUNNING:
+        return "draining"
+    if board.head[Head.RELOADS_BEGUN] != board.head[Head.RELOADS_ENDED]:
+        return "reloading"
+    return "quiet" if board.is_quiet else "running"
+
+
+def _child_view(row: Row) -> ChildView | None:
+    """None for a child that has died, be it while its row was being read."""
+    generation, job = row.generation, row.job() if row.words[Word.ARMED] else None
+    state = row.state
+    has_child = row.is_living
+    view = ChildView(
+        row.slot_name,
+        row.kind.name.lower(),
+        row.words[Word.PID],
+        state.name.lower(),
+        _seconds_since(row.words[Word.SPAWNED_NS]) if has_child else 0.0,
+        job.job_id if job else "",
+        job.name if job else "",
+        _seconds_since(job.started_ns) if job else None,
+        row.words[Word.DONE],
+        row.words[Word.FAILED],
+        row.words[Word.RESTARTS],
+        row.words[Word.CRASHES],
+        _last_end(row),
+        _seconds_until(row.words[Word.NOT_BEFORE_NS]) if state is State.BACKOFF else None,
+        generation,
+    )
+    is_whole = row.generation == generation and row.state is state
+    return view if is_whole and (has_child or state in (State.BACKOFF, State.FATAL)) else None
+
+
+def _last_end(row: Row) -> str:
+    cause = Cause(row.words[Word.LAST_CAUSE])
+    if row.words[Word.LAST_EXIT] == 0:
+        return ""
+    return KILLED.get(cause) or describe_wait_status(row.words[Word.LAST_EXIT] - 1)
+
+
+def _seconds_since(monotonic_ns: int) -> float:
+    return max(0, clock.monotonic_ns() - monotonic_ns) / 1e9
+
+
+def _seconds_until(monotonic_ns: int) -> float:
+    return max(0, monotonic_ns - clock.monotonic_ns()) / 1e9
