@@ -1,4 +1,4 @@
-# Every target sets itself up: a clone, python3 >= 3.11 with venv, and make are enough.
+# Every target sets itself up: a clone, python3 >= 3.11 with venv, and make are enough. Only the last two leave the clone.
 
 PYTHON ?= python3
 # How many tests run at a time.
@@ -11,7 +11,7 @@ READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format clean install uninstall
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
@@ -39,8 +39,14 @@ clean: ## Remove .venv and everything else that was made here
 	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+install: ## As root: into /opt/bananasd, with user, units and /etc/bananasd; again to upgrade
+	@PYTHON='$(PYTHON)' systemd/install
+
+uninstall: ## As root: remove that, but for configuration and jobs
+	@systemd/uninstall
+
 # .venv is kept if it is whole and of the wanted Python's version, else made anew.
-define install
+define prepare
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo >&2 \
 	  "'$(PYTHON)' is not Python 3.11 or newer; name one that is: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo >&2 \
@@ -57,9 +63,9 @@ endef
 $(READY_TO_RUN): EXTRAS := all
 $(READY_TO_RUN): STAMPS := $(READY_TO_RUN)
 $(READY_TO_RUN): setup.cfg pyproject.toml
-	$(install)
+	$(prepare)
 
 $(READY_TO_TEST): EXTRAS := all,dev
 $(READY_TO_TEST): STAMPS := $(READY_TO_RUN) $(READY_TO_TEST)
 $(READY_TO_TEST): setup.cfg pyproject.toml
-	$(install)
+	$(prepare)
