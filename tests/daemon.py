@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +98,11 @@ class Daemon:
             (self.directory / "handlers" / "tested.py").write_text(source + textwrap.dedent(handlers))
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, wait: bool = True) -> "Daemon":
+    def start(self, *, wait: bool = True, options: Sequence[str] = ()) -> "Daemon":
         """Start it and, unless told otherwise, wait until all its children are up."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bananasd", "start", "--config", str(self.config)],
+                [sys.executable, "-m", "bananasd", "start", "--config", str(self.config), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
             )  # fmt: skip
         if wait:

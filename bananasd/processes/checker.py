@@ -1,5 +1,6 @@
 """The checker: a fresh interpreter that loads the new handlers before any child has to."""
 
+import math
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -8,16 +9,14 @@ from contextlib import suppress
 from .. import clock
 from . import child, exits, procfs
 
-CHECK_SECONDS = 60.0
-"""Handlers that take longer to import than this are refused."""
-
 
 class Checker:
     """Whatever handlers do at their import, they do it in here. What it prints is kept in memory."""
 
-    def __init__(self, command: Sequence[str], drop_inheritance: Callable[[], None]) -> None:
+    def __init__(self, command: Sequence[str], seconds: float, drop_inheritance: Callable[[], None]) -> None:
         self._output = os.memfd_create("check")
-        self._deadline = clock.deadline_in(CHECK_SECONDS)
+        self._seconds = seconds
+        self._deadline = clock.deadline_in(seconds) if seconds else math.inf
         self._is_late = False
         self.pid = child.spawn(
             "check",
@@ -30,6 +29,8 @@ class Checker:
     def _become(self, command: Sequence[str]) -> int:
         for descriptor in (1, 2):
             os.dup2(self._output, descriptor)
+        # The lock of state_dir would go on through the exec: a check that hangs must not hold up the next start.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.execv(command[0], list(command))
 
     def watch(self) -> None:
@@ -52,6 +53,6 @@ class Checker:
         if wait_status == 0:
             return []
         if self._is_late:
-            return [f"the handlers were not loaded within {CHECK_SECONDS:g} s"]
+            return [f"the handlers were not loaded within {self._seconds:g} s (workers.start_seconds)"]
         told = [line.removeprefix("bananasd: ") for line in lines if line.startswith("bananasd: ")]
         return told or [*lines[-20:], f"the check ended with {exits.describe_wait_status(wait_status)}"]

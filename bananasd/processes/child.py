@@ -21,7 +21,7 @@ PR_SET_PDEATHSIG = 1
 ATTENTION = signal.SIGRTMIN
 """Master to worker: look at the board. Master to scheduler: a child has died."""
 
-CAUGHT = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+CAUGHT = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 """Signals for the master that any child may get as well."""
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def _live(
         status = body()
     except SystemExit as request:
         status = request.code if isinstance(request.code, int) else exits.SOFTWARE
-    except Exception:
+    except BaseException:
         logger.exception("child failed")
     finally:
         # Not the interpreter's own end: its atexit functions and buffers are the master's.
@@ -98,8 +98,8 @@ def _take_signals() -> None:
     Not ignored: programs that a handler starts would inherit that. The terminal's own are, for to catch one that
     the kernel sends at each try to write would be to try for ever.
     """
-    signal.signal(signal.SIGHUP, _do_nothing)
-    signal.signal(signal.SIGQUIT, _do_nothing)
+    for signum in (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2):
+        signal.signal(signum, _do_nothing)
     signal.signal(signal.SIGUSR1, _reopen_log)
     for signum in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP):
         signal.signal(signum, signal.SIG_IGN)

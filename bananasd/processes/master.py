@@ -60,7 +60,7 @@ class Master:
     def run(self) -> int:
         """Supervise until told to stop and everything is down; return the exit status."""
         self._inbox = Inbox([*self._answers, signal.SIGCHLD])
-        stacks.register(self._fleet.board.stacks_path(stacks.MASTER), is_master=True)
+        stacks.register(self._fleet.board.stacks_path(stacks.MASTER))
         while not (self._drain and self._drain.is_over):
             self._start_slots()
             self._notice_up()

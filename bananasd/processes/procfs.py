@@ -34,13 +34,19 @@ def is_gone(pid: int, born_at: int) -> bool:
     return fields is not None and (fields[0] in "ZX" or int(fields[19]) != born_at)
 
 
-def rss_mb(pid: int) -> int:
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger has stopped the process: it does nothing until it is told to go on."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] in "Tt"
+
+
+def rss_mb(pid: int) -> float:
     """How much memory is mapped into the process, in MiB, what it shares with others included; 0 if it is gone."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     except (OSError, IndexError):
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") // (1024 * 1024)
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1024 * 1024)
 
 
 def kill_group(pgid: int) -> None:

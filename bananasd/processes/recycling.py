@@ -28,4 +28,4 @@ class RecycleLimits:
         if self.max_age_seconds and age_seconds >= self.max_age_seconds * sooner:
             return f"it is {age_seconds:.0f} s old"
         rss_mb = procfs.rss_mb(slot.pid) if self.max_rss_mb else 0
-        return f"it has {rss_mb} MB of memory" if rss_mb > self.max_rss_mb else ""
+        return f"it has {rss_mb:.0f} MB of memory" if rss_mb > self.max_rss_mb else ""

@@ -29,7 +29,8 @@ class Reload:
         logger.info("reload began")
         try:
             self.plan = plan.renew()
-            self._checker = Checker(self.plan.check_command, drop_inheritance)
+            seconds = self.plan.limits.start_seconds
+            self._checker = Checker(self.plan.check_command, seconds, drop_inheritance)
         except ConfigError as error:
             self.end(error.problems)
         except OSError as error:

@@ -3,6 +3,7 @@
 Each process has a file for it in run_dir; a signal makes it write its stacks there, without any Python code.
 """
 
+import ctypes
 import faulthandler
 import logging
 import os
@@ -14,25 +15,30 @@ from .. import clock
 from .row import Kind
 from .slots import Fleet
 
-DUMP = signal.SIGUSR2
+DUMP = signal.SIGRTMIN + 1
 MASTER = 0
 """Takes the place of a generation in the master's own file."""
 
 WAIT_SECONDS = 0.3
 """Writing takes a millisecond; a busy machine may take longer to let the process do it."""
 
+SS_DISABLE = 2
+
 logger = logging.getLogger(__name__)
+_libc = ctypes.CDLL(None)
 
 
-def register(path: Path, *, is_master: bool = False) -> None:
-    """From now on this process writes its stacks to the file when it gets the signal.
+class _StackT(ctypes.Structure):
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
-    In the master the signal goes on to its inbox.
-    """
+
+def register(path: Path) -> None:
+    """From now on this process writes its stacks to the file when it gets the signal."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    # A child has its master's registration, but not the signal's handler any more.
-    faulthandler.unregister(DUMP)
-    faulthandler.register(DUMP, file=descriptor, all_threads=True, chain=is_master)
+    faulthandler.register(DUMP, file=descriptor, all_threads=True)
+    # faulthandler has made a small stack for signal handlers, and Python's own run on it as well: five signals at a
+    # time would overflow it.
+    _libc.sigaltstack(ctypes.byref(_StackT(flags=SS_DISABLE)), None)
 
 
 def ask(pid: int, path: Path) -> None:

@@ -70,7 +70,7 @@ def _fits(max_rss_mb: int) -> bool:
     rss_mb = procfs.rss_mb(os.getpid())
     if max_rss_mb and rss_mb >= max_rss_mb:
         logger.error(
-            "workers.max_rss_mb: %d: a worker that has run nothing has %d MB already", max_rss_mb, rss_mb
+            "workers.max_rss_mb: %d: a worker that has run nothing has %.0f MB already", max_rss_mb, rss_mb
         )
         return False
     return True

@@ -1,0 +1,148 @@
+"""Workers that have had their time are replaced: one by one, each after its successor is up, none in a job."""
+
+import os
+from functools import partial
+
+import pytest
+
+from bananasd import Status
+from bananasd.processes.recycling import RecycleLimits
+from bananasd.processes.restarts import Restarts
+from bananasd.processes.row import Kind, Word
+from bananasd.processes.slots import Slot
+from tests.conftest import wait_until
+
+PID = """
+    @handler("pid")
+    def pid(job):
+        return os.getpid()
+
+    LEAKED = []
+
+    @handler("leak")
+    def leak(job):
+        LEAKED.append(b"x" * job.payload * 2**20)
+        return os.getpid()
+"""
+
+
+def rss_mb(pid: int) -> float:
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+
+class FakeRow:
+    def __init__(self, done=0, failed=0, age_seconds=0.0):
+        self.words = {Word.DONE: done, Word.FAILED: failed, Word.SPAWNED_NS: int((1000 - age_seconds) * 1e9)}
+
+
+@pytest.fixture
+def slot():
+    return Slot(Kind.WORKER, 0, lambda _row: 0, Restarts(), pid=os.getpid(), luck=0.5)
+
+
+@pytest.mark.parametrize(
+    ("limits", "row", "reason"),
+    [
+        (RecycleLimits(), FakeRow(10**9, 10**9, 10**6), ""),
+        (RecycleLimits(max_jobs=100), FakeRow(90, 4), ""),
+        (RecycleLimits(max_jobs=100), FakeRow(90, 5), "it has run 95 jobs"),
+        (RecycleLimits(max_age_seconds=100), FakeRow(age_seconds=94.9), ""),
+        (RecycleLimits(max_age_seconds=100), FakeRow(age_seconds=95.1), "it is 95 s old"),
+        (RecycleLimits(max_rss_mb=10_000), FakeRow(), ""),
+    ],
+)
+def test_a_limit_is_reached_up_to_a_tenth_sooner(slot, limits, row, reason):
+    assert limits.reason(slot, row, 1000) == reason
+
+
+def test_memory_counts_as_it_is(slot):
+    reason = RecycleLimits(max_rss_mb=1).reason(slot, FakeRow(), 1000)
+    assert abs(int(reason.split()[2]) - rss_mb(os.getpid())) < 20
+
+
+def test_no_worker_runs_more_than_max_jobs_and_nothing_is_lost(make_daemon):
+    daemon = make_daemon(PID, settings={"workers": {"max_jobs": 5}}).start()
+    with daemon.client() as client:
+        ids = [client.submit_job("pid", None) for _ in range(40)]
+        jobs = [client.wait(job_id, 30) for job_id in ids]
+    assert {(job.status, job.run, job.recoveries) for job in jobs} == {(Status.COMPLETED, 1, 0)}
+    counts = [[job.result for job in jobs].count(pid) for pid in {job.result for job in jobs}]
+    assert max(counts) <= 5
+    assert daemon.lines("worker recycled", "it has run 5 jobs")
+    wait_until(daemon.is_up)
+
+
+def test_one_job_a_worker_gives_each_job_a_process_of_its_own(make_daemon):
+    daemon = make_daemon(PID, settings={"workers": {"max_jobs": 1}}).start()
+    with daemon.client() as client:
+        jobs = [client.wait(job_id, 30) for job_id in [client.submit_job("pid", None) for _ in range(10)]]
+    assert len({job.result for job in jobs}) == 10
+
+
+def test_old_workers_are_replaced_one_at_a_time_and_there_are_never_fewer(make_daemon):
+    daemon = make_daemon(PID, settings={"workers": {"count": 3, "max_age_seconds": 1.5}}).start()
+    first = {child.pid for child in daemon.children("worker")}
+
+    def none_of_the_first_is_left():
+        workers = [child for child in daemon.children("worker") if child.state == "up"]
+        assert 3 <= len(workers) <= 4
+        return not first & {child.pid for child in workers}
+
+    wait_until(none_of_the_first_is_left)
+    assert daemon.lines("worker recycled", "s old")
+
+
+def test_a_worker_in_a_job_ends_it_first(make_daemon):
+    daemon = make_daemon(PID, settings={"workers": {"count": 1, "max_age_seconds": 0.5}}).start()
+    until = daemon.directory / "go"
+    with daemon.client() as client:
+        job_id = client.submit_job("hold", {"until": str(until)})
+        worker = daemon.worker_of(job_id)
+        wait_until(lambda: [c for c in daemon.children("worker") if c.pid != worker.pid and c.state == "up"])
+        # Its successor works already.
+        assert client.wait(client.submit_job("pid", None), 10).result != worker.pid
+        assert client.get_job(job_id).status is Status.PROCESSING
+        until.touch()
+        job = client.wait(job_id, 10)
+    assert (job.status, job.run) == (Status.COMPLETED, 1)
+
+
+def test_a_leaking_handler_is_kept_within_bounds(make_daemon):
+    daemon = make_daemon(PID, settings={"workers": {"count": 1, "max_rss_mb": 150}}).start()
+    peaks: dict[int, float] = {}
+    with daemon.client() as client:
+        while len(peaks) < 4:
+            pid = client.wait(client.submit_job("leak", 10), 10).result
+            peaks[pid] = max(peaks.get(pid, 0), _rss_or_0(pid))
+            if peaks[pid] > 150:
+                # The master looks once a second: a leak of 10 MB a job gives it the time.
+                wait_until(partial(_is_replaced, daemon, pid))
+    assert max(peaks.values()) < 150 + 40
+
+
+def _is_replaced(daemon, pid) -> bool:
+    return pid not in {child.pid for child in daemon.children("worker") if child.state == "up"}
+
+
+def _rss_or_0(pid: int) -> float:
+    try:
+        return rss_mb(pid)
+    except OSError:
+        return 0
+
+
+def test_a_limit_below_what_a_fresh_worker_has_is_refused_at_the_start(make_daemon):
+    daemon = make_daemon(settings={"workers": {"max_rss_mb": 5}}).start(wait=False)
+    assert daemon.wait() == 78
+    assert daemon.lines("workers.max_rss_mb: 5: a worker that has run nothing has")
+
+
+def test_a_worker_whose_successor_does_not_come_up_stays(make_daemon):
+    daemon = make_daemon(PID, settings={"workers": {"count": 1, "max_age_seconds": 1}}).start()
+    (daemon.directory / "handlers" / "broken.py").write_text("import os\nos._exit(1)\n")
+    (worker,) = daemon.children("worker")
+    wait_until(lambda: daemon.lines("worker not recycled", "worker 0"))
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("pid", None), 10).result == worker.pid
+    assert daemon.stop() == 0

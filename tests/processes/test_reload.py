@@ -1,0 +1,287 @@
+"""What a HUP does: the new handlers and settings are tried, then the children are replaced, and no job notices."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from bananasd import Status
+from bananasd.processes.board import Board, Head
+from tests.conftest import wait_until
+from tests.daemon import Daemon, is_alive
+
+
+def write_handler(daemon: Daemon, text: str) -> None:
+    (daemon.directory / "handlers" / "versioned.py").write_text(text)
+
+
+def version_is(number: int) -> str:
+    return (
+        "import time\nfrom bananasd import handler\n"
+        f"@handler('version')\ndef version(job):\n    time.sleep(job.payload or 0)\n    return {number}\n"
+    )
+
+
+def reconfigure(daemon: Daemon, old: str, new: str) -> None:
+    text = daemon.config.read_text()
+    assert old in text
+    daemon.config.write_text(text.replace(old, new))
+
+
+def reload(daemon: Daemon) -> list[str]:
+    """HUP, and wait for the outcome; why it was refused."""
+    board = daemon.board
+    ended = board.head[Head.RELOADS_ENDED]
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: board.head[Head.RELOADS_ENDED] > ended)
+    return [] if board.head[Head.IS_RELOADED] else board.problems_path.read_text().splitlines()
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    daemon = make_daemon()
+    write_handler(daemon, version_is(1))
+    return daemon.start()
+
+
+def workers(daemon: Daemon) -> dict[int, str]:
+    return {child.pid: child.slot for child in daemon.children("worker")}
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_new_handlers_run_in_new_workers_under_the_same_master_and_server(daemon):
+    master, (redis,), before = daemon.pid, daemon.children("redis"), workers(daemon)
+    write_handler(daemon, version_is(2))
+    assert reload(daemon) == []
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 2
+    assert daemon.process.poll() is None
+    assert daemon.board.master_pid == master
+    assert [child.pid for child in daemon.children("redis")] == [redis.pid]
+    wait_until(lambda: len(workers(daemon)) == 2)
+    assert not set(workers(daemon)) & set(before)
+    assert sorted(workers(daemon).values()) == ["worker 0", "worker 1"]
+
+
+def test_a_job_that_runs_is_not_interrupted_and_its_worker_stays_until_it_ends(daemon):
+    until = daemon.directory / "go"
+    with daemon.client() as client:
+        job_id = client.submit_job("hold", {"until": str(until)})
+        worker = daemon.worker_of(job_id)
+        assert reload(daemon) == []
+        assert [child.state for child in daemon.children() if child.pid == worker.pid] == ["draining"]
+        until.touch()
+        job = client.wait(job_id, 10)
+    assert (job.status, job.run, job.attempts, job.recoveries) == (Status.COMPLETED, 1, 1, 0)
+    wait_until(lambda: not is_alive(worker.pid))
+
+
+BROKEN = {
+    "a syntax error": ("x = (\n", "SyntaxError"),
+    "an import error": ("import nonsense\n", "No module named 'nonsense'"),
+    "a name twice": (version_is(2) + version_is(3), "declared twice"),
+    "an end of the interpreter": ("import os\nos._exit(5)\n", "exit status 5"),
+    "a crash of the interpreter": ("import ctypes\nctypes.string_at(0)\n", "SIGSEGV"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_handlers_change_nothing_and_every_problem_is_told(daemon, case):
+    text, problem = BROKEN[case]
+    before = workers(daemon)
+    write_handler(daemon, text)
+    (daemon.directory / "handlers" / "other.py").write_text(text)
+    problems = reload(daemon)
+    assert any(problem in line for line in problems)
+    assert all(daemon.lines("reload refused", line) for line in problems)
+    if "interpreter" not in case:
+        assert [line for line in problems if "versioned.py" in line]
+        assert [line for line in problems if "other.py" in line]
+    assert workers(daemon) == before
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 1
+
+
+def test_a_broken_configuration_changes_nothing_and_every_problem_is_told(daemon):
+    before = workers(daemon)
+    reconfigure(daemon, "count = 2", 'cuont = 2\ntimeout_seconds = "x"')
+    problems = reload(daemon)
+    assert len(problems) == 2
+    assert daemon.lines("reload refused", "workers.cuont")
+    assert daemon.lines("reload refused", "workers.timeout_seconds")
+    assert workers(daemon) == before
+
+
+def test_handlers_that_take_too_long_to_import_are_refused(make_daemon):
+    daemon = make_daemon(settings={"workers": {"start_seconds": 1}}).start()
+    write_handler(daemon, "import time\nwhile True:\n    time.sleep(0.1)\n")
+    (problem,) = reload(daemon)
+    assert problem == "the handlers were not loaded within 1 s (workers.start_seconds)"
+    assert daemon.is_up()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ('run_dir = "run"', 'run_dir = "run2"', "run_dir"),
+        ('state_dir = "state"', 'state_dir = "state2"', "state_dir"),
+        ('node_name = "testnode"', 'node_name = "testnode"\nnamespace = "other"', "namespace"),
+        ('url = "embedded"', 'url = "redis://localhost:1/0"', "redis.url"),
+        ("count = 2", "count = 2\npreload = true", "workers.preload"),
+        ('node_name = "testnode"', 'node_name = "node2"', "node_name"),
+    ],
+)
+def test_what_cannot_change_without_a_restart_is_refused_by_name(daemon, old, new, name):
+    before = workers(daemon)
+    reconfigure(daemon, old, new)
+    (problem,) = reload(daemon)
+    assert problem == f"{daemon.config}: {name}: cannot change without a restart of the daemon"
+    assert workers(daemon) == before
+
+
+def test_more_workers_than_there_is_room_for_are_refused(daemon):
+    reconfigure(daemon, "count = 2", "count = 500")
+    (problem,) = reload(daemon)
+    assert "workers.count: 500: more than" in problem
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_number_of_workers_follows(daemon, count):
+    reconfigure(daemon, "count = 2", f"count = {count}")
+    assert reload(daemon) == []
+    wait_until(lambda: sorted(workers(daemon).values()) == [f"worker {i}" for i in range(count)])
+    assert daemon.is_up()
+
+
+def test_queues_and_time_limits_follow(daemon):
+    reconfigure(daemon, "count = 2", 'count = 2\nqueues = ["other"]\ntimeout_seconds = 0.3')
+    assert reload(daemon) == []
+    with daemon.client() as client:
+        job = client.wait(client.submit_job("version", 30, queue="other", max_retries=0), 10)
+        assert job.status is Status.FAILED
+        assert "JobTimeout" in job.error
+
+
+def test_the_log_level_and_the_time_to_drain_follow(daemon):
+    reconfigure(daemon, 'level = "debug"', 'level = "warning"')
+    reconfigure(daemon, "drain_seconds = 8", "drain_seconds = 9")
+    assert reload(daemon) == []
+    lines = len(daemon.log_text().splitlines())
+    with daemon.client() as client:
+        client.wait(client.submit_job("version", None), 10)
+    reconfigure(daemon, 'level = "warning"', 'level = "info"')
+    assert reload(daemon) == []
+    between = daemon.log_text().splitlines()[lines:]
+    assert not [line for line in between if "job completed" in line]
+    assert daemon.stop() == 0
+    assert daemon.lines("drain began", "seconds=9")
+
+
+def test_a_successor_that_does_not_come_up_leaves_the_old_ones_in_place(daemon):
+    before = workers(daemon)
+    # The check is no worker.
+    write_handler(
+        daemon,
+        "import os\nfrom pathlib import Path\n"
+        "if 'bananasd: worker' in Path('/proc/self/cmdline').read_text():\n    os._exit(1)\n" + version_is(2),
+    )
+    (problem,) = reload(daemon)
+    assert problem == "the new worker 0 does not come up, see the log; the old one stays"
+    assert workers(daemon) == before
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 1
+    write_handler(daemon, version_is(3))
+    assert reload(daemon) == []
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 3
+
+
+def test_a_reload_heals_a_daemon_whose_workers_keep_crashing(make_daemon):
+    daemon = make_daemon()
+    write_handler(daemon, "import os\nos._exit(1)\n")
+    daemon.start(wait=False)
+    wait_until(lambda: "backoff" in [child.state for child in daemon.children("worker")])
+    write_handler(daemon, version_is(2))
+    assert reload(daemon) == []
+    wait_until(daemon.is_up)
+
+
+def test_a_hup_during_a_reload_is_followed_by_another_reload(daemon):
+    board = daemon.board
+    write_handler(daemon, version_is(2))
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: board.head[Head.RELOADS_BEGUN] == 1)
+    os.kill(daemon.pid, signal.SIGHUP)
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: board.head[Head.RELOADS_ENDED] == 2)
+    wait_until(daemon.is_up)
+
+
+def test_a_term_during_a_reload_ends_it_and_the_daemon(daemon):
+    write_handler(daemon, "import time\ntime.sleep(30)\n")
+    board, run_dir = daemon.board, daemon.run_dir
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: board.head[Head.RELOADS_BEGUN] == 1)
+    assert daemon.stop() == 0
+    assert not board.head[Head.IS_RELOADED]
+    assert [path.name for path in run_dir.iterdir()] == ["lock"]
+
+
+def test_preloaded_handlers_stay_but_settings_follow(make_daemon):
+    daemon = make_daemon(settings={"workers": {"preload": True}})
+    write_handler(daemon, version_is(1))
+    daemon.start()
+    write_handler(daemon, version_is(2))
+    reconfigure(daemon, "count = 2", "count = 3")
+    assert reload(daemon) == []
+    wait_until(lambda: len(workers(daemon)) == 3)
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 1
+
+
+def test_the_daemon_reloads_by_itself_when_it_watches(make_daemon):
+    daemon = make_daemon()
+    write_handler(daemon, version_is(1))
+    daemon.start(options=["--watch"])
+    board = daemon.board
+    write_handler(daemon, version_is(2))
+    wait_until(lambda: board.head[Head.RELOADS_ENDED] == 1)
+    reconfigure(daemon, "count = 2", "count = 1")
+    wait_until(lambda: board.head[Head.RELOADS_ENDED] == 2)
+    wait_until(lambda: len(workers(daemon)) == 1)
+    write_handler(daemon, "nonsense(")
+    wait_until(lambda: board.head[Head.RELOADS_ENDED] == 3)
+    assert not board.head[Head.IS_RELOADED]
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 2
+
+
+def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_behind(daemon):
+    board = daemon.board
+    files = len(os.listdir(daemon.run_dir))
+    with daemon.client() as client:
+        client.wait(client.submit_job("note", {}), 10)
+        fds, ids = descriptors(daemon.pid), []
+        for number in range(20):
+            ids += [client.submit_job("note", {"seconds": 0.02}) for _ in range(20)]
+            write_handler(daemon, version_is(number))
+            ended = board.head[Head.RELOADS_ENDED]
+            os.kill(daemon.pid, signal.SIGHUP)
+            while board.head[Head.RELOADS_ENDED] == ended:
+                up = {child.slot for child in daemon.children("worker") if child.state == "up"}
+                assert len(up) >= 1
+                time.sleep(0.005)
+            assert board.head[Head.IS_RELOADED]
+        jobs = [client.wait(job_id, 30) for job_id in ids]
+    assert {(job.status, job.run, job.attempts, job.recoveries) for job in jobs} == {
+        (Status.COMPLETED, 1, 1, 0)
+    }
+    assert sorted(line[1] for line in daemon.entries("start") if line[1] in set(ids)) == sorted(ids)
+    wait_until(lambda: len(daemon.children()) == 4)
+    wait_until(lambda: descriptors(daemon.pid) <= fds)
+    wait_until(lambda: len(os.listdir(daemon.run_dir)) == files)
+    assert len(list(Board.open(board.path).used_rows())) == 4

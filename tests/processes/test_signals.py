@@ -1,0 +1,214 @@
+"""Signals to the master beyond stop and reload, and those that reach the children too; in every phase."""
+
+import os
+import signal
+
+import pytest
+
+from bananasd import Status
+from bananasd.processes.board import Head
+from tests.conftest import wait_until
+from tests.daemon import is_alive
+
+HARMLESS = [
+    signal.SIGHUP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGTSTP,
+    signal.SIGCONT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+]
+SLOW = """
+    while not os.path.exists(os.path.join(os.path.dirname(__file__), "..", "go")):
+        time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    return make_daemon().start()
+
+
+def slots(daemon) -> list[str]:
+    return sorted(child.slot for child in daemon.children("worker") if child.state == "up")
+
+
+def test_ttin_adds_a_worker_and_ttou_takes_the_last_one_away(daemon):
+    os.kill(daemon.pid, signal.SIGTTIN)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1", "worker 2"])
+    os.kill(daemon.pid, signal.SIGTTOU)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+    os.kill(daemon.pid, signal.SIGTTOU)
+    wait_until(lambda: slots(daemon) == ["worker 0"])
+    os.kill(daemon.pid, signal.SIGTTOU)
+    wait_until(lambda: daemon.lines("number of workers kept"))
+    assert slots(daemon) == ["worker 0"]
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("note", {"result": 1}), 10).result == 1
+
+
+def test_a_worker_that_is_taken_away_ends_its_job_first(make_daemon):
+    daemon = make_daemon(settings={"workers": {"count": 2}}).start()
+    until = daemon.directory / "go"
+    with daemon.client() as client:
+        ids = [client.submit_job("hold", {"until": str(until)}) for _ in range(2)]
+        for job_id in ids:
+            daemon.worker_of(job_id)
+        os.kill(daemon.pid, signal.SIGTTOU)
+        wait_until(lambda: "draining" in {child.state for child in daemon.children("worker")})
+        until.touch()
+        jobs = [client.wait(job_id, 10) for job_id in ids]
+    assert {(job.status, job.run) for job in jobs} == {(Status.COMPLETED, 1)}
+    wait_until(lambda: slots(daemon) == ["worker 0"])
+
+
+def test_a_reload_brings_the_configured_number_of_workers_back(daemon):
+    os.kill(daemon.pid, signal.SIGTTIN)
+    wait_until(lambda: len(slots(daemon)) == 3)
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+
+
+def test_a_quiet_daemon_ends_what_runs_and_takes_nothing_until_it_is_resumed(daemon):
+    until = daemon.directory / "go"
+    with daemon.client() as client:
+        running = client.submit_job("hold", {"until": str(until)})
+        daemon.worker_of(running)
+        os.kill(daemon.pid, signal.SIGTSTP)
+        wait_until(lambda: daemon.node.phase == "quiet")
+        waiting = [client.submit_job("note", {}) for _ in range(5)]
+        until.touch()
+        assert client.wait(running, 10).status is Status.COMPLETED
+        # A worker that starts now takes nothing either.
+        (worker, *_) = daemon.children("worker")
+        os.kill(worker.pid, signal.SIGTERM)
+        wait_until(lambda: not is_alive(worker.pid))
+        wait_until(daemon.is_up)
+        assert {client.get_job(job_id).status for job_id in waiting} == {Status.PENDING}
+        os.kill(daemon.pid, signal.SIGCONT)
+        assert {client.wait(job_id, 10).status for job_id in waiting} == {Status.COMPLETED}
+    assert daemon.node.phase == "running"
+
+
+def test_a_quiet_daemon_stops_as_any_other(daemon):
+    os.kill(daemon.pid, signal.SIGTSTP)
+    wait_until(lambda: daemon.node.phase == "quiet")
+    assert daemon.stop() == 0
+
+
+def test_usr1_opens_the_log_file_anew_in_every_process(make_daemon):
+    daemon = make_daemon(settings={"log": {"file": "the.log"}}).start()
+    log = daemon.directory / "the.log"
+    wait_until(lambda: "daemon ready" in log.read_text())
+    old = log.rename(daemon.directory / "the.log.1")
+    os.kill(daemon.pid, signal.SIGUSR1)
+    wait_until(log.exists)
+    with daemon.client() as client:
+        client.wait(client.submit_job("note", {}), 10)
+        wait_until(lambda: "job completed" in log.read_text())
+    size = old.stat().st_size
+    assert daemon.stop() == 0
+    assert "daemon stopped" in log.read_text()
+    assert old.stat().st_size == size
+
+
+def test_what_a_handler_prints_goes_to_the_log_file_too(make_daemon):
+    daemon = make_daemon(
+        """
+        @handler("shout")
+        def shout(job):
+            print("from the handler", file=sys.stderr, flush=True)
+            subprocess.run(["sh", "-c", "echo from its program >&2"], check=True)
+        """,
+        settings={"log": {"file": "the.log"}},
+    ).start()
+    with daemon.client() as client:
+        client.wait(client.submit_job("shout", None), 10)
+    text = (daemon.directory / "the.log").read_text()
+    assert "from the handler" in text
+    assert "from its program" in text
+
+
+def test_a_log_file_that_cannot_be_opened_keeps_the_daemon_from_starting(make_daemon):
+    daemon = make_daemon(settings={"log": {"file": "missing/the.log"}}).start(wait=False)
+    assert daemon.wait() == 78
+    assert "log.file" in daemon.log_text()
+
+
+@pytest.mark.parametrize("signum", HARMLESS, ids=lambda signum: signum.name)
+def test_no_signal_for_the_master_harms_a_child_that_gets_it(daemon, signum):
+    children = {child.pid for child in daemon.children() if child.kind != "redis"}
+    with daemon.client() as client:
+        job_id = client.submit_job("note", {"seconds": 0.3, "result": "whole"})
+        daemon.worker_of(job_id)
+        for pid in children:
+            os.kill(pid, signum)
+        job = client.wait(job_id, 10)
+        assert (job.result, job.run) == ("whole", 1)
+        jobs = [client.wait(client.submit_job("note", {}), 10) for _ in range(4)]
+    assert {job.status for job in jobs} == {Status.COMPLETED}
+    assert {child.pid for child in daemon.children() if child.kind != "redis"} == children
+
+
+def test_all_of_them_during_the_boot(make_daemon):
+    daemon = make_daemon(SLOW).start(wait=False)
+    wait_until(lambda: [child.state for child in daemon.children("worker")] == ["starting"] * 2)
+    for signum in HARMLESS:
+        os.kill(daemon.pid, signum)
+        for child in daemon.children("worker"):
+            os.kill(child.pid, signum)
+    (daemon.directory / "go").touch()
+    wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+    assert not daemon.lines("SIG", "child ended", "crashes=1")
+    assert daemon.stop() == 0
+
+
+def test_all_of_them_during_a_reload(daemon):
+    board = daemon.board
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: board.head[Head.RELOADS_BEGUN] == 1)
+    while not board.head[Head.RELOADS_ENDED]:
+        for signum in HARMLESS[1:]:
+            os.kill(daemon.pid, signum)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    assert daemon.stop() == 0
+
+
+def test_all_of_them_during_a_drain(daemon):
+    until = daemon.directory / "go"
+    with daemon.client() as client:
+        job_id = client.submit_job("hold", {"until": str(until)})
+        worker = daemon.worker_of(job_id)
+        daemon.terminate()
+        wait_until(lambda: daemon.node.phase == "draining")
+        for _ in range(3):
+            for signum in [*HARMLESS, signal.SIGTERM, signal.SIGINT]:
+                os.kill(daemon.pid, signum)
+                if signum is not signal.SIGCONT:
+                    os.kill(worker.pid, signum)
+        wait_until(lambda: not [c for c in daemon.children("worker") if c.pid != worker.pid])
+        until.touch()
+    assert daemon.wait() == 0
+    assert [line[0] for line in daemon.entries("end", job_id)] == ["end"]
+    assert daemon.boards() == []
+
+
+def test_all_of_them_during_a_backoff(make_daemon):
+    daemon = make_daemon(
+        """
+        if not os.path.exists(os.path.join(os.path.dirname(__file__), "..", "go")):
+            os._exit(1)
+        """
+    ).start(wait=False)
+    wait_until(lambda: [child.state for child in daemon.children("worker")] == ["backoff"] * 2)
+    (daemon.directory / "go").touch()
+    for signum in HARMLESS:
+        os.kill(daemon.pid, signum)
+    wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+    assert daemon.stop() == 0
