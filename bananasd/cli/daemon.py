@@ -1,11 +1,16 @@
 """``bananasd start``, ``stop``, ``reload`` and ``dump``."""
 
+from pathlib import Path
+
 import click
 
 from ..config import Config
+from ..errors import ConfigError, DaemonError
 from ..processes import control
-from .output import count
-from .server import takes_config
+from ..processes.control import Stacks
+from .errors import Failure
+from .output import printable
+from .server import find_run_dir, load_config, takes_config, takes_config_path
 from .times import duration
 
 RELOAD_SECONDS = 300
@@ -45,7 +50,9 @@ def stop(config: Config, timeout: float | None) -> None:
     If it is not gone in time the exit code is 75; it goes on stopping.
     """
     wait_seconds = config.master.drain_seconds + SPARE_SECONDS if timeout is None else timeout
-    control.stop(config.run_dir, wait_seconds, lambda text: click.echo(f"waiting: {text}", err=True))
+    control.stop(
+        config.run_dir, wait_seconds, lambda left: click.echo(f"waiting for {printable(left)}", err=True)
+    )
     click.echo("stopped")
 
 
@@ -57,16 +64,36 @@ def stop(config: Config, timeout: float | None) -> None:
     default=str(RELOAD_SECONDS),
     help=f"How long to wait for the outcome; by default {RELOAD_SECONDS} s.",
 )
-@takes_config
-def reload_(config: Config, timeout: float) -> None:
+@takes_config_path
+def reload_(config_path: Path | None, timeout: float) -> None:
     """Have the daemon take up new handlers and settings.
 
-    They are tried first, in a process of their own. If anything is wrong with them every problem is told, nothing
+    They are tried first, in a process of their own. If anything is wrong with them every problem is told, here and in the daemon's log, nothing
     changes, and the exit code is 78. If not, the daemon's processes are replaced one by one, and no job is
     interrupted.
     """
-    workers = control.reload(config.run_dir, timeout)
-    click.echo(f"reloaded, {count(workers, 'worker')}")
+    problems: list[str] = []
+    try:
+        run_dir = load_config(config_path).run_dir
+    except ConfigError as error:
+        # The daemon is to hear of it all the same, and to say in its log why it stays as it is.
+        run_dir, problems = find_run_dir(config_path), error.problems
+    _reload(run_dir, timeout, problems)
+    click.echo("reloaded")
+
+
+def _reload(run_dir: Path, timeout: float, problems: list[str]) -> None:
+    """Raise `ConfigError` with what the daemon finds wrong, or with what was found wrong here."""
+    try:
+        control.reload(run_dir, timeout)
+    except ConfigError:
+        raise
+    except DaemonError as error:
+        if problems:
+            raise ConfigError([*problems, str(error)]) from None
+        raise
+    if problems:
+        raise ConfigError([*problems, "the daemon has reloaded, but from a configuration of its own"])
 
 
 @click.command()
@@ -75,9 +102,20 @@ def reload_(config: Config, timeout: float) -> None:
 def dump(config: Config, slot: tuple[str, ...]) -> None:
     """Print what the daemon's processes are doing, as Python stacks.
 
-    SLOT is one of them: 'master', 'scheduler', 'worker 3'. Even a process that is stuck in C code answers.
+    SLOT is one of them: 'master', 'scheduler', 'worker 3'. Even a process that is stuck in C code answers. The exit code is
+    1 if one does not.
     """
+    silent = []
     for stacks in control.dump(config.run_dir, " ".join(slot) or None):
         click.echo(f"{stacks.slot}, pid {stacks.pid}")
-        click.echo(stacks.text or "no answer: it is stopped, or has not come up yet")
+        click.echo(printable(stacks.text) or f"no answer: {_why_silent(stacks)}")
         click.echo()
+        silent += [] if stacks.text else [stacks.slot]
+    if silent:
+        raise Failure(f"no stacks of {', '.join(silent)}")
+
+
+def _why_silent(stacks: Stacks) -> str:
+    if stacks.is_stopped:
+        return f"it is stopped by a signal or a debugger; 'kill -CONT {stacks.pid}' lets it go on"
+    return "it has not come up yet, or is about to end"

@@ -16,6 +16,7 @@ from ..errors import (
     StopTimeout,
     WaitTimeout,
 )
+from .output import printable
 
 FAILED = 1
 USAGE = 2
@@ -54,7 +55,8 @@ def reported() -> Iterator[None]:
         raise  # click ends quietly: whoever read the output has seen enough
     except (BananasError, OSError) as error:
         for problem in _problems(error):
-            click.echo(f"bananasd: {problem}", err=True)
+            # It may quote a job's name or a file, which must not be able to drive a terminal.
+            click.echo(f"bananasd: {printable(problem)}", err=True)
         raise Exit(_exit_code(error)) from None
     except KeyboardInterrupt:
         click.echo(err=True)  # closes the line of the terminal's ^C

@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import click
@@ -23,26 +26,29 @@ def compact_json(value: Any) -> str:
 
 
 def echo_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows in columns: numbers to the right, everything else to the left."""
-    lines = [header, *([_cell(value) for value in row] for row in rows)]
-    table = list(zip(*lines, strict=True))
-    widths = [max(map(len, column)) for column in table]
-    numeric = [all(map(_is_number, column[1:])) for column in table]
-    for row in lines:
-        cells = (
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, numeric, strict=True)
-        )
-        click.echo("  ".join(cells).rstrip())
+    """Print rows in columns."""
+    for line in table(header, rows):
+        click.echo(line)
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], to_right: frozenset[str] = frozenset()
+) -> list[str]:
+    """Rows in columns under their header, as lines: numbers and what is named to the right, else to the left."""
+    cells = [tuple(header), *(tuple(map(_cell, row)) for row in rows)]
+    columns_ = list(zip(*cells, strict=True))
+    widths = [max(map(width, column)) for column in columns_]
+    is_right = [column[0] in to_right or all(map(_is_number, column[1:])) for column in columns_]
+    return ["  ".join(map(_pad, row, widths, is_right)).rstrip() for row in cells]
 
 
 def echo_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print names and values; what is None is left out, further lines of a value stand below its first."""
     shown = [(name, str(value)) for name, value in fields if value is not None]
-    width = max(len(name) for name, _ in shown)
+    room = max(len(name) for name, _ in shown)
     for name, value in shown:
-        indented = printable(value.rstrip()).replace("\n", "\n" + " " * (width + 2))
-        click.echo(f"{name:<{width}}  {indented}")
+        indented = printable(value.rstrip()).replace("\n", "\n" + " " * (room + 2))
+        click.echo(f"{name:<{room}}  {indented}")
 
 
 def columns() -> int:
@@ -50,10 +56,30 @@ def columns() -> int:
     return max(MIN_COLUMNS, shutil.get_terminal_size((MIN_COLUMNS, 24)).columns)
 
 
-def shorten(text: str, width: int) -> str:
-    """The text in one line of at most so many characters."""
+def shorten(text: str, room: int) -> str:
+    """The text in one line that takes at most so many columns."""
     line = printable(" ".join(text.split()))
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+    if width(line) <= room:
+        return line
+    taken = list(accumulate(map(_width_of, line)))
+    return line[: bisect_right(taken, room - 1)] + "…"
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal the text takes: East Asian characters and most pictures take two."""
+    return len(text) if text.isascii() else sum(map(_width_of, text))
+
+
+def compact(number: int) -> str:
+    """A count in at most six characters: ``99,999``, ``123k``, ``4.57M``, ``1.23G``."""
+    if number < 100_000:
+        return f"{number:,}"
+    return _scale(number, 1000, "kMGT")
+
+
+def size(number: int) -> str:
+    """Bytes in at most five characters: ``812K``, ``23.4M``, ``1.21G``."""
+    return _scale(number, 1024, "KMGT")
 
 
 def printable(text: str) -> str:
@@ -61,15 +87,36 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
-def count(number: int, noun: str) -> str:
-    """``1 job``, ``3 jobs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 job``, ``3 jobs``; ``plural`` is for nouns that have another one."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
+
+
+def _pad(cell: str, room: int, is_right: bool) -> str:
+    space = " " * (room - width(cell))
+    return space + cell if is_right else cell + space
+
+
+def _width_of(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _scale(number: int, step: int, units: str) -> str:
+    """In three digits and a unit."""
+    steps = 1
+    while number >= 999.5 * step**steps and steps < len(units):
+        steps += 1
+    scaled = number / step**steps
+    digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+    return f"{scaled:.{digits}f}{units[steps - 1]}"
 
 
 def _is_number(cell: str) -> bool:

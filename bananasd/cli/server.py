@@ -1,8 +1,11 @@
 """Which configuration, server and namespace a command is for."""
 
 import os
+import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,11 @@ def takes_config(command: Command) -> Command:
     return call
 
 
+def takes_config_path(command: Command) -> Command:
+    """Add --config, and call the command with the file that it names, which may be broken; None for no option."""
+    return _config_option(command)
+
+
 def takes_client(command: Command) -> Command:
     """Add --config, --url and --namespace, and call the command with the client that they lead to."""
 
@@ -58,6 +66,28 @@ def takes_client(command: Command) -> Command:
 def load_config(path: Path | None) -> Config:
     """The configuration of this file, or of the first default place that has one. Raises `ConfigError`."""
     return configuration.load(configuration.find(path), os.environ)
+
+
+def find_run_dir(path: Path | None) -> Path:
+    """Where the daemon of a configuration is, even if that cannot be loaded: as its run_dir says, if one can be read."""
+    found = configuration.find(path)
+    said = _read_run_dir(found) if found else ""
+    return found.absolute().parent / said if found and said else directories.run_dir(os.environ)
+
+
+def _read_run_dir(path: Path) -> str:
+    """Each line is read by itself: what is wrong with another one is no matter."""
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    before_sections = takewhile(lambda line: not line.startswith("["), map(str.strip, lines))
+    for line in before_sections:
+        with suppress(tomllib.TOMLDecodeError):
+            said = tomllib.loads(line).get("run_dir")
+            if isinstance(said, str):
+                return said
+    return ""
 
 
 def open_client(config_path: Path | None, url: str | None, namespace: str | None) -> Client:

@@ -1,17 +1,19 @@
 """``bananasd status``: the daemon's processes, as its board shows them."""
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ..config import Config
-from ..errors import NotRunning
-from ..processes.control import ChildView, NodeView, nodes
-from .output import columns, echo_json, echo_table, json_option, shorten
+from ..errors import DaemonError, NotRunning
+from ..processes.control import NodeView, nodes, running_pid
+from ..processes.usage import Usage, usages
+from .nodes import UNKNOWN, Taken, node_lines
+from .output import columns, echo_json, json_option, size
 from .server import takes_config
 from .times import brief
-
-HEADER = ("SLOT", "STATE", "PID", "UP", "DONE", "FAILED", "STARTS", "JOB")
 
 
 @click.command()
@@ -20,42 +22,58 @@ HEADER = ("SLOT", "STATE", "PID", "UP", "DONE", "FAILED", "STARTS", "JOB")
 def status(config: Config, as_json: bool) -> None:
     """Show the daemon and what each of its processes does.
 
-    It reads the board that they write to, so it answers even if the daemon is stuck or Redis is gone. The exit
-    code is 1 if no daemon is running.
+    It reads the board that they write to, so it answers even if the daemon is stuck or Redis is gone. PSS is a
+    process's share of memory, CPU the time that it has used. The exit code is 1 if no daemon is running.
     """
     found = nodes(config.run_dir)
+    usage = usages(pids_of(found))
     if as_json:
-        echo_json([_to_dict(node) for node in found])
+        echo_json([_to_dict(node, usage) for node in found])
     else:
-        for node in found:
-            _echo(node)
+        _echo(found, usage)
     if not any(node.is_running for node in found):
-        raise NotRunning(config.run_dir)
+        raise absence(config.run_dir)
 
 
-def _echo(node: NodeView) -> None:
-    if not node.is_running:
-        click.echo(f"{node.node}  gone, was pid {node.master_pid}; the next start takes care of its jobs")
-        return
-    click.echo(f"{node.node}  {node.phase}, pid {node.master_pid}, up {brief(node.up_seconds)}")
-    rows = [_row(child) for child in node.children]
-    lengths = (max(map(len, column)) for column in zip(HEADER[:-1], *(row[:-1] for row in rows), strict=True))
-    room = max(columns() - sum(length + 2 for length in lengths), len(HEADER[-1]))
-    echo_table(HEADER, [(*row[:-1], shorten(row[-1], room)) for row in rows])
+def pids_of(found: Iterable[NodeView]) -> list[int]:
+    """The processes of those daemons that are running."""
+    return [
+        pid
+        for node in found
+        if node.is_running
+        for pid in (node.master_pid, *(child.pid for child in node.children))
+        if pid
+    ]
 
 
-def _row(child: ChildView) -> tuple[str, ...]:
-    return (
-        child.slot,
-        child.state,
-        str(child.pid),
-        brief(child.up_seconds),
-        f"{child.done:,}",
-        f"{child.failed:,}",
-        f"{child.restarts + 1:,}",
-        "" if child.job_seconds is None else f"{brief(child.job_seconds)} {child.job_name} {child.job_id}",
-    )
+def absence(run_dir: Path) -> DaemonError:
+    """Why there is no daemon to show."""
+    pid = running_pid(run_dir)
+    if pid is None:
+        return NotRunning(run_dir)
+    return DaemonError(f"the daemon (pid {pid}) is only just starting, or about to end")
 
 
-def _to_dict(node: NodeView) -> dict[str, Any]:
-    return node._asdict() | {"children": [child._asdict() for child in node.children]}
+def _echo(found: Iterable[NodeView], usage: Mapping[int, Usage]) -> None:
+    taken = {pid: Taken(show_pss(one), _cpu_time(one)) for pid, one in usage.items()}
+    for node in found:
+        for line in node_lines(node, taken, columns()):
+            click.echo(line.text)
+
+
+def show_pss(usage: Usage) -> str:
+    """Its memory, for people."""
+    return UNKNOWN if usage.pss_bytes is None else size(usage.pss_bytes)
+
+
+def _cpu_time(usage: Usage) -> str:
+    return UNKNOWN if usage.cpu_seconds is None else brief(usage.cpu_seconds)
+
+
+def _to_dict(node: NodeView, usage: Mapping[int, Usage]) -> dict[str, Any]:
+    children = [child._asdict() | _of(child.pid, usage) for child in node.children]
+    return node._asdict() | _of(node.master_pid, usage) | {"children": children}
+
+
+def _of(pid: int, usage: Mapping[int, Usage]) -> dict[str, Any]:
+    return usage.get(pid, Usage(None, None))._asdict()

@@ -36,7 +36,7 @@ def instant(text: str) -> datetime:
 
 
 def brief(seconds: float) -> str:
-    """A duration in at most six characters or so: ``0.4s``, ``42s``, ``3m07s``, ``5h02m``, ``12d03h``."""
+    """A duration in at most six characters or so: ``0.4s``, ``42s``, ``3m07s``, ``5h02m``, ``12d03h``, ``365d``."""
     if seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = round(seconds)
@@ -46,4 +46,6 @@ def brief(seconds: float) -> str:
         return f"{whole // 60}m{whole % 60:02}s"
     if whole < 86400:
         return f"{whole // 3600}h{whole // 60 % 60:02}m"
-    return f"{whole // 86400}d{whole // 3600 % 24:02}h"
+    if whole < 100 * 86400:
+        return f"{whole // 86400}d{whole // 3600 % 24:02}h"
+    return f"{whole // 86400}d"

@@ -1,6 +1,7 @@
 """What the command line does to a running daemon: it finds it by its run_dir, looks at its board, sends it signals."""
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,24 +9,35 @@ from typing import NamedTuple
 
 from .. import clock
 from ..errors import ConfigError, DaemonError, NotRunning, StopTimeout
-from . import stacks
+from . import procfs, stacks
 from .board import Board, Head, Phase, boards_in
 from .locks import running_pid
 from .row import Kind, Word
-from .views import ChildView, NodeView, nodes
+from .views import ChildView, NodeView, in_order, nodes
+from .waiting import what_is_left
 
 LOOK_SECONDS = 0.05
+TELL_SECONDS = 1.0
+"""What is over sooner is not worth a word; nor is what has changed since the last one so soon."""
+
 STACKS_WAIT_SECONDS = 2.0
+
+BOOT = re.compile(
+    r'^  File ".*/processes/(?:child\.py", line \d+ in _live|daemon\.py", line \d+ in run)$(?:\n  File .*)*',
+    re.MULTILINE,
+)
+"""The outer end of a stack: how the process came to be is the same for all, and nobody asks for it."""
 
 __all__ = ["ChildView", "NodeView", "Stacks", "dump", "nodes", "reload", "running_pid", "stop"]
 
 
 class Stacks(NamedTuple):
-    """What a process was doing; ``text`` is empty if it did not answer."""
+    """What a process was doing. ``text`` is empty if it did not answer, as one that ``is_stopped`` cannot."""
 
     slot: str
     pid: int
     text: str
+    is_stopped: bool
 
 
 def stop(run_dir: Path, wait_seconds: float, tell: Callable[[str], None] = lambda _: None) -> None:
@@ -34,26 +46,35 @@ def stop(run_dir: Path, wait_seconds: float, tell: Callable[[str], None] = lambd
     Raises `NotRunning`, and `StopTimeout` if it is still there after ``wait_seconds``: it goes on draining.
     """
     pid = _send(run_dir, signal.SIGTERM)
-    deadline = clock.deadline_in(wait_seconds)
-    told = ""
+    deadline, tell_at = clock.deadline_in(wait_seconds), clock.deadline_in(TELL_SECONDS)
+    told = None
     while running_pid(run_dir) == pid:
-        waits_for = _waiting_for(run_dir)
         if clock.remaining(deadline) == 0:
-            raise StopTimeout(f"the daemon (pid {pid}) still drains after {wait_seconds:g} s: {waits_for}")
-        if waits_for != told:
-            told = waits_for
-            tell(told)
+            left = what_is_left(nodes(run_dir), pid)
+            raise StopTimeout(
+                f"the daemon (pid {pid}) still drains after {wait_seconds:g} s, waiting for {left.words}"
+            )
+        if clock.remaining(tell_at) == 0:
+            left, tell_at = what_is_left(nodes(run_dir), pid), clock.deadline_in(TELL_SECONDS)
+            if left.what != told:
+                told = left.what
+                tell(left.words)
         clock.sleep(LOOK_SECONDS)
 
 
-def reload(run_dir: Path, wait_seconds: float) -> int:
-    """Have the daemon reload and wait for the outcome; return how many workers it has then.
+def reload(run_dir: Path, wait_seconds: float) -> None:
+    """Have the daemon reload and wait for the outcome.
 
     Raises `NotRunning`; `ConfigError` with the problems if it was refused; `StopTimeout` if it was not through after
-    ``wait_seconds``: it goes on.
+    ``wait_seconds``: it goes on; other `DaemonError` if the daemon cannot reload.
     """
     board = _board_of(run_dir, running_pid(run_dir))
     begun = board.head[Head.RELOADS_BEGUN]
+    if procfs.is_stopped(board.master_pid):
+        raise DaemonError(
+            f"the daemon (pid {board.master_pid}) is stopped and cannot reload; "
+            f"'kill -CONT {board.master_pid}' lets it go on"
+        )
     pid = _send(run_dir, signal.SIGHUP)
     deadline = clock.deadline_in(wait_seconds)
     while board.head[Head.RELOADS_ENDED] <= begun:
@@ -64,8 +85,6 @@ def reload(run_dir: Path, wait_seconds: float) -> int:
         clock.sleep(LOOK_SECONDS)
     if not board.head[Head.IS_RELOADED]:
         raise ConfigError(_problems(board))
-    (node,) = (node for node in nodes(run_dir) if node.node == board.node)
-    return len({child.slot for child in node.children if child.kind == "worker"})
 
 
 def dump(run_dir: Path, slot: str | None = None) -> Iterator[Stacks]:
@@ -73,27 +92,30 @@ def dump(run_dir: Path, slot: str | None = None) -> Iterator[Stacks]:
 
     Raises `NotRunning`, and `DaemonError` for a slot that has no child.
     """
-    pid = running_pid(run_dir)
-    board = _board_of(run_dir, pid)
-    asked = [("master", board.master_pid, stacks.MASTER)] + [
+    board = _board_of(run_dir, running_pid(run_dir))
+    processes = [("master", board.master_pid, stacks.MASTER)] + [
         (row.slot_name, row.words[Word.PID], row.generation)
-        for row in board.used_rows()
+        for row in in_order(board.used_rows())
         if row.is_living and row.kind is not Kind.REDIS
     ]
-    chosen = [process for process in asked if slot in (None, process[0])]
+    chosen = [process for process in processes if slot in (None, process[0])]
     if not chosen:
-        names = ", ".join(name for name, _, _ in asked)
-        raise DaemonError(f"{slot!r} is not one of the daemon's processes: {names}")
-    for name, process_pid, generation in chosen:
-        path = board.stacks_path(generation)
-        stacks.ask(process_pid, path)
-        yield Stacks(name, process_pid, _await_stacks(path))
-
-
-def _await_stacks(path: Path) -> str:
-    """What the process writes, once it has written no more for a while."""
+        names = ", ".join(dict.fromkeys(name for name, _, _ in processes))
+        raise DaemonError(f"{slot!r} is not one of the daemon's processes that have stacks: {names}")
+    # All at once, so that they show the same moment.
+    for _, pid, generation in chosen:
+        if not procfs.is_stopped(pid):
+            stacks.ask(pid, board.stacks_path(generation))
     deadline = clock.deadline_in(STACKS_WAIT_SECONDS)
-    text = ""
+    for name, pid, generation in chosen:
+        is_stopped = procfs.is_stopped(pid)
+        text = "" if is_stopped else _await_stacks(board.stacks_path(generation), deadline)
+        yield Stacks(name, pid, BOOT.sub("", text), is_stopped)
+
+
+def _await_stacks(path: Path, deadline: float) -> str:
+    """What the process writes, once it has written no more for a while."""
+    text = stacks.read(path)
     while clock.remaining(deadline):
         clock.sleep(LOOK_SECONDS)
         before, text = text, stacks.read(path)
@@ -131,13 +153,3 @@ def _problems(board: Board) -> list[str]:
         return board.problems_path.read_text("utf-8").splitlines()
     except OSError:
         return ["the reload was refused; see the daemon's log"]
-
-
-def _waiting_for(run_dir: Path) -> str:
-    children = [child for node in nodes(run_dir) if node.is_running for child in node.children]
-    jobs = [
-        f"{child.slot} runs {child.job_name} ({child.job_id})"
-        for child in children
-        if child.job_seconds is not None
-    ]
-    return "; ".join(jobs) or f"{len(children)} children are left"

@@ -1,9 +1,11 @@
 """What can be seen of a daemon from outside: its board, read without asking it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import clock
+from . import procfs
 from .board import Board, Head, Phase, boards_in
 from .exits import describe_wait_status
 from .row import Cause, Row, State, Word
@@ -23,7 +25,7 @@ class ChildView(NamedTuple):
     ``job_seconds`` is None for one that runs no job. ``state`` is ``backoff`` or ``fatal``, and ``pid`` 0, for a slot
     that has no child for a while, or for good; ``starts_in_seconds`` until it has one again, else None.
     ``last_end`` tells how the child before this one ended, empty if there was none; ``crashes`` is how many in a
-    row did no work.
+    row did no work. ``is_stopped``: by a signal or a debugger, whatever its state says.
     """
 
     slot: str
@@ -41,14 +43,19 @@ class ChildView(NamedTuple):
     last_end: str
     starts_in_seconds: float | None
     generation: int
+    is_stopped: bool
 
 
 class NodeView(NamedTuple):
-    """A daemon as its board shows it. ``is_running``: its master lives. ``slots``: how many children it wants."""
+    """A daemon as its board shows it. ``slots``: how many children it wants.
+
+    ``is_running``: its master lives. ``is_stopped``: but does nothing, for a signal or a debugger has stopped it.
+    """
 
     node: str
     master_pid: int
     is_running: bool
+    is_stopped: bool
     phase: str
     up_seconds: float
     slots: int
@@ -67,15 +74,19 @@ def nodes(run_dir: Path) -> list[NodeView]:
     return [_node_view(board) for board in boards if board.is_of_this_boot]
 
 
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """As people look for them: the server, the scheduler, the workers by number, the older one first."""
+    return sorted(rows, key=lambda row: (-row.words[Word.KIND], row.words[Word.SLOT], row.generation))
+
+
 def _node_view(board: Board) -> NodeView:
-    rows = sorted(
-        board.used_rows(), key=lambda row: (-row.words[Word.KIND], row.words[Word.SLOT], row.generation)
-    )
-    children = [view for row in rows if (view := _child_view(row))]
+    children = [view for row in in_order(board.used_rows()) if (view := _child_view(row))]
+    is_running = not board.is_master_gone
     return NodeView(
         board.node,
         board.master_pid,
-        not board.is_master_gone,
+        is_running,
+        is_running and procfs.is_stopped(board.master_pid),
         _phase(board),
         board.age_seconds,
         board.head[Head.SLOTS],
@@ -112,6 +123,7 @@ def _child_view(row: Row) -> ChildView | None:
         _last_end(row),
         _seconds_until(row.words[Word.NOT_BEFORE_NS]) if state is State.BACKOFF else None,
         generation,
+        has_child and procfs.is_stopped(row.words[Word.PID]),
     )
     is_whole = row.generation == generation and row.state is state
     return view if is_whole and (has_child or state in (State.BACKOFF, State.FATAL)) else None

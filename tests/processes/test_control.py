@@ -122,7 +122,7 @@ def test_a_stop_that_takes_too_long_tells_what_it_waits_for(make_daemon, tmp_pat
         worker = daemon.worker_of(job_id)
     with pytest.raises(StopTimeout) as failure:
         control.stop(daemon.run_dir, 0.1)
-    assert f"{worker.slot} runs hold ({job_id})" in str(failure.value)
+    assert f"waiting for {worker.slot}: hold {job_id} (0s)" in str(failure.value)
     (node,) = control.nodes(daemon.run_dir)
     assert node.phase == "draining"
     until.touch()

@@ -62,8 +62,8 @@ MASTER_LAYERS = [
         "processes.recycling",
     },
     {"processes.plan", "processes.spawner"},
-    {"processes.recycler", "processes.reload", "processes.views"},
-    {"processes.master", "processes.control"},
+    {"processes.recycler", "processes.reload", "processes.views", "processes.waiting"},
+    {"processes.master", "processes.control", "processes.usage"},
 ]
 TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
