@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.systemd.machine import ROOT, Machine, Unit
+from tests.systemd.machine import ROOT, Machine, Unit, handlers_of
 from tests.systemd.surroundings import require, require_namespaces
 
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -20,44 +20,6 @@ handlers = "tested"
 [master]
 drain_seconds = 8
 """
-
-HANDLERS = '''\
-"""Handlers of the tests. What they write lies in the state directory, the only place where they may."""
-
-import logging
-import os
-import time
-from pathlib import Path
-
-from bananasd import handler
-
-STATE = Path(os.environ["STATE_DIRECTORY"])
-
-
-@handler("hold")
-def hold(job):
-    """Run until the test says so, and keep count of the runs."""
-    with (STATE / f"runs-{job.id}").open("a") as runs:
-        runs.write(".")
-    while not (STATE / f"go-{job.id}").exists():
-        time.sleep(0.005)
-
-
-@handler("nothing")
-def nothing(job):
-    """Nothing."""
-
-
-@handler("version")
-def version(job):
-    return "old"
-
-
-@handler("complain")
-def complain(job):
-    for level in ("debug", "info", "warning", "error", "critical"):
-        getattr(logging.getLogger("mine"), level)("a line of level %s for %s", level, job.payload)
-'''
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +46,7 @@ def unit(machine: Machine, installed: str) -> Iterator[Unit]:
     """``bananasd.service`` as it was installed, but with settings and handlers of the tests; not started yet."""
     unit = Unit(machine)
     unit.config.write_text(CONFIG)
-    unit.write_handlers(HANDLERS)
+    unit.write_handlers(handlers_of("tested"))
     yield unit
     unit.reset()
     unit.config.write_text(installed)

@@ -29,9 +29,9 @@ class Machine:
         (self.directory / "mount").mkdir()
         with self.console.open("wb") as console:
             self._process = subprocess.Popen(
-                # A test that is killed takes the machine with it, and the machine its mounts.
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private",
-                 "sh", BOOT, self.directory / "mount", ROOT, self._name],
+                # A test that is killed takes with it all the processes of the machine, and these its mounts.
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+                 "--mount-proc", "sh", BOOT, self.directory / "mount", ROOT, self._name],
                 env=_environment(), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
             )  # fmt: skip
         try:
@@ -44,30 +44,27 @@ class Machine:
 
     def _has_booted(self) -> bool:
         assert self._process.poll() is None, self.console.read_text()
-        # Of the script's children only the last, once nspawn has taken its place, is an init.
-        is_nspawn = Path(f"/proc/{self._process.pid}/comm").read_text() == "systemd-nspawn\n"
-        return is_nspawn and bool(self._children()) and self._state() in ("running", "degraded")
+        # The script becomes nspawn in the end, and nspawn's child, after other things, systemd.
+        pids = self._nspawn_and_init()
+        names = [_read(f"/proc/{pid}/comm").strip() for pid in pids]
+        return names == ["systemd-nspawn", "systemd"] and self._state() in ("running", "degraded")
+
+    def _nspawn_and_init(self) -> list[int]:
+        nspawn = _children(self._process.pid)
+        return nspawn + [child for pid in nspawn for child in _children(pid)]
 
     def _state(self) -> str:
         return self.run("systemctl", "is-system-running", check=False).stdout.strip()
 
-    def _children(self) -> list[str]:
-        pid = self._process.pid
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
     @property
-    def init(self) -> str:
+    def init(self) -> int:
         """The pid, here, of its first process."""
-        return self._children()[0]
+        return self._nspawn_and_init()[1]
 
     def close(self) -> None:
-        """Switch it off, by force if it does not go."""
-        self._process.terminate()  # nspawn asks the machine to shut down
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """As if its power was cut; nothing in it is worth a proper end."""
+        self._process.kill()
+        self._process.wait()
         shutil.rmtree(self.directory)
         for cgroup in Path("/sys/fs/cgroup").rglob(self._name):
             wait_until(lambda top=cgroup: _remove_cgroups(top))
@@ -75,7 +72,7 @@ class Machine:
     def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a command in the machine, as root."""
         done = subprocess.run(
-            ["nsenter", "-t", self.init, "-m", "-u", "-i", "-n", "-p", "-C", "--wd=/", *command],
+            ["nsenter", "-t", str(self.init), "-m", "-u", "-i", "-n", "-p", "-C", "--wd=/", *command],
             env=_environment(), capture_output=True, text=True, timeout=COMMAND_SECONDS,
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -178,6 +175,23 @@ class Unit:
 
     def client(self) -> Client:
         return Client(f"unix://{self.run_dir}/redis.sock")
+
+
+def handlers_of(name: str) -> str:
+    """The source of a module of handlers for the daemons in the machine."""
+    return Path(__file__).with_name("handlers").joinpath(f"{name}.py").read_text()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def _read(path: str) -> str:
+    """Nothing, if the process has just ended."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
 
 
 def _remove_cgroups(top: Path) -> bool:

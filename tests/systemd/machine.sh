@@ -1,5 +1,5 @@
 # Boots a systemd over a copy of this machine's files in which bananasd is installed as the documentation says.
-# To be run in a mount namespace of its own: with its last process everything that was mounted is gone.
+# To be run as the first process of its own namespaces of mounts and pids: when it is killed, nothing of it is left.
 #
 # $1 an empty directory   $2 the clone   $3 a name for the machine
 

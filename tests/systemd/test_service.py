@@ -8,60 +8,13 @@ import pytest
 
 from bananasd import JobRequest, Status
 from tests.conftest import wait_until
-from tests.systemd.conftest import HANDLERS
-from tests.systemd.machine import ROOT
+from tests.systemd.machine import ROOT, handlers_of
 
 # The first test installs everything and boots.
 pytestmark = pytest.mark.timeout(300)
 
 UNIT = ROOT / "systemd" / "bananasd.service"
 CRITICAL, ERROR, WARNING, INFO = "2", "3", "4", "6"
-
-SANDBOXED = '''
-import ctypes
-import mmap
-import multiprocessing
-import socket
-import subprocess
-import threading
-
-from bananasd import handler
-
-
-def square(number):
-    return number * number
-
-
-@handler("sandboxed")
-def sandboxed(job):
-    """What libraries do that handlers use."""
-    told = []
-    thread = threading.Thread(target=lambda: told.append("a thread"))
-    thread.start()
-    thread.join()
-    told.append(subprocess.run(["sh", "-c", "nice echo a program"], capture_output=True, text=True, check=True).stdout.strip())
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        told.append(f"a pool: {sum(pool.map(square, range(4)))}")
-    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(square)
-    told.append(f"a callback from C: {callback(3)}")
-    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).write(b"\\xc3")
-    told.append("code made at run time")
-    told.append(socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)[0][4][0].replace("::1", "127.0.0.1"))
-    return told
-
-
-@handler("forbidden")
-def forbidden(job):
-    """Where it got in though it should not have."""
-    open_doors = []
-    for path in ("/etc/bananasd/handlers/more.py", "/run/more", "/opt/bananasd/more", "/root/more", "/var/lib/more"):
-        try:
-            open(path, "w").close()
-            open_doors.append(path)
-        except OSError:
-            pass
-    return open_doors
-'''
 
 
 @dataclass
@@ -191,7 +144,7 @@ def test_what_is_broken_fails_the_start_once_with_the_reasons_in_the_journal(uni
 def test_reload_keeps_the_main_pid_and_runs_the_new_handlers(unit):
     job, before = hold(unit.start()), unit.main_pid
     assert submit(unit, "version") == "old"
-    unit.write_handlers(HANDLERS.replace('"old"', '"new"'))
+    unit.write_handlers(handlers_of("tested").replace('"old"', '"new"'))
     unit.systemctl("reload")
     assert submit(unit, "version") == "new"
     assert (unit.show("ActiveState"), unit.main_pid, unit.show("NRestarts")) == ("active", before, "0")
@@ -264,7 +217,7 @@ def test_the_journal_has_the_priorities_of_the_lines(unit):
 
 
 def test_handlers_may_do_what_libraries_do(unit):
-    unit.write_handlers(SANDBOXED)
+    unit.write_handlers(handlers_of("sandboxed"))
     unit.start()
     assert submit(unit, "sandboxed") == [
         "a thread", "a program", "a pool: 14", "a callback from C: 9", "code made at run time", "127.0.0.1",
@@ -272,7 +225,7 @@ def test_handlers_may_do_what_libraries_do(unit):
 
 
 def test_handlers_can_write_nowhere_but_into_their_own_directories(unit):
-    unit.write_handlers(SANDBOXED)
+    unit.write_handlers(handlers_of("sandboxed"))
     unit.start()
     assert submit(unit, "forbidden") == []
 
