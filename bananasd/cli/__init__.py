@@ -19,6 +19,7 @@ MODULES = {
     "reload": "daemon",
     "dump": "daemon",
     "status": "status",
+    "top": "top",
     "submit": "submit",
     "run": "run",
     "job": "jobs",

@@ -1,15 +1,18 @@
 """``bananasd job`` and ``bananasd queues``: what Redis holds of one job, and of all."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from ..client import Client
 from ..job import Job
-from ..store.stats import QueueStats
+from ..store.stats import LaneStats, QueueStats
 from .output import compact_json, echo_fields, echo_json, echo_table, json_option
 from .server import takes_client
 from .times import brief
+
+LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST")
 
 
 @click.command()
@@ -52,14 +55,16 @@ def show_progress(progress: dict[str, Any]) -> str:
     return f"{progress['done']:g}{of_total}{note}"
 
 
+def lane_rows(lanes: Iterable[LaneStats]) -> list[tuple[object, ...]]:
+    """Rows for a table of lanes."""
+    return [
+        (lane.queue, lane.priority, lane.ready, None if lane.oldest_seconds is None else brief(lane.oldest_seconds))
+        for lane in lanes
+    ]  # fmt: skip
+
+
 def _echo_queues(stats: QueueStats) -> None:
-    echo_table(
-        ("QUEUE", "PRIORITY", "READY", "OLDEST"),
-        [
-            (lane.queue, lane.priority, lane.ready, lane.oldest_seconds and brief(lane.oldest_seconds))
-            for lane in stats.lanes
-        ],
-    )
+    echo_table(LANES_HEADER, lane_rows(stats.lanes))
     click.echo()
     echo_fields((name, f"{getattr(stats, name):,}") for name in ("processing", "scheduled", "dead"))
 

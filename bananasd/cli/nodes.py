@@ -29,14 +29,14 @@ class Taken(NamedTuple):
     cpu: str
 
 
-def node_lines(node: NodeView, taken: Mapping[int, Taken], room: int) -> Iterator[Line]:
-    """A daemon and its processes; ``taken`` is by pid, ``room`` how many columns there are."""
+def node_lines(node: NodeView, taken: Mapping[int, Taken], room: int, also: str = "") -> Iterator[Line]:
+    """A daemon and its processes; ``taken`` is by pid, ``room`` how many columns there are, ``also`` what else to tell."""
     if not node.is_running:
         gone = f"gone, was pid {node.master_pid}; the next start takes care of its jobs"
-        yield from _fold(f"{node.node}: {gone}", room, "bad")
+        yield from fold(f"{node.node}: {gone}", room, "bad")
         return
-    yield from _fold(f"{node.node}: {_summary(node)}", room, "title")
-    yield from _fold(f"{INDENT}{_advice(node)}", room, "bad" if node.is_stopped else "note")
+    yield from fold(f"{node.node}: {', '.join(filter(None, (_summary(node), also)))}", room, "title")
+    yield from fold(f"{INDENT}{_advice(node)}", room, "bad" if node.is_stopped else "note")
     rows = [_master_row(node, taken), *(_child_row(child, taken) for child in node.children)]
     head, *lines = table(HEADER, rows, TO_RIGHT)
     yield Line(head, "head")
@@ -109,21 +109,16 @@ def _job(child: ChildView, room: int) -> str:
 
 def _end(child: ChildView) -> str:
     """How it was with the child before this one, and what becomes of a slot that has none."""
+    starts_again = f"starts again in {brief(child.starts_in_seconds or 0)}"
+    said = {"backoff": starts_again, "fatal": "not started again"}.get(child.state, "")
+    if said and child.crashes:
+        said += f" after {count(child.crashes, 'crash', 'crashes')} in a row"
     last = f"last end: {child.last_end}" if child.last_end else ""
-    after = f"after {count(child.crashes, 'crash', 'crashes')} in a row" if child.crashes else ""
-    if child.state == "fatal":
-        said = " ".join(filter(None, ("not started again", after)))
-        return "; ".join(filter(None, (said, last, "a reload tries anew")))
-    if child.state == "backoff":
-        said = " ".join(filter(None, (f"starts again in {brief(child.starts_in_seconds or 0)}", after)))
-        return "; ".join(filter(None, (said, last)))
-    return last
+    return "; ".join(filter(None, (said, last)))
 
 
-def _fold(text: str, room: int, kind: str) -> Iterator[Line]:
+def fold(text: str, room: int, kind: str) -> Iterator[Line]:
     """The text in as many lines as it takes; none for none."""
     if text.strip():
-        lines = textwrap.wrap(
-            printable(text), room, subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False
-        )
+        lines = textwrap.wrap(printable(text), room, subsequent_indent=INDENT, break_on_hyphens=False)
         yield from (Line(line, kind) for line in lines)

@@ -55,10 +55,15 @@ def absence(run_dir: Path) -> DaemonError:
 
 
 def _echo(found: Iterable[NodeView], usage: Mapping[int, Usage]) -> None:
-    taken = {pid: Taken(show_pss(one), _cpu_time(one)) for pid, one in usage.items()}
+    taken = to_taken(usage)
     for node in found:
         for line in node_lines(node, taken, columns()):
             click.echo(line.text)
+
+
+def to_taken(usage: Mapping[int, Usage]) -> dict[int, Taken]:
+    """What processes take, as ``status`` shows it."""
+    return {pid: Taken(show_pss(one), _cpu_time(one)) for pid, one in usage.items()}
 
 
 def show_pss(usage: Usage) -> str:

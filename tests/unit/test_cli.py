@@ -30,6 +30,7 @@ COMMANDS = {
     "start",
     "stop",
     "status",
+    "top",
     "check",
     "submit",
     "run",
@@ -82,7 +83,7 @@ def test_commands_that_need_only_redis_take_an_address(command: str) -> None:
     assert "--namespace" in help_text
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "status", "check", "run"])
+@pytest.mark.parametrize("command", ["start", "stop", "reload", "dump", "status", "top", "check", "run"])
 def test_commands_for_the_daemon_take_a_configuration(command: str) -> None:
     assert "--config" in bananasd(command, "--help").stdout
 
