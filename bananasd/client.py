@@ -31,9 +31,11 @@ class Client:
     "embedded") the embedded server of a daemon that runs here with the default run_dir. ``password`` wins over one
     in the URL.
 
-    Making a client tries the server once. Every later call ends within ``timeout_seconds``; until then it repeats
-    what a broken connection left in doubt, which doubles nothing, and waits for a server that restarts. Where a call
-    sends many chunks, each has that time. (The lookup of a host's name takes as long as the system lets it.)
+    Making a client tries the server once. That, and every later call, ends within ``timeout_seconds``, connecting
+    included and whatever server and network do. Until then a call repeats what a broken connection left in doubt, which
+    doubles nothing, and waits for a server that restarts. `submit_many`, `retry_dead` and `purge_dead` send a thousand
+    jobs at a time, and each thousand has that time of its own. (The lookup of a host's name takes as long as the system
+    lets it.)
 
     Raises `ConnectionFailed`, here and from every call, when the server cannot be reached; its subclass
     `ServerRefused` when the server answers with an error; `InvalidJob` for arguments that cannot be right, before
@@ -105,7 +107,7 @@ class Client:
         return self._submit([request])[0]
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[str]:
-        """Submit many jobs, a thousand or a megabyte at a time; return their ids in order.
+        """Submit many jobs, a thousand or a megabyte at a time, each in the client's time; return their ids in order.
 
         Requests keep their ids: after a failure half-way repeat the call with the same ones, and nothing is doubled.
         A list or tuple is checked whole before anything is sent; another iterable is read as it is sent.
@@ -155,12 +157,12 @@ class Client:
     def retry_dead(self, job_ids: Iterable[str] | None = None) -> list[str]:
         """Bring dead jobs back with their attempts at zero, all of them by default; return the ids of those.
 
-        Ids that are not dead are passed over. If a reply was lost, those of its chunk may be missing in the result.
+        A thousand at a time, each in the client's time. Ids that are not dead are passed over. If a reply was lost, those of its chunk may be missing in the result.
         """
         return [job_id for chunk in self._dead_chunks(job_ids) for job_id in self._store.requeue_dead(chunk)]
 
     def purge_dead(self, job_ids: Iterable[str] | None = None) -> int:
-        """Delete dead jobs, all of them by default; return how many. Ids and lost replies as with `retry_dead`."""
+        """Delete dead jobs, all of them by default; return how many. Time, ids and lost replies as with `retry_dead`."""
         return sum(self._store.purge_dead(chunk) for chunk in self._dead_chunks(job_ids))
 
     def close(self) -> None:

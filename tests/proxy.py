@@ -10,9 +10,10 @@ from pathlib import Path
 class Proxy:
     """In front of a server, which is given as the path of its unix socket or as HOST:PORT; ``url`` leads to it.
 
-    ``mode`` may be changed at any time. "pass". "delay": replies come ``delay_seconds`` later. "drop-reply": commands are
-    carried out, but the connection ends in place of the reply. "blackhole": nothing gets through and nothing fails;
-    what was sent arrives once the mode changes. "refuse": connections are cut, and new ones refused.
+    ``mode`` may be changed at any time. "pass". "delay": replies come ``delay_seconds`` later. "drip": they come byte by
+    byte, each so much later. "drop-reply": commands are carried out, but the connection ends in place of the reply.
+    "blackhole": nothing gets through and nothing fails; what was sent arrives once the mode changes. "refuse":
+    connections are cut, and new ones refused.
     """
 
     def __init__(self, target: Path | str, delay_seconds: float = 0.2) -> None:
@@ -97,10 +98,13 @@ class Proxy:
                 _finish(far)
                 return dropped.set() if dropped else None
             else:
-                chunk = far.recv(65536)
-                if self._mode == "delay":
+                # Byte by byte, the rest stays with the system: there is nothing to keep when the mode changes.
+                chunk = far.recv(1 if self._mode == "drip" else 65536)
+                if self._mode in ("delay", "drip"):
                     with self._changed:
-                        self._changed.wait_for(lambda: self._mode != "delay", self.delay_seconds)
+                        self._changed.wait_for(
+                            lambda: self._mode not in ("delay", "drip"), self.delay_seconds
+                        )
                 near.sendall(chunk)
             if not chunk:
                 return None

@@ -4,12 +4,14 @@ redis-py's own defaults retry what may not run twice and wait for minutes; every
 """
 
 import select
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection, Connection, ConnectionPool
+from redis.connection import AbstractConnection, Connection, ConnectionPool, SSLConnection
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -18,13 +20,16 @@ from .. import clock
 from ..errors import ConnectionFailed, ServerRefused
 from .address import address_of
 from .scripts import Command
+from .timed_socket import TimedSocket
 
 BLOCK_SECONDS = 1
 """How long the server holds a blocking command: short enough that a token lost with a connection costs little."""
 
-CONNECT_WAITS = 4
 MIN_TIMEOUT_SECONDS = 0.001
 """A socket takes 0 for "never block", which is not what a deadline that has just passed means."""
+
+FAULTS = (RedisError, OSError, UnicodeError)
+"""What a connection may raise; UnicodeError for the name of a host."""
 
 
 class Transport(Protocol):
@@ -39,7 +44,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the server is. ``timeout_seconds`` bounds a connect and each wait for a reply."""
+    """Where the server is. ``timeout_seconds`` bounds a trip there and back, with the connect that it may take."""
 
     url: str = field(repr=False)
     timeout_seconds: float
@@ -89,35 +94,29 @@ class HeldConnection:
 
     def trip(self, commands: Sequence[Command]) -> list[Any]:
         """See `Transport`. After a failure the connection is closed, so no late reply can be taken for another."""
+        return self.trip_until(clock.deadline_in(self.server.timeout_seconds), commands)
+
+    def trip_until(self, deadline: float, commands: Sequence[Command]) -> list[Any]:
+        """The same within a time of its own, whatever the peer does; a connect, if one is needed, counts."""
         if self._asked_until is not None:
             self.close()
         try:
-            self._connection.send_packed_command(self._pack(commands), check_health=False)
-            return [self._receive() for _ in commands]
-        except (RedisError, OSError) as error:
+            self._send(deadline, commands)
+            # Not the connection's own, which takes twice as long and raises what the server says.
+            receive = self._connection._parser.read_response  # noqa: SLF001
+            return [receive() for _ in commands]
+        except FAULTS as error:
             raise self._failed(error) from None
-
-    def trip_until(self, deadline: float, commands: Sequence[Command]) -> list[Any]:
-        """The same within a time of its own; a connect, if one is needed, counts."""
-        connection, seconds = self._connection, max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)
-        sock = connection._get_socket()  # noqa: SLF001 - redis-py has no public way to it
-        if sock:
-            sock.settimeout(seconds)
-        else:
-            # A connect and its handshake (AUTH, SELECT, a name) wait up to four times, each for as long as it is told.
-            connection.socket_connect_timeout = connection.socket_timeout = seconds / CONNECT_WAITS
-        try:
-            connection.send_packed_command(self._pack(commands), check_health=False)
-            return [self._receive(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)) for _ in commands]
-        except (RedisError, OSError) as error:
-            raise self._failed(error) from None
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, command: Command) -> None:
         """Send a blocking command; its reply is for `answer`. Nothing happens while one is under way."""
         if self._asked_until is None:
             try:
-                self._connection.send_command(*command, check_health=False)
-            except (RedisError, OSError) as error:
+                self._send(clock.deadline_in(self.server.timeout_seconds), [command])
+            except FAULTS as error:
                 raise self._failed(error) from None
             self._asked_until = clock.deadline_in(BLOCK_SECONDS + self.server.timeout_seconds)
 
@@ -126,12 +125,14 @@ class HeldConnection:
         if self._asked_until is None:
             return None
         try:
-            fd = self._fileno()
+            sock = self._socket()
+            fd = sock.fileno()
             readable = _readable([fd, stop_fd], min(seconds, clock.remaining(self._asked_until)))
             if fd in readable:
                 self._asked_until = None
-                return self._receive()
-        except (RedisError, OSError) as error:
+                sock.receive_until(clock.deadline_in(self.server.timeout_seconds))
+                return self._connection._parser.read_response()  # noqa: SLF001
+        except FAULTS as error:
             raise self._failed(error) from None
         if not readable and clock.remaining(self._asked_until) == 0:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
@@ -142,32 +143,48 @@ class HeldConnection:
         self._asked_until = None
         self._connection.disconnect()
 
-    def _pack(self, commands: Sequence[Command]) -> Any:
+    def _send(self, deadline: float, commands: Sequence[Command]) -> None:
+        pack = self._connection.pack_command
         try:
-            return self._connection.pack_commands(commands)
+            # In one piece, for which one limit holds however slowly it goes out.
+            packed = b"".join([piece for command in commands for piece in pack(*command)])
         except UnicodeEncodeError:
             # An id or a queue that somebody else wrote, not in UTF-8: see store.text.
-            return self._connection.pack_commands([_in_bytes(command) for command in commands])
+            packed = b"".join([piece for command in commands for piece in pack(*_in_bytes(command))])
+        sock = self._connection._sock  # noqa: SLF001
+        (sock or self._connect(deadline)).send_until(deadline, packed)
 
-    def _receive(self, timeout_seconds: float | None = None) -> Any:
-        try:
-            if timeout_seconds is None:
-                return self._connection.read_response()
-            return self._connection.read_response(timeout=timeout_seconds)
-        except ResponseError as error:
-            return error
+    def _connect(self, deadline: float) -> TimedSocket:
+        self._share_out(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS))
+        self._connection.redis_connect_func = partial(_greet, deadline)
+        self._connection.connect()
+        return self._socket()
 
-    def _fileno(self) -> int:
-        sock = self._connection._get_socket()  # noqa: SLF001
+    def _share_out(self, seconds: float) -> None:
+        """A connect tries the addresses of a name one after the other, and has an exchange of keys: each gets its part."""
+        connection, waits = self._connection, 1
+        if isinstance(connection, Connection):
+            addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+            waits = len(addresses) + isinstance(connection, SSLConnection)
+        connection.socket_connect_timeout = connection.socket_timeout = seconds / waits
+
+    def _socket(self) -> TimedSocket:
+        sock: TimedSocket | None = self._connection._sock  # noqa: SLF001 - redis-py has no public way to it
         if sock is None:
             raise OSError("the connection was closed")
-        return int(sock.fileno())
+        return sock
 
     def _failed(self, error: Exception) -> ConnectionFailed:
         self.close()
         # While it connects: a wrong password, a database that there is not.
         is_refusal = isinstance(error, (AuthenticationError, ResponseError))
         return (ServerRefused if is_refusal else ConnectionFailed)(f"{self.server.address}: {error}")
+
+
+def _greet(deadline: float, connection: Any) -> None:
+    """Over a new socket: AUTH, SELECT, a name. Called by redis-py."""
+    connection._sock = TimedSocket(connection._sock, deadline)  # noqa: SLF001
+    connection.on_connect()
 
 
 def _in_bytes(command: Command) -> Command:

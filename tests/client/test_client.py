@@ -595,6 +595,21 @@ def test_a_call_of_several_trips_ends_in_time_against_a_slow_server(proxy, serve
         assert client.queue_stats().ready == 1
 
 
+def test_a_client_cannot_be_made_of_a_server_that_only_drips(proxy):
+    proxy.mode = "drip"
+    with within(0.8), pytest.raises(ConnectionFailed):
+        Client(proxy.url, timeout_seconds=0.5)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_ends_in_time_though_its_reply_drips_in(proxy, call):
+    with Client(proxy.url, timeout_seconds=0.3) as client:
+        job_id = client.submit_job("greet", 1)
+        proxy.mode = "drip"
+        with within(0.6), pytest.raises(ConnectionFailed):
+            CALLS[call](client, job_id)
+
+
 def test_a_short_wait_does_not_take_a_whole_call_against_a_frozen_server(own_server):
     with Client(own_server.url, timeout_seconds=30) as client:
         job_id = client.submit_job("greet", 1)

@@ -176,6 +176,38 @@ def test_a_server_that_was_restarted_costs_one_trip(own_server, connect):
     assert connection.trip([("PING",)]) == [b"PONG"]
 
 
+def test_a_reply_that_drips_in_gains_no_time(proxy, connect):
+    connection = connect(proxy.url, 0.3)
+    connection.trip([("PING",)])
+    proxy.mode = "drip"
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+        connection.trip([("ECHO", 1000 * "x")])
+    assert 0.3 <= watch.seconds < 1
+
+
+def test_a_connect_whose_replies_drip_in_ends_by_the_deadline_of_its_trip(proxy, connect):
+    proxy.mode = "drip"
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+        connect(f"{proxy.url}?db=2", 0.3).trip([("PING",)])
+    assert watch.seconds < 1
+
+
+def test_a_reply_that_drips_in_is_complete_if_there_is_time(proxy, connect):
+    proxy.delay_seconds = 0.001
+    proxy.mode = "drip"
+    assert connect(proxy.url).trip([("ECHO", 50 * "x")]) == [50 * b"x"]
+
+
+def test_a_name_with_many_addresses_that_do_not_answer_takes_no_more_time(connect, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.socket() as first:
+        first.connect(deaf.getsockname())  # it stays in the queue, and there is room for no other
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 6
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+            connect("redis://many.example", 0.6).trip([("PING",)])
+    assert 0.5 <= watch.seconds < 1.2
+
+
 @pytest.mark.parametrize("mode", ["refuse", "drop-reply", "blackhole"])
 def test_no_fault_on_the_way_outlasts_its_end(proxy, connect, mode):
     connection = connect(proxy.url, 0.2)
@@ -250,6 +282,16 @@ def test_waiting_on_a_frozen_server_fails_once_the_reply_is_overdue(frozen, conn
     assert watch.seconds < 2
 
 
+def test_an_answer_that_drips_in_gains_no_time(server, proxy, connect, pipe):
+    connection = connect(proxy.url, 0.3)
+    connection.ask(("BLPOP", "tokens", 1))
+    proxy.mode = "drip"
+    server.call("RPUSH", "tokens", 1000 * "x")
+    with Stopwatch() as watch, pytest.raises(ConnectionFailed):
+        connection.answer(5, pipe[0])
+    assert watch.seconds < 2
+
+
 def test_waiting_on_a_connection_that_ends_fails(proxy, connect, pipe):
     connection = connect(proxy.url)
     connection.ask(("BLPOP", "tokens", 1))
@@ -295,7 +337,7 @@ def test_a_closed_proxy_leaves_nothing_open(server, connect):
     connection = connect(proxy.url)
     connection.trip([("PING",)])
     connection.ask(("BLPOP", "tokens", 1))
-    fd = connection._fileno()
+    fd = connection._socket().fileno()
     proxy.close()
     assert select.select([fd], [], [], 5)[0] == [fd]
     with pytest.raises(ConnectionFailed):
