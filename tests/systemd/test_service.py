@@ -277,6 +277,15 @@ def test_a_second_instance_does_not_disturb_the_first(unit, mail):
     assert job.end().status is Status.COMPLETED
 
 
+def test_an_instance_with_the_directories_of_the_first_does_not_start_and_does_not_disturb_it(unit, mail):
+    before = pids_of(unit.start().status())
+    mail.config.write_text(unit.config.read_text())
+    assert mail.systemctl("start", check=False).returncode != 0
+    wait_until(lambda: mail.journal("/run/bananasd/lock: Read-only file system"))
+    assert pids_of(unit.status()) == before
+    assert submit(unit, "version") == "old"
+
+
 # The last, for it takes away what the others need.
 
 

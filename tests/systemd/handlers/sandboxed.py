@@ -44,7 +44,7 @@ def forbidden(job):
     open_doors = []
     for path in (
         "/etc/bananasd/handlers/more.py",
-        "/run/more",
+        "/run/lock/more",
         "/opt/bananasd/more",
         "/root/more",
         "/var/lib/more",
