@@ -23,7 +23,7 @@ TELL_SECONDS = 1.0
 STACKS_WAIT_SECONDS = 2.0
 
 BOOT = re.compile(
-    r'^  File ".*/processes/(?:child\.py", line \d+ in _live|daemon\.py", line \d+ in run)$(?:\n  File .*)*',
+    r'^  File ".*/processes/(?:spawner\.py", line \d+ in live|daemon\.py", line \d+ in run)$(?:\n  File .*)*',
     re.MULTILINE,
 )
 """The outer end of a stack: how the process came to be is the same for all, and nobody asks for it."""
@@ -110,7 +110,7 @@ def dump(run_dir: Path, slot: str | None = None) -> Iterator[Stacks]:
     for name, pid, generation in chosen:
         is_stopped = procfs.is_stopped(pid)
         text = "" if is_stopped else _await_stacks(board.stacks_path(generation), deadline)
-        yield Stacks(name, pid, BOOT.sub("", text), is_stopped)
+        yield Stacks(name, pid, BOOT.sub("", text).rstrip(), is_stopped)
 
 
 def _await_stacks(path: Path, deadline: float) -> str:

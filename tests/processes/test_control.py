@@ -1,12 +1,19 @@
 """What the command line sees of a daemon, and does to it."""
 
+import os
+import re
+import signal
+import time
+
+import psutil
 import pytest
 
 from bananasd.errors import DaemonError, NotRunning, StopTimeout
-from bananasd.processes import control
-from bananasd.processes.board import Board
+from bananasd.processes import control, procfs, usage
+from bananasd.processes.board import Board, Head
 from bananasd.processes.control import ChildView
 from bananasd.processes.row import JobView, Kind, State, Word
+from tests.conftest import wait_until
 
 
 @pytest.fixture
@@ -106,10 +113,49 @@ def test_a_killed_daemons_board_shows_that_it_is_gone(make_daemon):
     assert not node.is_running
 
 
-def test_stop_waits_for_the_end(make_daemon):
+def test_a_stopped_daemon_shows_as_stopped_and_so_do_its_children(make_daemon):
     daemon = make_daemon().start()
-    control.stop(daemon.run_dir, 10)
+    (worker, other) = daemon.children("worker")
+    for pid in (daemon.pid, worker.pid):
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: daemon.node.is_stopped and len([c for c in daemon.children() if c.is_stopped]) == 1)
+    assert [child.slot for child in daemon.children() if child.is_stopped] == [worker.slot]
+    assert not procfs.is_stopped(other.pid)
+    for pid in (daemon.pid, worker.pid):
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: not daemon.node.is_stopped)
+    daemon.kill()
+    (node,) = control.nodes(daemon.run_dir)
+    assert (node.is_running, node.is_stopped) == (False, False)
+
+
+def test_what_a_process_takes_is_read_from_the_kernel():
+    sum(range(1_000_000))
+    mine = usage.usage(os.getpid())
+    assert 1_000_000 < mine.pss_bytes < 10**10
+    assert 0 < mine.cpu_seconds <= time.process_time()
+
+
+@pytest.mark.parametrize("pid", [-1, 2**22 + 1, 2**80])
+def test_what_cannot_be_read_is_not_there(pid):
+    assert usage.usages([pid]) == {pid: (None, None)}
+
+
+def test_memory_that_cannot_be_read_does_not_hide_the_time(monkeypatch):
+    def forbid(_process):
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "memory_full_info", forbid)
+    mine = usage.usage(os.getpid())
+    assert (mine.pss_bytes, mine.cpu_seconds > 0) == (None, True)
+
+
+def test_a_stop_that_is_quick_waits_for_the_end_and_says_nothing(make_daemon):
+    daemon = make_daemon().start()
+    told = []
+    control.stop(daemon.run_dir, 10, told.append)
     assert daemon.wait(1) == 0
+    assert told == []
     with pytest.raises(NotRunning):
         control.stop(daemon.run_dir, 10)
 
@@ -139,3 +185,100 @@ def test_a_stop_of_another_users_daemon_says_so(make_daemon, monkeypatch):
     with pytest.raises(DaemonError, match="another user"):
         control.stop(daemon.run_dir, 1)
     monkeypatch.undo()
+
+
+def test_a_stop_tells_what_it_waits_for_when_that_changes(make_daemon, monkeypatch):
+    monkeypatch.setattr(control, "TELL_SECONDS", 0.1)
+    daemon = make_daemon().start()
+    files = [daemon.directory / name for name in ("one", "two")]
+    with daemon.client() as client:
+        first, second = (client.submit_job("hold", {"until": str(file)}) for file in files)
+        slots = [daemon.worker_of(job_id).slot for job_id in (first, second)]
+    told = []
+
+    def tell(text):
+        told.append(text)
+        if len(told) <= 2:
+            files[len(told) - 1].touch()
+
+    control.stop(daemon.run_dir, 10, tell)
+    assert told[:2] == [f"{slots[0]}: hold {first} (0s), and 1 more", f"{slots[1]}: hold {second} (0s)"]
+    assert not [text for text in told[2:] if "hold" in text]
+
+
+def test_a_stop_tells_that_the_master_is_stopped(make_daemon, monkeypatch):
+    monkeypatch.setattr(control, "TELL_SECONDS", 0.1)
+    daemon = make_daemon().start()
+    os.kill(daemon.pid, signal.SIGSTOP)
+    told = []
+
+    def tell(text):
+        told.append(text)
+        os.kill(daemon.pid, signal.SIGCONT)
+
+    control.stop(daemon.run_dir, 10, tell)
+    assert told[0] == f"the master, which is stopped: 'kill -CONT {daemon.pid}' lets it go on"
+
+
+def test_a_stopped_daemon_is_not_asked_to_reload(make_daemon):
+    daemon = make_daemon().start()
+    os.kill(daemon.pid, signal.SIGSTOP)
+    with pytest.raises(DaemonError, match="is stopped and cannot reload; 'kill -CONT"):
+        control.reload(daemon.run_dir, 10)
+    os.kill(daemon.pid, signal.SIGCONT)
+    assert daemon.board.head[Head.RELOADS_BEGUN] == 0
+
+
+SPINNING = """
+    @handler("spin")
+    def spin(job):
+        note(job, "start")
+        sum(range(10**12))
+"""
+
+
+def dumped(daemon, slot=None):
+    return {stacks.slot: stacks for stacks in control.dump(daemon.run_dir, slot)}
+
+
+def test_a_dump_shows_the_line_of_a_handler_even_if_it_spins_in_c_code(make_daemon):
+    daemon = make_daemon(SPINNING).start()
+    with daemon.client() as client:
+        spinning = daemon.worker_of(client.submit_job("spin", None, max_retries=0))
+        holding = daemon.worker_of(client.submit_job("hold", {"until": "/nowhere"}))
+    wait_until(lambda: len(daemon.entries()) == 2)
+    stacks = dumped(daemon)
+    assert list(stacks) == ["master", "scheduler", "worker 0", "worker 1"]
+    assert re.search(r'tested\.py", line \d+ in spin$', stacks[spinning.slot].text, re.MULTILINE)
+    assert re.search(r'noted\.py", line \d+ in run_hold$', stacks[holding.slot].text, re.MULTILINE)
+    assert re.search(r'master\.py", line \d+ in run$', stacks["master"].text, re.MULTILINE)
+    for one in stacks.values():
+        assert not re.search("click|spawner", one.text)
+    assert (stacks["master"].pid, stacks[holding.slot].pid) == (daemon.pid, holding.pid)
+    assert daemon.process.poll() is None
+
+
+def test_a_dump_of_one_slot_is_of_that_alone(make_daemon):
+    daemon = make_daemon().start()
+    assert list(dumped(daemon, "worker 1")) == ["worker 1"]
+    assert list(dumped(daemon, "master")) == ["master"]
+    with pytest.raises(DaemonError) as failure:
+        dumped(daemon, "worker 7")
+    assert str(failure.value).endswith(": master, scheduler, worker 0, worker 1")
+
+
+def test_a_dump_tells_who_is_stopped_and_shows_the_others(make_daemon):
+    daemon = make_daemon().start()
+    worker, _ = daemon.children("worker")
+    for pid in (daemon.pid, worker.pid):
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: procfs.is_stopped(worker.pid) and procfs.is_stopped(daemon.pid))
+    stacks = dumped(daemon)
+    assert {slot: (one.is_stopped, bool(one.text)) for slot, one in stacks.items()} == {
+        "master": (True, False), "scheduler": (False, True), "worker 0": (True, False), "worker 1": (False, True),
+    }  # fmt: skip
+
+
+def test_a_dump_without_a_daemon(tmp_path):
+    with pytest.raises(NotRunning):
+        list(control.dump(tmp_path))
