@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from .. import clock
+from ..errors import DaemonError
 from . import procfs
 from .row import ID_AT, ID_BYTES, IS_QUIET, ROW_BYTES, Row
 
@@ -57,13 +58,10 @@ class Board:
     def create(cls, run_dir: Path, node: str, rows: int, slots: int = 0) -> Self:
         """A new board for this process as the master of so many slots."""
         path = run_dir / f"{node}{SUFFIX}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            # Not just a longer file: to write to a page for which the disk has no room would kill the writer.
-            os.posix_fallocate(descriptor, 0, (rows + 1) * ROW_BYTES)
-            memory = mmap.mmap(descriptor, 0)
-        finally:
-            os.close(descriptor)
+            memory = _allocate(path, (rows + 1) * ROW_BYTES)
+        except OSError as error:
+            raise DaemonError(f"{path}: cannot be written: {error.strerror}") from None
         with memoryview(memory).cast("Q") as head:
             head[Head.MASTER_PID] = os.getpid()
             head[Head.MASTER_BORN] = procfs.born(os.getpid()) or 0
@@ -77,15 +75,19 @@ class Board:
 
     @classmethod
     def open(cls, path: Path) -> Self | None:
-        """Somebody else's board, for reading; None if it is gone, unfinished, or of another layout."""
+        """Somebody else's board, for reading; None if it is gone, unfinished, damaged, or of another layout."""
         try:
             with path.open("rb") as file:
                 memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         except (OSError, ValueError):
             return None
-        with memoryview(memory).cast("B") as raw:
-            is_ours = len(raw) >= ROW_BYTES and int.from_bytes(raw[:8], "little") == LAYOUT
-        return cls(path, memory) if is_ours else None
+        if len(memory) < ROW_BYTES or int.from_bytes(memory[:8], "little") != LAYOUT:
+            return None
+        rows = int.from_bytes(memory[8 * Head.ROWS : 8 * Head.ROWS + 8], "little")
+        if len(memory) < (rows + 1) * ROW_BYTES:
+            return None
+        board = cls(path, memory)
+        return board if all(row.is_readable for row in board.used_rows()) else None
 
     @property
     def phase(self) -> Phase:
@@ -142,11 +144,29 @@ class Board:
         """A row for another child."""
         return next((row for row in self.rows if row.is_free), None)
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether its file is gone: nothing of this node is left to be recovered."""
+        return not self.path.exists()
+
     def delete(self) -> None:
         """Remove the file and what belongs to it; those who have it mapped keep their view."""
         stacks = self.path.parent.glob(f"{glob.escape(self.node)}.*.stacks")
         for path in (*stacks, self.problems_path, self.path):
             path.unlink(missing_ok=True)
+
+
+def _allocate(path: Path, size: int) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        # Not just a longer file: to write to a page for which the disk has no room would kill the writer.
+        os.posix_fallocate(descriptor, 0, size)
+        return mmap.mmap(descriptor, 0)
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def boards_in(run_dir: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import secrets
+import signal
 from contextlib import ExitStack
 
 from .. import log
@@ -11,7 +12,7 @@ from ..config import Config
 from ..handlers import load_directory
 from .blueprint import Blueprint, Premises, access_of, apply_log
 from .board import Board
-from .locks import lock_run_dir, lock_state_dir
+from .locks import forget_pid, lock_run_dir, lock_state_dir
 from .master import Master
 from .notify import Notifier
 from .redis_server import find_server_binary
@@ -31,6 +32,8 @@ def run(config: Config, *, is_watching: bool = False) -> int:
     ``is_watching``: reload when a handler or the configuration changes. Raises `AlreadyRunning` and other
     `DaemonError`, `ConfigError`, `HandlersError`, `ConnectionFailed` for what can be seen before anything is started.
     """
+    # As TERM and QUIT have it, until there is an inbox: a KeyboardInterrupt may be raised where it is swallowed.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     apply_log(config)
     log.set_process("master")
     boot = Boot(config)
@@ -49,6 +52,7 @@ class Boot:
         self._binary = find_server_binary(os.environ) if config.redis.is_embedded else ""
         self._registry = load_directory(config.workers.handlers) if config.workers.preload else None
         self._run_lock, self._state_lock = ExitStack(), ExitStack()
+        self._is_locked = False
 
     def run(self, *, is_watching: bool) -> int:
         """Take the locks, fork the children and supervise them."""
@@ -68,10 +72,13 @@ class Boot:
     def unlock(self) -> None:
         """Give up the locks."""
         self._state_lock.close()
+        if self._is_locked:
+            forget_pid(self._config.run_dir)
         self._run_lock.close()
 
     def _lock(self) -> None:
         self._run_lock.callback(os.close, lock_run_dir(self._config.run_dir))
+        self._is_locked = True
         if self._config.redis.is_embedded:
             self._state_lock.callback(os.close, lock_state_dir(self._config.state_dir))
 

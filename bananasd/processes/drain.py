@@ -1,10 +1,10 @@
 """The orderly end of a daemon: workers, then the scheduler, then the embedded server, all within one deadline."""
 
 import logging
-import os
 import signal
 from enum import IntEnum
 
+from . import procfs
 from .board import Phase
 from .interrupts import kill
 from .row import Cause, Kind
@@ -64,10 +64,12 @@ class Drain:
             return self._stage <= Stage.SCHEDULER and not self._has_scheduler_left
         return slot.kind is Kind.REDIS and self._stage <= Stage.SCHEDULER
 
-    def note_end(self, slot: Slot, code: int) -> None:
-        """A child has ended; a scheduler that ends with 0 while it is asked to leave has recovered everything."""
-        is_last = slot.kind is Kind.SCHEDULER and not slot.is_retired
-        if is_last and self._stage is Stage.SCHEDULER and code == 0:
+    def note_end(self, slot: Slot) -> None:
+        """A child has ended. A scheduler has recovered everything exactly if it has taken the board away.
+
+        Its exit status does not tell: an operator's TERM ends it with 0 too.
+        """
+        if slot.kind is Kind.SCHEDULER and self._stage is Stage.SCHEDULER and self._fleet.board.is_deleted:
             self._has_scheduler_left = True
 
     def step(self, now: float) -> None:
@@ -100,7 +102,7 @@ class Drain:
 
     def _terminate(self) -> None:
         for slot in self._of_stage():
-            os.kill(slot.pid, signal.SIGTERM)
+            procfs.send(slot.pid, signal.SIGTERM)
 
     def _kill(self) -> None:
         for slot in self._of_stage():

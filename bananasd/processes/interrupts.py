@@ -1,10 +1,8 @@
 """Breaking into jobs that are out of time, have lost their lease, or are in the way of a drain."""
 
 import logging
-import os
 import signal
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from . import procfs
@@ -31,16 +29,19 @@ class Interrupter:
 
     def __init__(self) -> None:
         self._asked: dict[int, _Asked] = {}
+        self._ending: dict[int, tuple[int, float]] = {}
 
     def watch(self, rows: Iterable[Row], now: float, grace_seconds: float, *, is_draining: bool) -> None:
         """Interrupt what has to end; kill what was asked ``grace_seconds`` ago and did not."""
-        living = {}
+        asked, ending = {}, {}
         for row in rows:
             armed = row.words[Word.ARMED]
             reason = _reason(row, armed, now, is_draining) if armed else None
             if reason is not None:
-                living[row.generation] = self._pursue(row, armed, reason, now, grace_seconds)
-        self._asked = living
+                asked[row.generation] = self._pursue(row, armed, reason, now, grace_seconds)
+            elif not armed and 0 != row.words[Word.JOB] != row.words[Word.ENDED]:
+                ending[row.generation] = self._pursue_ending(row, now, grace_seconds)
+        self._asked, self._ending = asked, ending
 
     def _pursue(self, row: Row, armed: int, reason: Reason, now: float, grace_seconds: float) -> _Asked:
         asked = self._asked.get(row.generation)
@@ -49,11 +50,21 @@ class Interrupter:
             return _Asked(armed, reason, now, now)
         # The first reason stands: what was asked to go for a drain is not killed for a deadline that came later.
         if now - asked.since >= grace_seconds and asked.reason is not Reason.DRAIN:
-            _kill_for(row, armed, asked.reason)
+            _kill_for(row, armed, Cause.LEASE_LOST if asked.reason is Reason.LEASE_LOST else Cause.TIME)
         elif now - asked.repeated >= REPEAT_SECONDS:
             _interrupt(row, armed, asked.reason)
             asked.repeated = now
         return asked
+
+    def _pursue_ending(self, row: Row, now: float, grace_seconds: float) -> tuple[int, float]:
+        """Its handler has ended, but what that left, an exception's text for one, has code of its own to run."""
+        job = row.words[Word.JOB]
+        number, since = self._ending.get(row.generation, (job, now))
+        if number != job:
+            return job, now
+        if now - since >= grace_seconds:
+            _kill_for(row, job, Cause.HUNG)
+        return number, since
 
 
 def kill(row: Row, cause: Cause) -> None:
@@ -74,22 +85,24 @@ def _reason(row: Row, armed: int, now: float, is_draining: bool) -> Reason | Non
 def _interrupt(row: Row, armed: int, reason: Reason) -> None:
     row.words[Word.REASON] = reason
     row.words[Word.INTERRUPT] = armed
-    os.kill(row.words[Word.PID], ATTENTION)
+    procfs.send(row.words[Word.PID], ATTENTION)
 
 
-def _kill_for(row: Row, armed: int, reason: Reason) -> None:
-    cause = Cause.LEASE_LOST if reason is Reason.LEASE_LOST else Cause.TIME
-    if row.words[Word.ARMED] != armed or row.words[Word.CAUSE] != Cause.NONE:
+def _kill_for(row: Row, job: int, cause: Cause) -> None:
+    is_hanging = cause is Cause.HUNG
+    is_over = row.words[Word.ENDED] == job if is_hanging else row.words[Word.ARMED] != job
+    if is_over or row.words[Word.CAUSE] != Cause.NONE:
         return  # it was just done, or has been killed already
-    logger.warning("worker killed slot=%r pid=%d cause=%s: its job ignored the interrupt",
-                   row.slot_name, row.words[Word.PID], cause.name.lower())  # fmt: skip
-    _kill(row, cause, armed)
+    logger.warning("worker killed slot=%r pid=%d cause=%s: %s", row.slot_name, row.words[Word.PID], cause.name.lower(),
+                   "what its handler left hangs" if is_hanging else "its job ignored the interrupt")  # fmt: skip
+    _kill(row, cause, job)
 
 
 def _kill(row: Row, cause: Cause, job: int) -> None:
-    row.words[Word.CAUSE_JOB] = job
-    row.words[Word.CAUSE] = cause
+    # The first cause stands: what was killed for its time is not put back for a drain that came just then.
+    if row.words[Word.CAUSE] == Cause.NONE:
+        row.words[Word.CAUSE_JOB] = job
+        row.words[Word.CAUSE] = cause
     procfs.kill_group(row.words[Word.PID])
     # Its own group is not the one, if a handler has moved it to another.
-    with suppress(ProcessLookupError):
-        os.kill(row.words[Word.PID], signal.SIGKILL)
+    procfs.send(row.words[Word.PID], signal.SIGKILL)

@@ -2,31 +2,36 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .. import clock
 from ..errors import AlreadyRunning, DaemonError
 
-LOCK_NAME = "lock"
+PID_NAME = "pid"
 RUN_WAIT_SECONDS = 0.1
 STATE_WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 
 
 def lock_run_dir(run_dir: Path) -> int:
-    """Take the lock of a run_dir and write our pid into it; raises `AlreadyRunning` at once if it is taken.
+    """Take the lock of a run_dir and leave our pid in it; raises `AlreadyRunning` at once if it is taken.
 
     The lock ends when the last descriptor of it is closed: a child must close the one it inherits.
     """
-    descriptor = _open(make_private(run_dir) / LOCK_NAME)
+    descriptor = _open(make_private(run_dir))
     # Not only once: whoever looks with `running_pid` holds it for an instant.
     if not _try_for(descriptor, RUN_WAIT_SECONDS):
-        pid = _read_pid(descriptor)
         os.close(descriptor)
-        raise AlreadyRunning(run_dir, pid)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        raise AlreadyRunning(run_dir, _read_pid(run_dir))
+    _write_pid(run_dir, f"{os.getpid()}\n")
     return descriptor
+
+
+def forget_pid(run_dir: Path) -> None:
+    """Before the lock is given up: the pid may be another process's soon."""
+    with suppress(DaemonError):
+        _write_pid(run_dir, "")
 
 
 def lock_state_dir(state_dir: Path) -> int:
@@ -34,7 +39,7 @@ def lock_state_dir(state_dir: Path) -> int:
 
     The descriptor crosses an exec, for the server to inherit; every other child must close it.
     """
-    descriptor = _open(make_private(state_dir) / LOCK_NAME)
+    descriptor = _open(make_private(state_dir))
     if not _try_for(descriptor, STATE_WAIT_SECONDS):
         os.close(descriptor)
         raise DaemonError(
@@ -48,13 +53,13 @@ def lock_state_dir(state_dir: Path) -> int:
 def running_pid(run_dir: Path) -> int | None:
     """The pid of the daemon that holds the lock of this run_dir, None if nobody does."""
     try:
-        descriptor = os.open(run_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DaemonError(f"{run_dir / LOCK_NAME}: {error.strerror}") from None
+        raise DaemonError(f"{run_dir}: {error.strerror}") from None
     try:
-        return None if _try(descriptor, fcntl.LOCK_SH) else _read_pid(descriptor)
+        return None if _try(descriptor, fcntl.LOCK_SH) else _read_pid(run_dir)
     finally:
         os.close(descriptor)
 
@@ -73,11 +78,12 @@ def make_private(directory: Path) -> Path:
     return directory
 
 
-def _open(path: Path) -> int:
+def _open(directory: Path) -> int:
+    # The directory itself: a file in it may be cleaned away, and then there would be two locks.
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise DaemonError(f"{path}: {error.strerror}") from None
+        raise DaemonError(f"{directory}: {error.strerror}") from None
 
 
 def _try_for(descriptor: int, seconds: float) -> bool:
@@ -97,6 +103,16 @@ def _try(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
-def _read_pid(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 32, 0).strip()
+def _read_pid(run_dir: Path) -> int | None:
+    try:
+        text = (run_dir / PID_NAME).read_text("ascii", "replace").strip()
+    except OSError:
+        return None
     return int(text) if text.isdigit() else None
+
+
+def _write_pid(run_dir: Path, text: str) -> None:
+    try:
+        (run_dir / PID_NAME).write_text(text, "ascii")
+    except OSError as error:
+        raise DaemonError(f"{run_dir / PID_NAME}: {error.strerror}") from None

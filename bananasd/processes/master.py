@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 
 from .. import clock, log
-from . import child, deaths, exits, stacks
+from . import child, deaths, exits, procfs, stacks
 from .board import Head
 from .deaths import Death
 from .drain import Drain
@@ -195,7 +195,7 @@ class Master:
     def _reopen_logs(self, signum: signal.Signals) -> None:
         log.reopen()
         for slot in self._fleet.running(Kind.WORKER, Kind.SCHEDULER):
-            os.kill(slot.pid, signum)
+            procfs.send(slot.pid, signum)
 
     def _dump_stacks(self, _signum: signal.Signals) -> None:
         self._stack_dump = self._stack_dump or StackDump(self._fleet)
@@ -243,7 +243,7 @@ class Master:
         self._done_before += row.words[Word.DONE]
         slot.pid, slot.row, slot.up_since = 0, None, None
         if self._drain:
-            self._drain.note_end(slot, os.waitstatus_to_exitcode(death.wait_status))
+            self._drain.note_end(slot)
         self._fleet.board.stacks_path(row.generation).unlink(missing_ok=True)
         self._leave_row(row, death.wait_status)
         if slot.is_retired:
@@ -264,7 +264,7 @@ class Master:
         for slot in self._fleet.running(kind):
             # One that starts could die of the signal; it begins with a look at everything.
             if slot.row and slot.row.state is not State.STARTING:
-                os.kill(slot.pid, child.ATTENTION)
+                procfs.send(slot.pid, child.ATTENTION)
 
     # Watching
 
@@ -289,6 +289,9 @@ class Master:
         start_seconds = (now - row.words[Word.SPAWNED_NS]) / 1e9
         if slot.is_up and slot.kind is Kind.SCHEDULER and silent_seconds > limits.scheduler_stall_seconds:
             logger.error("scheduler killed pid=%d: no sign of life for %.1f s", slot.pid, silent_seconds)
+            kill(row, Cause.STUCK)
+        elif slot.has_lingered(clock.monotonic()):
+            logger.warning("child killed slot=%r pid=%d: it has left, but does not end", slot.name, slot.pid)
             kill(row, Cause.STUCK)
         elif not slot.is_up and 0 < limits.start_seconds < start_seconds:
             logger.error(

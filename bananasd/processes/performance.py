@@ -27,8 +27,8 @@ MAX_ERROR_CHARACTERS = 4000
 logger = logging.getLogger(__name__)
 
 _NOTHING = object()
-_ARMED, _DONE, _FAILED, _INTERRUPT, _REASON = (
-    int(word) for word in (Word.ARMED, Word.DONE, Word.FAILED, Word.INTERRUPT, Word.REASON)
+_ARMED, _DONE, _ENDED, _FAILED, _INTERRUPT, _REASON = (
+    int(word) for word in (Word.ARMED, Word.DONE, Word.ENDED, Word.FAILED, Word.INTERRUPT, Word.REASON)
 )
 
 
@@ -89,7 +89,10 @@ class Performer:
         if spec is None:
             max_retries = self._declared_max_retries(job.name)
             return self._fail(job, holder, f"no handler is loaded for the name {job.name!r}", max_retries)
-        return self._run(job, spec, holder)
+        outcome = self._run(job, spec, holder)
+        # What it returned or raised has been looked at: until now the user's code could still hang this worker.
+        self._row.words[_ENDED] = self._number
+        return outcome
 
     def _read(self, claimed: Claimed) -> Job:
         if len(claimed.job_id.encode()) != ID_BYTES:

@@ -49,6 +49,12 @@ def rss_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1024 * 1024)
 
 
+def send(pid: int, signum: signal.Signals) -> None:
+    """A signal to a process, if it is still there and still of our user: a handler may have become another's."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signum)
+
+
 def kill_group(pgid: int) -> None:
     """SIGKILL to every process of the group that is left. 0 is none: it would mean our own."""
     if pgid:

@@ -12,7 +12,7 @@ from ..store.store import Charge, Recovery, Store, node_of
 from . import procfs
 from .board import Board, Head, boards_in
 from .exits import describe_wait_status
-from .row import Cause, Kind, Row, State, Word
+from .row import Cause, JobView, Kind, Row, State, Word
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +40,13 @@ class Recoverer:
     def recover_all(self) -> bool:
         """One round over everything; whether it has to be repeated soon, for a daemon that is still dying."""
         holders = self._store.holders()
+        self._stay_alive()
         local = self._other_boards()
         self._recover_own(holders)
-        is_dying = [not self._recover_board(board, holders) for board in local]
-        self._recover_lost_nodes(holders, {self._board.node, *(board.node for board in local)})
-        return any(is_dying)
+        recovered = {board.node for board in local if self._recover_board(board, holders)}
+        # One that still dies is judged by its lease, as any other: what cannot be read may look alive for ever.
+        self._recover_lost_nodes(holders, {self._board.node, *recovered})
+        return len(recovered) < len(local)
 
     def recover_own(self) -> None:
         """This node alone; at the end of a drain."""
@@ -77,8 +79,16 @@ class Recoverer:
     # (b) Other daemons of this run_dir, dead since we have the lock
 
     def _other_boards(self) -> list[Board]:
-        paths = [path for path in boards_in(self._board.path.parent) if path != self._board.path]
-        return [board for board in map(Board.open, paths) if board is not None]
+        boards = []
+        for path in boards_in(self._board.path.parent):
+            board = None if path == self._board.path else Board.open(path)
+            if board is not None:
+                boards.append(board)
+            elif path != self._board.path:
+                # Ours is the lock, so nobody can be about to write it.
+                logger.warning("board unreadable, set aside: %s; its jobs are back when its lease ends", path)
+                path.rename(path.with_suffix(".unreadable"))
+        return boards
 
     def _recover_board(self, board: Board, holders: Iterable[str]) -> bool:
         """Whether it is done with: all its processes were gone."""
@@ -140,18 +150,23 @@ def charge_for(row: Row) -> Charge:
     cause = Cause(row.words[Word.CAUSE])
     if job is None or cause in (Cause.STOP, Cause.LEASE_LOST, Cause.STUCK):
         return Charge()
-    if cause is Cause.TIME:
+    if cause in (Cause.TIME, Cause.HUNG):
         if row.words[Word.CAUSE_JOB] != job.number:
             # It had gone on to another job just then, which is not to blame.
             return Charge()
-        seconds = (job.deadline_ns - job.started_ns) / 1e9
-        text = f"it ran longer than its timeout of {seconds:g} s, ignored the interrupt, and was killed"
-        return Charge.failed(job.job_id, text, job.later - 1)
+        return Charge.failed(job.job_id, _fault(cause, job), job.later - 1)
     if row.state is State.DEAD:
         return Charge.lost(
             job.job_id, f"its worker ended in the job: {describe_wait_status(row.words[Word.EXIT])}"
         )
     return Charge.lost(job.job_id, "its worker was killed together with its daemon")
+
+
+def _fault(cause: Cause, job: JobView) -> str:
+    if cause is Cause.HUNG:
+        return "its handler ended, but what it returned or raised hung when it was looked at, and was killed"
+    seconds = (job.deadline_ns - job.started_ns) / 1e9
+    return f"it ran longer than its timeout of {seconds:g} s, ignored the interrupt, and was killed"
 
 
 def generation_of(holder: str) -> int:

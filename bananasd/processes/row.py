@@ -50,6 +50,7 @@ class Word(IntEnum):
     LAST_CAUSE = 26  # M: for what that one was killed
     CRASHES = 27  # M: how many crashes in a row its slot has had
     NOT_BEFORE_NS = 28  # M: monotonic; when a slot in BACKOFF is filled again
+    ENDED = 29  # C: number of the last job of which it knows how it ended
 
 
 class Kind(IntEnum):
@@ -97,6 +98,10 @@ class Cause(IntEnum):
     LEASE_LOST = 3
     STUCK = 4
     START = 5  # it did not come up in time
+    HUNG = 6  # after its job's handler had ended
+
+
+_KINDS, _STATES, _CAUSES = (frozenset(map(int, kind)) for kind in (Kind, State, Cause))
 
 
 class JobView(NamedTuple):
@@ -108,6 +113,12 @@ class JobView(NamedTuple):
     started_ns: int
     deadline_ns: int
     later: int
+
+
+# An enum's member costs four times as much as a number, and these are written for every job.
+_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER = (
+    int(word) for word in (Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER)
+)
 
 
 class Row:
@@ -147,6 +158,15 @@ class Row:
         return self.words[Word.GENERATION] == 0
 
     @property
+    def is_readable(self) -> bool:
+        """Whether its words can be what a master has written."""
+        return (
+            self.words[Word.KIND] in _KINDS
+            and self.words[Word.STATE] in _STATES
+            and self.words[Word.CAUSE] in _CAUSES
+        )
+
+    @property
     def is_living(self) -> bool:
         """Whether it has a child that has not been reaped."""
         return self.words[Word.GENERATION] != 0 and self.words[Word.STATE] not in CHILDLESS
@@ -170,12 +190,12 @@ class Row:
     def begin_job(self, view: JobView) -> None:
         """Write down which job is about to run."""
         words, memory, start = self.words, self._memory, self._start
-        words[0] += 1
-        words[9], _, _, words[10], words[11], words[12] = view
+        words[_SEQUENCE] += 1
+        words[_JOB], _, _, words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER] = view
         memory[start + ID_AT : start + ID_AT + ID_BYTES] = view.job_id.encode()
         encoded = view.name.encode()[:NAME_BYTES]
         memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
-        words[0] += 1
+        words[_SEQUENCE] += 1
 
     def job(self) -> JobView | None:
         """The job in the row; None if there is none, or it is being written just now."""

@@ -108,6 +108,7 @@ class Scheduler:
         if self._is_examined:
             return True
         report = health.examine(self._connection)
+        self._show_life()
         self._is_examined = True
         for warning in report.warnings:
             logger.warning("server %s: %s", report.version, warning)
@@ -145,6 +146,7 @@ class Scheduler:
         self._show_life()
         if self._beat.is_due:
             self._beat.run()
+            self._show_life()
 
     # Duties
 

@@ -1,17 +1,18 @@
 """A slot: what should run in one place of the master's table, and what has become of it."""
 
-import os
 import random
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from . import procfs
 from .board import Board
 from .restarts import Restarts
 from .row import Cause, Kind, Row, State
 
 WORKER_OOM_SCORE = 500
 ROWS_PER_SLOT = 2
+LINGER_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Slot:
     """Its child is to take the place of another's, if it comes up."""
     is_retired: bool = False
     """Its child is asked to leave and will not be replaced."""
+    left_since: float | None = None
     luck: float = field(default_factory=random.random)
 
     @property
@@ -72,6 +74,14 @@ class Slot:
             not (self.is_running or self.is_retired or self.restarts.is_fatal)
             and now >= self.restarts.not_before
         )
+
+    def has_lingered(self, now: float) -> bool:
+        """Whether its child has done everything, and yet does not end: a user's logging handler may hang."""
+        if self.row is None or self.row.state is not State.LEFT:
+            self.left_since = None
+            return False
+        self.left_since = self.left_since or now
+        return now - self.left_since >= LINGER_SECONDS
 
     def notice_up(self, now: float) -> bool:
         """Look whether the child has come up since the last look."""
@@ -132,7 +142,7 @@ class Fleet:
         """Let its child finish its job and leave; the slot goes with it."""
         slot.is_trial, slot.is_retired = False, True
         if slot.is_running:
-            os.kill(slot.pid, signal.SIGTERM)
+            procfs.send(slot.pid, signal.SIGTERM)
         else:
             self.remove(slot)
 

@@ -15,6 +15,7 @@ KILLED = {
     Cause.STOP: "killed at a stop",
     Cause.LEASE_LOST: "killed for a lost lease",
     Cause.STUCK: "killed as it hung",
+    Cause.HUNG: "killed as it hung after its job",
     Cause.START: "killed as it did not come up",
 }
 

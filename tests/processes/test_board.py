@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from bananasd.errors import DaemonError
 from bananasd.processes.board import Board, Head, Phase, boards_in
 from bananasd.processes.row import ROW_BYTES, JobView, Kind, State, Word
 
@@ -42,8 +43,20 @@ def test_others_cannot_write(board):
 
 
 def test_a_board_is_never_made_over_another(board, tmp_path):
-    with pytest.raises(FileExistsError):
+    before = board.path.read_bytes()
+    with pytest.raises(DaemonError, match="node.board: cannot be written: File exists"):
         Board.create(tmp_path, "node", 3)
+    assert board.path.read_bytes() == before
+
+
+def test_a_board_for_which_there_is_no_room_leaves_no_file(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(DaemonError, match="No space left"):
+        Board.create(tmp_path, "node", 3)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_boards_are_for_their_user_alone(board):

@@ -68,8 +68,33 @@ def test_a_job_without_a_deadline_is_let_be(row, watch):
 def test_a_finished_job_that_has_not_been_settled_is_let_be(row, watch):
     arm(row, 7, deadline=100)
     watch(100)
-    row.words[Word.ARMED] = 0
+    row.words[Word.ARMED], row.words[Word.ENDED] = 0, 7
     assert watch(200) == watch(300) == []
+
+
+def test_a_worker_that_hangs_in_what_its_handler_left_is_killed_after_the_grace(row, watch):
+    arm(row, 7)
+    row.words[Word.ARMED] = 0
+    assert watch(100) == watch(104.9) == []
+    assert watch(105) == [signal.SIGKILL, signal.SIGKILL]
+    assert (row.words[Word.CAUSE], row.words[Word.CAUSE_JOB]) == (Cause.HUNG, 7)
+
+
+def test_each_job_has_its_own_time_to_be_looked_at(row, watch):
+    for job in (7, 8, 9):
+        arm(row, job)
+        row.words[Word.ARMED] = 0
+        assert watch(100 + 3 * job) == []
+    row.words[Word.ENDED] = 9
+    assert watch(200) == []
+
+
+def test_the_first_cause_of_a_kill_stands(row, watch):
+    arm(row, 7, deadline=100)
+    watch(100)
+    watch(105)
+    interrupts.kill(row, Cause.STOP)
+    assert row.words[Word.CAUSE] == Cause.TIME
 
 
 def test_the_next_job_has_its_own_grace(row, watch):

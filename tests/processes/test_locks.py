@@ -30,7 +30,8 @@ def test_a_second_lock_on_a_run_dir_is_refused_with_the_pid_of_the_first(tmp_pat
 
 
 def test_a_look_at_the_lock_does_not_keep_a_daemon_from_starting(tmp_path):
-    with (tmp_path / locks.LOCK_NAME).open("w") as looked:
+    looked = os.open(tmp_path, os.O_RDONLY)
+    try:
         fcntl.flock(looked, fcntl.LOCK_SH)
         looks = iter([False, False])
 
@@ -41,6 +42,8 @@ def test_a_look_at_the_lock_does_not_keep_a_daemon_from_starting(tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bananasd.clock.sleep", release)
             os.close(lock_run_dir(tmp_path))
+    finally:
+        os.close(looked)
 
 
 def test_nobody_runs_where_nobody_has_the_lock(tmp_path):
@@ -49,12 +52,28 @@ def test_nobody_runs_where_nobody_has_the_lock(tmp_path):
     assert running_pid(tmp_path) is None
 
 
-def test_a_look_at_a_lock_that_may_not_be_read_says_so(tmp_path):
-    (tmp_path / locks.LOCK_NAME).symlink_to(tmp_path / locks.LOCK_NAME)
-    with pytest.raises(DaemonError, match="lock: Too many levels"):
-        running_pid(tmp_path)
-    with pytest.raises(DaemonError, match="lock: Too many levels"):
+def test_a_run_dir_that_cannot_be_looked_into_or_written_to_says_so(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(DaemonError, match="loop: Too many levels"):
+        running_pid(tmp_path / "loop")
+    (tmp_path / locks.PID_NAME).symlink_to(tmp_path / locks.PID_NAME)
+    with pytest.raises(DaemonError, match="pid: Too many levels"):
         lock_run_dir(tmp_path)
+
+
+def test_a_lock_holds_though_everything_in_its_directory_is_cleaned_away(tmp_path, run_lock):
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(AlreadyRunning) as refused:
+        lock_run_dir(tmp_path)
+    assert refused.value.pid is None
+
+
+def test_a_pid_is_forgotten_before_the_lock_is_given_up(make_daemon):
+    daemon = make_daemon().start()
+    assert (daemon.run_dir / locks.PID_NAME).read_text() == f"{daemon.pid}\n"
+    assert daemon.stop() == 0
+    assert (daemon.run_dir / locks.PID_NAME).read_text() == ""
 
 
 def test_a_state_dir_that_stays_locked_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
@@ -107,7 +126,7 @@ def test_a_second_daemon_on_one_state_dir_waits_for_the_end_of_the_first(make_da
         job_id = client.submit_job("note", {"result": 5})
         client.wait(job_id, 10)
     second = sharing_state(make_daemon, first).start(wait=False)
-    wait_until((second.run_dir / "lock").exists)
+    wait_until((second.run_dir / "pid").exists)
     assert second.node is None
     assert first.stop() == 0
     wait_until(second.is_up)
@@ -138,8 +157,7 @@ def test_no_child_but_the_server_keeps_a_lock(make_daemon):
     holders = {
         child.slot: [
             name for entry in os.scandir(f"/proc/{child.pid}/fd")
-            if (name := os.path.basename(os.path.dirname(os.readlink(entry.path))))
-            in ("run", "state") and os.readlink(entry.path).endswith("/lock")
+            if (name := os.path.basename(os.readlink(entry.path))) in ("run", "state")
         ]
         for child in daemon.children()
     }  # fmt: skip

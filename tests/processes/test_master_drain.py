@@ -188,3 +188,55 @@ def test_a_stopped_daemon_is_not_found_any_more(server, make_daemon):
     control.stop(daemon.run_dir, 10)
     assert daemon.wait() == 0
     assert control.nodes(daemon.run_dir) == []
+
+
+def test_a_handler_that_hangs_in_the_text_of_its_exception_is_killed_for_its_time(make_daemon):
+    daemon = make_daemon(
+        """
+        class Endless(Exception):
+            def __str__(self):
+                time.sleep(3600)
+
+        @handler("bad", timeout_seconds=0.3, max_retries=0)
+        def bad(job):
+            raise Endless
+        """,
+        settings={"workers": {"count": 1}},
+    ).start()
+    with daemon.client() as client:
+        job = client.wait(client.submit_job("bad", None), 10)
+        assert (job.status, job.attempts, job.recoveries) == (Status.FAILED, 1, 0)
+        assert "hung when it was looked at" in job.error
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+
+
+def test_a_worker_that_hangs_in_its_end_does_not_keep_its_slot(make_daemon):
+    daemon = make_daemon(
+        """
+        import logging
+
+        class Endless(logging.Handler):
+            def emit(self, record):
+                pass
+
+            def flush(self):
+                time.sleep(3600)
+
+        logging.getLogger("mine").addHandler(Endless())
+        """,
+        settings={"workers": {"count": 1}},
+    ).start()
+    (worker,) = daemon.children("worker")
+    os.kill(worker.pid, signal.SIGTERM)
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    assert daemon.lines("child killed", "it has left, but does not end")
+
+
+def test_ctrl_c_while_the_daemon_boots_ends_it(make_daemon):
+    for _ in range(5):
+        daemon = make_daemon(settings={"workers": {"count": 1}}).start(wait=False)
+        wait_until(lambda daemon=daemon: "daemon starting" in daemon.log_text())
+        os.kill(daemon.pid, signal.SIGINT)
+        assert daemon.wait() in (0, -signal.SIGINT)
+        assert "Traceback" not in daemon.log_text()

@@ -293,3 +293,56 @@ def test_workers_that_die_at_their_start_are_tried_after_0_1_2_seconds(server, m
     times = starts()
     pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
     assert pauses[0] < 0.9 < pauses[1] < 1.9 < pauses[2] < 3.5
+
+
+def test_a_scheduler_that_ends_in_peace_without_its_last_duty_is_started_again(start, notes):
+    """An operator's TERM may end it just when the drain has come to it."""
+    daemon = start(
+        """
+        def serve(row):
+            is_first = not (directory / "notes").exists()
+            signal.signal(signal.SIGTERM, lambda *_: None)
+            come_up(row)
+            note("scheduler")
+            if is_first:
+                signal.pause()
+            else:
+                (directory / "node.board").unlink()
+            row.state = State.LEFT
+            return 0
+
+        run(Slot(Kind.SCHEDULER, 0, serve, Restarts(2.0, limit=None)))
+        """
+    )
+    wait_until(lambda: notes() == ["scheduler"])
+    daemon.terminate()
+    assert daemon.wait(10) == 0
+    assert notes() == ["scheduler"] * 2
+
+
+def test_while_every_row_is_taken_the_schedulers_is_kept_for_it(start, notes):
+    """Else a worker would get it in the scheduler's backoff, and nobody could free a row ever again."""
+    daemon = start(
+        """
+        def die_with_a_trip(row):
+            come_up(row)
+            row.words[Word.TRIP] = 1
+            os._exit(1)
+
+        def crash_twice_then_recover(row):
+            rows = Board.open(directory / "node.board").rows
+            while sum(other.state is State.DEAD for other in rows) < 2:
+                time.sleep(0.001)
+            note("scheduler")
+            if len((directory / "notes").read_text().splitlines()) < 3:
+                os._exit(1)
+            come_up(row)
+            signal.pause()
+
+        run(Slot(Kind.SCHEDULER, 0, crash_twice_then_recover, Restarts(0.3, limit=None)),
+            Slot(Kind.WORKER, 0, die_with_a_trip, Restarts(0.01, limit=None)), rows=3)
+        """
+    )
+    wait_until(lambda: notes() == ["scheduler"] * 3)
+    daemon.terminate()
+    assert daemon.poll() is None

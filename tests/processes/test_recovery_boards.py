@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bananasd.processes import procfs
-from bananasd.processes.row import ID_AT, ID_BYTES, Word
+from bananasd.processes.board import Board, Head
+from bananasd.processes.row import ID_AT, ID_BYTES, Kind, State, Word
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 from tests.processes.test_recovery import Between, Node, recoveries, world
@@ -108,9 +109,42 @@ def test_a_worker_that_entered_while_the_holders_were_read_is_recovered_with_its
     assert (world.store.holders(), len(world.ready())) == ([], 1)
 
 
-def test_a_board_that_is_no_board_is_left_alone(node, tmp_path):
+def damage(path, how):
+    board = Board.create(path.parent, "x", 4)
+    row = board.rows[0]
+    row.words[Word.KIND], row.words[Word.STATE], row.words[Word.GENERATION] = Kind.WORKER, State.UP, 1
+    if how == "kind":
+        row.words[Word.KIND] = 77
+    elif how == "state":
+        row.words[Word.STATE] = 77
+    elif how == "layout":
+        board.head[Head.LAYOUT] += 1
+    board.path.rename(path)
+    if how == "shorter":
+        os.truncate(path, 1024)
+    elif how == "text":
+        path.write_bytes(b"something else")
+
+
+@pytest.mark.parametrize("how", ["text", "shorter", "kind", "state", "layout"])
+def test_a_board_that_cannot_be_read_is_set_aside(node, tmp_path, how):
     strange = tmp_path / "strange.board"
-    strange.write_bytes(b"something else")
+    damage(strange, how)
+    assert Board.open(strange) is None
     assert node.recover() is False
-    assert strange.exists()
+    assert not strange.exists()
+    assert (tmp_path / "strange.unreadable").exists()
     assert node.board.node == NODE
+
+
+def test_a_board_whose_processes_may_live_is_judged_by_its_lease(node, dead, world, sleeper):
+    """A pid may look alive for ever, when another user has it by now."""
+    _, ids = dead.worker(pid=sleeper.pid)
+    world.beaten(NODE, ms_ago=0, alive_for_ms=3_600_000)
+    world.lease(NODE, 10_000)
+    world.lease(OTHER_NODE, 10_000)
+    assert node.recover() is True
+    assert world.ready() == []
+    world.lease(OTHER_NODE, -1)
+    assert node.recover() is True
+    assert sorted(world.ready()) == sorted(ids)

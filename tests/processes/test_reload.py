@@ -228,7 +228,7 @@ def test_a_term_during_a_reload_ends_it_and_the_daemon(daemon):
     wait_until(lambda: board.head[Head.RELOADS_BEGUN] == 1)
     assert daemon.stop() == 0
     assert not board.head[Head.IS_RELOADED]
-    assert [path.name for path in run_dir.iterdir()] == ["lock"]
+    assert [path.name for path in run_dir.iterdir()] == ["pid"]
 
 
 def test_preloaded_handlers_stay_but_settings_follow(make_daemon):

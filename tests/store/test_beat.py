@@ -74,3 +74,13 @@ def test_it_tells_which_of_the_holders_are_no_longer_admitted(world):
     world.store.recover(OTHER)
     assert beat(world, HOLDER, OTHER, "n1/7.1") == [OTHER, "n1/7.1"]
     assert beat(world, HOLDER) == []
+
+
+def test_a_lease_that_cannot_be_true_is_cut_down(world):
+    """As after a server's clock that was a day ahead; its node's jobs would be out of reach for so long."""
+    for node, ms in (("old", 86_400_000), (OTHER, 50 * LEASE_MS)):
+        world.lease(node, ms)
+    beat(world)
+    ends = {node: int(world.call("ZSCORE", world.keys.nodes, node)) for node in ("old", OTHER)}
+    assert is_now(world, ends["old"] - 100 * LEASE_MS)
+    assert is_now(world, ends[OTHER] - 50 * LEASE_MS)

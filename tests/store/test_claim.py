@@ -142,6 +142,8 @@ BROKEN = {
     "a run that is no number": lambda world, job_id: world.mark(job_id, run="x"),
     "attempts that are no number": lambda world, job_id: world.mark(job_id, attempts="1.5"),
     "recoveries that are no number": lambda world, job_id: world.mark(job_id, recoveries="many"),
+    "a run of more digits than a number keeps": lambda world, job_id: world.mark(job_id, run="9" * 20),
+    "attempts of thousands of digits": lambda world, job_id: world.mark(job_id, attempts="9" * 5000),
     "a due time that is none": lambda world, job_id: world.mark(job_id, due_at="soon"),
 }
 

@@ -114,3 +114,19 @@ def test_a_queue_is_known_from_its_first_job_on(world):
     world.submit(2, queue="gpu")
     world.submit(queue="mail", scheduled_for=timedelta(0))
     assert world.call("SMEMBERS", world.keys.queues) == [b"gpu", b"mail"]
+
+
+@pytest.mark.parametrize(
+    ("due", "after_ms"),
+    [("+0.5", 0), ("+60000.75", 60_000), ("-5", None), ("1.5", None), ("soon", 0), ("nan", 0)],
+)
+def test_a_due_time_from_elsewhere_is_made_whole(world, due, after_ms):
+    """Other languages submit too, and many of them have only floats."""
+    request = JobRequest("x", None)
+    before = world.now()
+    world.store._run(
+        "submit", [world.keys.scheduled], [world.keys.prefix, request.job_id, request.spec, request.lane, due]
+    )
+    due_at = int(world.record(request.job_id)["due_at"])
+    assert due_at in (0, 1) if after_ms is None else before <= due_at - after_ms <= world.now()
+    assert [request.job_id] == (world.scheduled() if after_ms == 60_000 else world.ready())

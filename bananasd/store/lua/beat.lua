@@ -1,7 +1,8 @@
 -- beat: extend a node's lease, keep what it says of itself, and tell which of its holders are no longer admitted.
 --
 -- alive_since is the start of an unbroken row of beats: it begins anew when the last beat is more than half a lease old.
--- Times from the future (the server's clock was set back) count as now.
+-- Times from the future (the server's clock was set back) count as now. A lease that ends in 100 leases or later cannot be
+-- a true one: cut down to that, it gives the jobs of a node that is gone back in time.
 --
 -- KEYS  1 nodes   2 node hash   3 holders
 -- ARGV  1 node   2 lease in ms   3 what it says of itself, as JSON   4.. holders to look for
@@ -15,6 +16,10 @@ local alive_since = math.min(tonumber(f[2]) or now, now)
 if now - last > lease / 2 then alive_since = now end
 redis.call('HSET', KEYS[2], 'beat_at', now, 'alive_since', alive_since, 'about', ARGV[3])
 redis.call('ZADD', KEYS[1], now + lease, ARGV[1])
+local latest = now + 100 * lease
+for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. latest, '+inf', 'LIMIT', 0, 100)) do
+  redis.call('ZADD', KEYS[1], latest, node)
+end
 local gone = {}
 for i = 4, #ARGV do
   if redis.call('SISMEMBER', KEYS[3], ARGV[i]) == 0 then gone[#gone + 1] = ARGV[i] end

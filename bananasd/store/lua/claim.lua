@@ -10,7 +10,7 @@
 --!include now
 --!include lanes
 --!include bury
-local function is_count(field) return not field or string.find(field, '^%d+$') end
+local function is_count(field) return not field or (#field <= 15 and string.find(field, '^%d+$')) end
 
 -- Whether the worker, and every script that ends the run, will find what they need.
 local function is_readable(f)
