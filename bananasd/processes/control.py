@@ -78,12 +78,12 @@ def reload(run_dir: Path, wait_seconds: float) -> None:
     pid = _send(run_dir, signal.SIGHUP)
     deadline = clock.deadline_in(wait_seconds)
     while board.head[Head.RELOADS_ENDED] <= begun:
-        if running_pid(run_dir) != pid or board.phase is not Phase.RUNNING:
-            raise DaemonError(f"the daemon (pid {pid}) stops; nothing was reloaded")
+        _check_that_it_goes_on(run_dir, board)
         if clock.remaining(deadline) == 0:
             raise StopTimeout(f"the daemon (pid {pid}) still reloads after {wait_seconds:g} s; see its log")
         clock.sleep(LOOK_SECONDS)
     if not board.head[Head.IS_RELOADED]:
+        _check_that_it_goes_on(run_dir, board)
         raise ConfigError(_problems(board))
 
 
@@ -146,6 +146,11 @@ def _board_of(run_dir: Path, pid: int | None) -> Board:
         if board is not None and board.master_pid == pid and not board.is_master_gone:
             return board
     raise DaemonError(f"the daemon (pid {pid}) is only just starting, or about to end")
+
+
+def _check_that_it_goes_on(run_dir: Path, board: Board) -> None:
+    if running_pid(run_dir) != board.master_pid or board.phase is not Phase.RUNNING:
+        raise DaemonError(f"the daemon (pid {board.master_pid}) stops; nothing was reloaded")
 
 
 def _problems(board: Board) -> list[str]:
