@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, ConnectionPool, SSLConnection
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -104,7 +104,7 @@ class HeldConnection:
             self._send(deadline, commands)
             # Not the connection's own, which takes twice as long and raises what the server says.
             receive = self._connection._parser.read_response  # noqa: SLF001
-            return [receive() for _ in commands]
+            return self._heed([receive() for _ in commands])
         except FAULTS as error:
             raise self._failed(error) from None
         except BaseException:
@@ -131,12 +131,21 @@ class HeldConnection:
             if fd in readable:
                 self._asked_until = None
                 sock.receive_until(clock.deadline_in(self.server.timeout_seconds))
-                return self._connection._parser.read_response()  # noqa: SLF001
+                (reply,) = self._heed([self._connection._parser.read_response()])  # noqa: SLF001
+                return reply
         except FAULTS as error:
             raise self._failed(error) from None
         if not readable and clock.remaining(self._asked_until) == 0:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
         return None
+
+    def _heed(self, replies: list[Any]) -> list[Any]:
+        """Leave a server that refuses: its name may lead to another by now, as after a failover."""
+        for reply in replies:
+            if isinstance(reply, ResponseError) and not isinstance(reply, NoScriptError):
+                self.close()
+                break
+        return replies
 
     def close(self) -> None:
         """Drop the connection; the next trip makes another."""
