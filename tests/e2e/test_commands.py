@@ -1,6 +1,9 @@
 """The commands as processes of their own, beside a running daemon: what they print, and their exit codes."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -8,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bananasd import __version__
+from bananasd.processes import procfs
+from tests.conftest import wait_until
 from tests.daemon import Daemon
 
 HANDLERS = """
@@ -102,6 +107,87 @@ def test_check_names_what_it_found(bananasd):
     done = bananasd("check")
     assert done.returncode == 0
     assert "works" in done.stdout
+
+
+def test_status_shows_every_process_in_80_columns(bananasd, daemon):
+    done = bananasd("status")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines if " UP " in line and "PSS" not in line]
+    assert [int(row[-8]) for row in rows] == [daemon.pid, *(child.pid for child in daemon.children())]
+    assert not [row for row in rows if "-" in row[-2:]]
+
+
+def test_status_of_a_stopped_master_says_so(bananasd, daemon):
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: procfs.is_stopped(daemon.pid))
+        done = bananasd("status")
+        (node,) = json.loads(bananasd("status", "--json").stdout)
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    assert done.returncode == 0
+    assert "stopped while running" in done.stdout
+    assert f"'kill -CONT {daemon.pid}' lets it go on" in " ".join(done.stdout.split())
+    assert (node["is_stopped"], node["is_running"]) == (True, True)
+
+
+def test_dump_prints_the_stacks_of_all_or_of_one(bananasd, daemon):
+    done = bananasd("dump")
+    assert done.returncode == 0
+    heads = [line for line in done.stdout.splitlines() if ", pid " in line]
+    children = [child for child in daemon.children() if child.kind != "redis"]
+    assert heads == [f"master, pid {daemon.pid}", *(f"{child.slot}, pid {child.pid}" for child in children)]
+    assert done.stdout.count("(most recent call first)") == len(heads)
+    one = bananasd("dump", "worker", "1")
+    assert (one.returncode, one.stdout.count(", pid ")) == (0, 1)
+
+
+def test_dump_of_a_stopped_process_is_1_and_says_why(bananasd, daemon):
+    pid = daemon.children("worker")[1].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: procfs.is_stopped(pid))
+        done = bananasd("dump", "worker 1")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert done.returncode == 1
+    assert (
+        f"no answer: it is stopped by a signal or a debugger; 'kill -CONT {pid}' lets it go on" in done.stdout
+    )
+    assert done.stderr == "bananasd: no stacks of worker 1\n"
+
+
+def test_stop_says_what_it_waits_for_and_ends_when_all_is_gone(make_daemon, bananasd):
+    daemon = make_daemon().start()
+    with daemon.client() as client:
+        job_id = client.submit_job("hold", {"until": str(daemon.directory / "until")})
+        slot = daemon.worker_of(job_id).slot
+    command = [sys.executable, "-m", "bananasd", "stop", "--config", str(daemon.config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as stop:
+        told = stop.stderr.readline()
+        assert re.fullmatch(rf"waiting for {slot}: hold {job_id} \(\d+s\)\n", told)
+        (daemon.directory / "until").touch()
+        out, err = stop.communicate(timeout=20)
+    assert (stop.returncode, out) == (0, "stopped\n")
+    assert "hold" not in err
+    assert daemon.wait(1) == 0
+    assert bananasd("stop", "--config", str(daemon.config), config=False).returncode == 1
+    assert bananasd("status", "--config", str(daemon.config), config=False).returncode == 1
+
+
+def test_stop_that_takes_too_long_is_75_and_says_what_it_waits_for(make_daemon, bananasd):
+    daemon = make_daemon().start()
+    with daemon.client() as client:
+        job_id = client.submit_job("hold", {"until": str(daemon.directory / "until")})
+        daemon.worker_of(job_id)
+    done = bananasd("stop", "--timeout", "0.1", "--config", str(daemon.config), config=False)
+    assert (done.returncode, done.stdout) == (75, "")
+    assert done.stderr.count("\n") == 1
+    assert f"hold {job_id}" in done.stderr
+    (daemon.directory / "until").touch()
+    assert daemon.wait() == 0
 
 
 def test_status_as_json(bananasd, daemon):

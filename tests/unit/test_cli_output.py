@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from bananasd.cli.output import count, echo_fields, echo_table, printable, shorten
+from bananasd.cli.output import (
+    compact,
+    count,
+    echo_fields,
+    echo_table,
+    printable,
+    shorten,
+    size,
+    table,
+    width,
+)
 from bananasd.cli.times import brief, duration, instant
 
 
@@ -39,13 +49,56 @@ def test_shortened_text_is_one_line_that_fits() -> None:
     assert shorten("abcdefgh", 5) == "abcd…"
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"), [("abc", 3), ("日本語", 6), ("e\u0301", 1), ("🍌", 2), ("añb", 3), ("", 0)]
+)
+def test_the_width_of_text_is_that_on_a_terminal(text: str, columns: int) -> None:
+    assert width(text) == columns
+
+
+@pytest.mark.parametrize(
+    ("room", "text"), [(1, "…"), (2, "…"), (3, "日…"), (4, "日…"), (5, "日本…"), (6, "日本語")]
+)
+def test_wide_text_is_shortened_by_columns(room: int, text: str) -> None:
+    assert shorten("日本語", room) == text
+
+
+def test_a_table_keeps_its_columns_under_wide_text_and_has_to_the_right_what_is_named() -> None:
+    lines = table(("NAME", "AGE"), [("日本語", "2s"), ("a", "10m00s")], frozenset({"AGE"}))
+    assert lines == ["NAME       AGE", "日本語      2s", "a       10m00s"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (99_999, "99,999"), (100_000, "100k"), (999_499, "999k"), (999_500, "1.00M"), (12_345_678, "12.3M"),
+     (1_234_567_890, "1.23G"), (10**15, "1000T")],
+)  # fmt: skip
+def test_large_counts_are_compact(number: int, text: str) -> None:
+    assert compact(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0.00K"),
+        (831_488, "812K"),
+        (1023 * 1024, "1.00M"),
+        (24_536_678, "23.4M"),
+        (1_299_227_607, "1.21G"),
+    ],
+)
+def test_sizes_are_compact(number: int, text: str) -> None:
+    assert size(number) == text
+
+
 def test_counts_agree_with_their_noun() -> None:
     assert [count(n, "job") for n in (0, 1, 1000)] == ["0 jobs", "1 job", "1,000 jobs"]
+    assert [count(n, "crash", "crashes") for n in (1, 2)] == ["1 crash", "2 crashes"]
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0.0s"), (0.44, "0.4s"), (9.94, "9.9s"), (9.97, "10s"), (59.4, "59s"), (59.9, "1m00s"), (187, "3m07s"), (18120, "5h02m"), (1047600, "12d03h")],
+    [(0, "0.0s"), (0.44, "0.4s"), (9.94, "9.9s"), (9.97, "10s"), (59.4, "59s"), (59.9, "1m00s"), (187, "3m07s"), (18120, "5h02m"), (1047600, "12d03h"), (31557600, "365d")],
 )  # fmt: skip
 def test_durations_are_brief(seconds: float, text: str) -> None:
     assert brief(seconds) == text

@@ -182,6 +182,19 @@ def test_only_the_store_knows_redis() -> None:
     assert places_that_import("redis", "hiredis") == {"store"}
 
 
+def test_only_one_module_asks_psutil_and_only_top_draws() -> None:
+    users = {
+        library: {
+            name
+            for name in MODULES
+            for imported, _ in imports_of(name)
+            if imported.partition(".")[0] == library
+        }
+        for library in ("psutil", "rich")
+    }
+    assert users == {"psutil": {"processes.usage"}, "rich": {"cli.top"}}
+
+
 def test_only_processes_handle_signals_or_fork() -> None:
     assert places_that_import("signal", "multiprocessing") <= {"processes"}
     assert places_that_call("os", {"fork", "forkpty", "posix_spawn"}) <= {"processes"}
