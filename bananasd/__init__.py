@@ -2,6 +2,7 @@
 
 from .client import Client
 from .errors import (
+    BadAddress,
     BananasError,
     ConnectionFailed,
     GiveUp,
@@ -19,6 +20,7 @@ from .job import Job, JobRequest, Priority, Status
 __version__ = "0.1.0"
 
 __all__ = [
+    "BadAddress",
     "BananasError",
     "Client",
     "ConnectionFailed",

@@ -5,7 +5,7 @@ import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct, structs
 
@@ -60,16 +60,18 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     def read_password(self) -> str | None:
         """What the password file holds, without the end of its line; None if there is no such file to read.
 
-        Raises `ConfigError` if it cannot be read or holds nothing.
+        Raises ValueError if it cannot be read or holds nothing.
         """
         if self.password_file is None or self.is_embedded:
             return None
         try:
             password = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError([f"{self.password_file}: cannot be read: {error}"]) from None
+        except OSError as error:
+            raise ValueError(f"{self.password_file}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{self.password_file}: cannot be read: it is not UTF-8") from None
         if not password:
-            raise ConfigError([f"{self.password_file}: holds no password"])
+            raise ValueError(f"{self.password_file}: holds no password")
         return password
 
 
@@ -152,6 +154,14 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogConfig
 
 
+class Draft(NamedTuple):
+    """What became of a file: good values, with the default in place of each that was ``rejected``, and the problems."""
+
+    config: Config
+    problems: list[str]
+    rejected: frozenset[str]
+
+
 _SCHEMA = Schema(Config, apart_from="path")
 
 
@@ -162,6 +172,14 @@ def find(explicit: Path | None) -> Path | None:
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Read and check a file; None gives the defaults. Raises `ConfigError` with every problem that there is."""
+    draft = examine(path, environ)
+    if draft.problems:
+        raise ConfigError(draft.problems)
+    return draft.config
+
+
+def examine(path: Path | None, environ: Mapping[str, str]) -> Draft:
+    """The same, with the problems beside what could be read. Raises `ConfigError` only if nothing could."""
     directory = Path.cwd() if path is None else path.absolute().parent
     given = {} if path is None else dict(_SCHEMA.flatten(_parse(path)))
     values = _surroundings(environ, directory)
@@ -178,9 +196,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     for names, advice in _contradictions(config, given):
         if rejected.isdisjoint(names):
             problems.append(f"{path}: {names[0]}: {advice}")
-    if problems:
-        raise ConfigError(problems)
-    return config
+    return Draft(config, problems, frozenset(rejected))
 
 
 def _sources(

@@ -16,7 +16,7 @@ class ConfigError(BananasError):
 
 
 class HandlersError(BananasError):
-    """The handlers directory cannot be used; ``problems`` lists every reason as ``FILE:LINE: what``."""
+    """The handlers directory cannot be used; ``problems`` lists every reason, with its file and line where it has one."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -43,12 +43,20 @@ class ConnectionFailed(BananasError):
     """The server cannot be reached or did not answer in time; the text names it, without its password."""
 
 
+class BadAddress(ConnectionFailed):
+    """The address of the server could never be right; nothing was tried."""
+
+
 class ServerRefused(ConnectionFailed):
     """The server answered with an error of its own (OOM, READONLY, NOPERM, LOADING …)."""
 
 
 class DaemonError(BananasError):
     """A daemon could not be started, found or told something."""
+
+
+class BadDirectory(DaemonError):
+    """A run_dir or state_dir cannot be made or must not be used; that is mended by its owner, not by another try."""
 
 
 class AlreadyRunning(DaemonError):

@@ -61,7 +61,7 @@ def load_directory(path: Path) -> Registry:
     specs, problems = _import_all(files)
     problems += _problems_of(specs)
     if not specs and not problems:
-        problems = [f'{directory}: no handler in it; a module there declares one with @handler("name")']
+        problems = [f'workers.handlers: {directory}: no handler in it; a module there declares one with @handler("name")']
     if problems:
         _forget_loaded()
         raise HandlersError(problems)
@@ -72,7 +72,8 @@ def _module_files(directory: Path) -> list[Path]:
     try:
         names = sorted(os.listdir(directory))  # noqa: PTH208 - names are what is wanted
     except OSError as error:
-        raise HandlersError([f"{directory}: not a directory of handlers ({error.strerror})"]) from None
+        problem = f"workers.handlers: {directory}: not a directory of handlers ({error.strerror})"
+        raise HandlersError([problem]) from None
     files = (directory / name for name in names if name.endswith(".py") and not name.startswith(("_", ".")))
     return [file for file in files if file.is_file()]
 

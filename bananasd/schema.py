@@ -73,9 +73,8 @@ class Schema:
         if name in self.sections:
             raise ValueError(f"is a section: write [{name}], and its keys in the lines below")
         if name not in self.settings:
-            raise ValueError(
-                f"unknown {'section' if isinstance(value, dict) else 'key'}{self._suggestion(name)}"
-            )
+            kind = "section" if _is_table(value) else "key"
+            raise ValueError(f"unknown {kind}{self._suggestion(name)}")
         kind = self.settings[name]
         try:
             return msgspec.convert(value, kind, dec_hook=lambda _, path: _absolute(path, directory))
@@ -113,6 +112,11 @@ def _hint(secret: Any) -> str:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _is_table(value: Any) -> bool:
+    """``[name]``, or one or more of ``[[name]]``."""
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
 
 
 def _bare(key: str) -> str:

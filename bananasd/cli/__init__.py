@@ -65,9 +65,10 @@ def main() -> None:
       1    it failed: the job failed, was not found, no daemon is running …
       2    wrong usage: an unknown option, or a value that could never be right
       69   the Redis server cannot be reached
+      70   start only: something could not be kept running; the log says what
       73   a daemon is already running there
       75   the time to wait was over
-      78   the configuration or the handlers are broken
+      78   the configuration or the handlers are broken, or run_dir or state_dir cannot be used
       130  interrupted by Ctrl-C
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     # Text of users may hold what this terminal cannot show: better escaped than an error.

@@ -2,40 +2,46 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from .. import config as configuration
 from ..config import Config
-from ..errors import ConfigError, ConnectionFailed, DaemonError, HandlersError
+from ..errors import ConfigError, DaemonError, HandlersError
 from ..handlers import Registry, load_directory
 from ..processes.redis_server import find_server_binary
+from ..server import server_of
 from .errors import warn
 from .output import echo_fields, echo_json, json_option
-from .server import server_of, takes_config
+from .server import takes_config_path
 
 Found = TypeVar("Found")
 
 
 @click.command()
 @json_option
-@takes_config
-def check(config: Config, as_json: bool) -> None:
+@takes_config_path
+def check(config_path: Path | None, as_json: bool) -> None:
     """Check the configuration and the handlers.
 
     Shows what a daemon would run with. Every problem is one line, with its file and its line or key. The server is not asked, nothing is started.
     """
-    problems: list[str] = []
-    address = _attempt(lambda: server_of(config).address, problems)
-    registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
-    if address is None or registry is None:
+    draft = configuration.examine(configuration.find(config_path), os.environ)
+    config, problems = draft.config, list(draft.problems)
+    server = _attempt(lambda: server_of(config), problems)
+    registry = None
+    if "workers.handlers" not in draft.rejected:
+        registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
+    if server is None or registry is None or problems:
         raise ConfigError(problems)
     if config.redis.is_embedded:
         _warn_without_server()
     if as_json:
-        echo_json(_to_dict(config, address, registry))
+        echo_json(_to_dict(config, server.address, registry))
     else:
-        _echo(config, address, registry)
+        _echo(config, server.address, registry)
 
 
 def _attempt(load: Callable[[], Found], problems: list[str]) -> Found | None:
@@ -44,8 +50,6 @@ def _attempt(load: Callable[[], Found], problems: list[str]) -> Found | None:
         return load()
     except (ConfigError, HandlersError) as error:
         problems += error.problems
-    except ConnectionFailed as error:
-        problems.append(f"redis.url: {error}")
     return None
 
 

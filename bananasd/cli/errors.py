@@ -8,6 +8,8 @@ from click.exceptions import Exit
 
 from ..errors import (
     AlreadyRunning,
+    BadAddress,
+    BadDirectory,
     BananasError,
     ConfigError,
     ConnectionFailed,
@@ -28,8 +30,10 @@ INTERRUPTED = 130
 
 _EXIT_CODES: dict[type[BananasError], int] = {
     InvalidJob: USAGE,
+    BadAddress: USAGE,
     ConnectionFailed: UNREACHABLE,
     AlreadyRunning: ALREADY_RUNNING,
+    BadDirectory: BROKEN_CONFIG,
     WaitTimeout: TIMED_OUT,
     StopTimeout: TIMED_OUT,
     ConfigError: BROKEN_CONFIG,

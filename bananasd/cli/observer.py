@@ -8,9 +8,9 @@ from ..config import Config
 from ..errors import ConfigError, ConnectionFailed
 from ..processes.control import nodes
 from ..processes.usage import usages
+from ..server import server_of
 from ..store.stats import QueueStats
 from .rates import Look
-from .server import server_of
 from .status import pids_of
 
 MAX_ANSWER_SECONDS = 1.0

@@ -16,7 +16,7 @@ from .. import directories
 from ..client import Client
 from ..config import Config
 from ..errors import ConnectionFailed
-from ..store.connection import Server
+from ..server import server_of
 
 Command = Callable[..., Any]
 
@@ -114,9 +114,3 @@ def client_of(config: Config, namespace: str | None = None) -> Client:
         timeout_seconds=server.timeout_seconds,
         password=server.password,
     )
-
-
-def server_of(config: Config) -> Server:
-    """The server that a configuration means. Raises `ConfigError` if its password cannot be read."""
-    url = directories.socket_url(config.run_dir) if config.redis.is_embedded else config.redis.url
-    return Server(url, config.redis.timeout_seconds, config.redis.read_password())

@@ -11,10 +11,10 @@ from .. import config as configuration
 from .. import directories, log
 from ..client import Client
 from ..config import Config
-from ..errors import ConfigError, ConnectionFailed
+from ..errors import ConfigError
 from ..handlers import Registry, load_directory, submit_through
+from ..server import server_of
 from ..store.access import Access
-from ..store.connection import Server
 from ..store.keys import lanes_of
 from ..store.store import Retention
 from .board import Board
@@ -101,10 +101,7 @@ class Blueprint:
         config = configuration.load(configuration.find(self._config.path), os.environ)
         if problems := list(self._obstacles(config)):
             raise ConfigError(problems)
-        try:
-            return Blueprint(config, self._premises).plan()
-        except ConnectionFailed as error:
-            raise ConfigError([str(error)]) from None
+        return Blueprint(config, self._premises).plan()
 
     def _obstacles(self, new: Config) -> Iterator[str]:
         """What cannot change while the daemon runs."""
@@ -179,12 +176,10 @@ class Blueprint:
 
 
 def access_of(config: Config) -> Access:
-    """The way to the server of a configuration."""
-    url = directories.socket_url(config.run_dir) if config.redis.is_embedded else config.redis.url
-    server = Server(url, config.redis.timeout_seconds, config.redis.read_password())
+    """The way to the server of a configuration. Raises `ConfigError` for settings that lead to none."""
     keep = config.retention
     retention = Retention(int(keep.completed_seconds * 1000), int(keep.dead_seconds * 1000), keep.dead_count)
-    return Access(server, config.namespace, retention)
+    return Access(server_of(config), config.namespace, retention)
 
 
 def apply_log(config: Config) -> None:

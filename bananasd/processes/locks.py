@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .. import clock
-from ..errors import AlreadyRunning, DaemonError
+from ..errors import AlreadyRunning, BadDirectory, DaemonError
 
 PID_NAME = "pid"
 RUN_WAIT_SECONDS = 0.1
@@ -70,9 +70,9 @@ def make_private(directory: Path) -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.stat()
     except OSError as error:
-        raise DaemonError(f"{directory}: cannot be used as a directory: {error.strerror}") from None
+        raise BadDirectory(f"{directory}: cannot be used as a directory: {error.strerror}") from None
     if status.st_uid not in (os.getuid(), 0) or status.st_mode & 0o002:
-        raise DaemonError(
+        raise BadDirectory(
             f"{directory}: belongs to another user or is writable for all; choose another directory"
         )
     return directory
@@ -83,7 +83,7 @@ def _open(directory: Path) -> int:
     try:
         return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise DaemonError(f"{directory}: {error.strerror}") from None
+        raise BadDirectory(f"{directory}: {error.strerror}") from None
 
 
 def _try_for(descriptor: int, seconds: float) -> bool:

@@ -2,17 +2,20 @@
 
 import os
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ..errors import ConnectionFailed
+from ..errors import BadAddress
 
 SCHEMES = ("redis", "rediss", "unix")
 MAX_SOCKET_PATH_BYTES = 107
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 def address_of(url: Any) -> str:
-    """The URL without user, password and options, for messages. Raises `ConnectionFailed` if it cannot be one.
+    """The URL without user, password and options, for messages. Raises `BadAddress` if it cannot be one.
 
     No message shows a part of it that could belong to a password, and be it a password that was written badly.
     """
@@ -23,45 +26,56 @@ def address_of(url: Any) -> str:
 def _split(url: Any) -> SplitResult:
     wanted = f"it must begin with {'://, '.join(SCHEMES[:-1])}:// or {SCHEMES[-1]}://"
     if not isinstance(url, str):
-        raise ConnectionFailed(f"the address is no text but of type {type(url).__name__}; {wanted}")
+        raise BadAddress(f"the address is no text but of type {type(url).__name__}; {wanted}")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
     if scheme is None:
-        raise ConnectionFailed(f"the address is no URL; {wanted}")
+        raise BadAddress(f"the address is no URL; {wanted}")
     if scheme[1] not in SCHEMES:
-        raise ConnectionFailed(f"the address {scheme[0]}… is of no known kind; {wanted}")
-    if re.search(r"[\x00-\x20\x7f]", url) and scheme[1] != "unix":
-        raise ConnectionFailed(f"the address {scheme[0]}… has a space or control character in it")
+        raise BadAddress(f"the address {scheme[0]}… is of no known kind; {wanted}")
+    if _CONTROL.search(url) or (" " in url and scheme[1] != "unix"):
+        raise BadAddress(f"the address {scheme[0]}… has a space or control character in it")
     try:
         return urlsplit(url)
     except ValueError:  # its text holds the whole of it
-        raise ConnectionFailed(f"the address {scheme[0]}… has a host that cannot be one") from None
+        raise BadAddress(f"the address {scheme[0]}… has a host that cannot be one") from None
 
 
 def _network_address(parts: SplitResult) -> str:
     start = f"the address {parts.scheme}://…"
     if "@" in parts.path + parts.query + parts.fragment:
-        raise ConnectionFailed(
+        raise BadAddress(
             f"{start}: '/', '?', '#' and '@' in a password must be written %2F, %3F, %23 and %40"
         )
     if not re.fullmatch(r"/?\d*", parts.path):
-        raise ConnectionFailed(f"{start} must end with its port, or with /N for the database N")
+        raise BadAddress(f"{start} must end with its port, or with /N for the database N")
     try:
         port = parts.port or 6379
     except ValueError:
-        raise ConnectionFailed(f"{start} has a port that is no number up to 65535") from None
+        raise BadAddress(f"{start} has a port that is no number up to 65535") from None
     host = parts.hostname or "localhost"
+    if not _can_be_looked_up(unquote(host)):
+        raise BadAddress(
+            f"{start} has a host that cannot be one: between its dots there must be 1 to 63 characters of a name"
+        )
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}{parts.path}"
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Whether the system's lookup takes it at all: it wants a name for which there is an ASCII form."""
+    with suppress(UnicodeError):
+        return not re.search(r"[\x00-\x20\x7f]", host) and bool(host.encode("idna"))
+    return False
 
 
 def _socket_address(parts: SplitResult) -> str:
     path = unquote(parts.path)
     if parts.netloc.rpartition("@")[2] or not path:
-        raise ConnectionFailed(
-            "the address unix://… must go on with an absolute path: unix:///run/redis.sock"
-        )
+        raise BadAddress("the address unix://… must go on with an absolute path: unix:///run/redis.sock")
+    if _CONTROL.search(path):
+        raise BadAddress("the address unix://… has a control character in its path")
     length = len(os.fsencode(path))
     if length > MAX_SOCKET_PATH_BYTES:
-        raise ConnectionFailed(
+        raise BadAddress(
             f"unix://{path}: a socket path may have {MAX_SOCKET_PATH_BYTES} bytes, this one has {length}; "
             "choose a shorter directory"
         )

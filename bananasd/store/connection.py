@@ -17,7 +17,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from .. import clock
-from ..errors import ConnectionFailed, ServerRefused
+from ..errors import BadAddress, ConnectionFailed, ServerRefused
 from .address import address_of
 from .scripts import Command
 from .timed_socket import TimedSocket
@@ -79,7 +79,7 @@ class Server:
                 del options["maint_notifications_config"]
             connection: AbstractConnection = pool.connection_class(**options)
         except (ValueError, TypeError, RedisError) as error:
-            raise ConnectionFailed(f"{self.address}: not a usable address ({error})") from None
+            raise BadAddress(f"{self.address}: not a usable address ({error})") from None
         return connection
 
 

@@ -216,6 +216,10 @@ def test_a_directory_made_by_init_passes_the_check(bananasd, daemon):
         (("submit", "works", "--payload", "1", "--priority", "urgent"), 2),
         (("submit", "works", "--payload", "1", "--at", "2999-01-01T00:00:00"), 2),
         (("queues", "--url", "redis://127.0.0.1:1"), 69),
+        (("queues", "--url", "redis://127.0.0.1:99999"), 2),
+        (("queues", "--url", "redis://a..b/0"), 2),
+        (("queues", "--url", "redis://\udcff"), 2),
+        (("queues", "--url", "redis://127.0.0.1?no_such_option=1"), 2),
         (("start",), 73),
         (("check", "--config", "missing.toml"), 78),
     ],
@@ -225,3 +229,41 @@ def test_a_fault_is_one_clear_line_and_its_exit_code(bananasd, words, code):
     assert (done.returncode, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["start", "check"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        '[redis]\nurl = "redis://a..b/0"',
+        '[redis]\nurl = "redis://h:99999/0"',
+        '[redis]\nurl = "redis://h?no_such_option=1"',
+        f'run_dir = "/tmp/{120 * "x"}"',
+        '[redis]\nurl = "redis://h"\npassword_file = "none"',
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_78_from_start_and_check_alike(bananasd, daemon, command, settings):
+    config = daemon.directory / "wrong.toml"
+    config.write_text(settings)
+    done = bananasd(command, "--config", str(config), config=False)
+    assert (done.returncode, done.stdout) == (78, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"bananasd: {config}: ")
+
+
+@pytest.mark.parametrize("setting", ["run_dir", "state_dir"])
+@pytest.mark.parametrize("trouble", ["open", "file", "below"])
+def test_a_directory_that_cannot_be_used_is_78(bananasd, tmp_path, setting, trouble):
+    directory = tmp_path / "it"
+    if trouble == "open":
+        directory.mkdir()
+        directory.chmod(0o777)
+    else:
+        directory.touch()
+    config = tmp_path / "bananas.toml"
+    place = directory / "below" if trouble == "below" else directory
+    other = {"run_dir": "state_dir", "state_dir": "run_dir"}[setting]
+    config.write_text(f'{setting} = "{place}"\n{other} = "{tmp_path}/other"\n')
+    done = bananasd("start", "--config", str(config), config=False)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.splitlines()[-1].startswith(f"bananasd: {place}: ")

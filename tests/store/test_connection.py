@@ -198,6 +198,15 @@ def test_a_reply_that_drips_in_is_complete_if_there_is_time(proxy, connect):
     assert connect(proxy.url).trip([("ECHO", 50 * "x")]) == [50 * b"x"]
 
 
+def test_a_name_that_the_lookup_cannot_write_is_a_failed_connection(connect, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        "a..b".encode("idna")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(ConnectionFailed, match="redis://host:6379"):
+        connect("redis://host").trip([("PING",)])
+
+
 def test_a_name_with_many_addresses_that_do_not_answer_takes_no_more_time(connect, monkeypatch):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.socket() as first:
         first.connect(deaf.getsockname())  # it stays in the queue, and there is room for no other

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bananasd import ConnectionFailed
+from bananasd import BadAddress, ConnectionFailed
 from bananasd.store.address import address_of
 from bananasd.store.connection import Server
 
@@ -17,6 +17,9 @@ from bananasd.store.connection import Server
         ("rediss://user:se%2Fcret@host?ssl_cert_reqs=none", "rediss://host:6379"),
         ("redis://host?password=secret&db=2", "redis://host:6379"),
         ("redis://[::1]:7000/0", "redis://[::1]:7000/0"),
+        ("redis://[fe80::1%25eth0]", "redis://[fe80::1%25eth0]:6379"),
+        ("redis://bücher.example", "redis://bücher.example:6379"),
+        ("redis://:secret%0A@host", "redis://host:6379"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         ("unix://:secret@/run/redis.sock?db=1", "unix:///run/redis.sock"),
         ("unix:///tmp/with%20space/redis.sock", "unix:///tmp/with space/redis.sock"),
@@ -43,11 +46,19 @@ WRONG = {
     "redis://host:99999": "a port that is no number",
     "redis://[::secret": "a host that cannot be one",
     "redis://secret\N{CARE OF}@host": "a host that cannot be one",
+    "redis://a..b/0": "a host that cannot be one",
+    "redis://a%2E%2Eb": "a host that cannot be one",
+    "redis://ä..b": "a host that cannot be one",
+    "redis://\udcff": "a host that cannot be one",
+    f"redis://{64 * 'x'}/0": "a host that cannot be one",
+    "redis://ho%00st": "a host that cannot be one",
     "redis://ho st": "a space or control character",
     "redis://host\0": "a space or control character",
     "redis://host?secret_option=1": "not a usable address",
     "rediss://host?ssl_cert_reqs=secret": "not a usable address",
     "redis://host?db=secret": "not a usable address",
+    "unix:///run/a\x1b[31m.sock": "a space or control character",
+    "unix:///run/a%0Ab.sock": "a control character",
     "unix://": "must go on with an absolute path",
     "unix://run/secret.sock": "must go on with an absolute path",
     "unix:///" + "x" * 107: "a socket path may have 107 bytes, this one has 108",
@@ -56,21 +67,25 @@ WRONG = {
 
 @pytest.mark.parametrize("url", WRONG)
 def test_what_is_no_address_is_refused_with_the_reason(url):
-    with pytest.raises(ConnectionFailed) as caught:
+    with pytest.raises(BadAddress) as caught:
         Server(url, 1)
     assert WRONG[url] in str(caught.value)
 
 
 @pytest.mark.parametrize("url", [url for url in WRONG if "secret@" in url or "se/cret" in url])
 def test_a_wrong_address_does_not_show_its_password(url):
-    with pytest.raises(ConnectionFailed) as caught:
+    with pytest.raises(BadAddress) as caught:
         Server(url, 1)
     assert "cret" not in str(caught.value)
 
 
+def test_an_address_that_cannot_be_right_is_a_failed_connection_to_those_who_make_no_difference():
+    assert issubclass(BadAddress, ConnectionFailed)
+
+
 @pytest.mark.parametrize("url", [5, b"redis://host", ["redis://host"]])
 def test_an_address_is_text(url):
-    with pytest.raises(ConnectionFailed, match="the address is no text but of type"):
+    with pytest.raises(BadAddress, match="the address is no text but of type"):
         Server(url, 1)
 
 

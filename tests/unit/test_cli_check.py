@@ -64,6 +64,23 @@ def test_every_problem_of_the_configuration(project: Path) -> None:
     assert [line.split(": ")[2] for line in result.stderr.splitlines()] == ["namespase", "workers.count"]
 
 
+def test_every_problem_of_configuration_and_handlers_in_one_go(project: Path) -> None:
+    (project / "handlers" / "wrong.py").write_text("def\n")
+    (project / "bananas.toml").write_text('namespase = 1\n[redis]\nurl = "redis://a..b"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stdout) == (78, "")
+    unknown, address, handlers = result.stderr.splitlines()
+    assert unknown.startswith(f"bananasd: {project}/bananas.toml: namespase: ")
+    assert address.startswith(f"bananasd: {project}/bananas.toml: redis.url: the address ")
+    assert handlers.startswith(f"bananasd: {project}/handlers/wrong.py:1: SyntaxError")
+
+
+def test_handlers_are_not_looked_for_where_the_setting_is_wrong(project: Path) -> None:
+    (project / "bananas.toml").write_text("[workers]\nhandlers = 1\n")
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert [line.split(": ")[2] for line in result.stderr.splitlines()] == ["workers.handlers"]
+
+
 def test_every_problem_of_handlers_and_server(project: Path) -> None:
     (project / "handlers" / "again.py").write_text(HANDLER.format(name="send_mail"))
     (project / "handlers" / "wrong.py").write_text("def\n")
@@ -72,6 +89,7 @@ def test_every_problem_of_handlers_and_server(project: Path) -> None:
     assert (result.exit_code, result.stdout) == (78, "")
     lines = result.stderr.splitlines()
     assert len(lines) == 3
+    assert lines[0].startswith(f"bananasd: {project}/bananas.toml: run_dir: unix:///tmp/rrr")
     assert "107 bytes" in lines[0]
     assert any("wrong.py:1: SyntaxError" in line for line in lines)
     assert any("mail.py:3: " in line and "again.py:3" in line for line in lines)
@@ -81,7 +99,25 @@ def test_a_password_file_that_cannot_be_read(project: Path) -> None:
     (project / "bananas.toml").write_text('[redis]\nurl = "redis://host"\npassword_file = "none"\n')
     result = bananasd("check", "--config", project / "bananas.toml")
     assert result.exit_code == 78
-    assert str(project / "none") in result.stderr
+    assert result.stderr == (
+        f"bananasd: {project}/bananas.toml: redis.password_file: {project}/none: "
+        "cannot be read: No such file or directory\n"
+    )
+
+
+def test_a_wrong_address_from_the_environment_is_not_blamed_on_the_file(project: Path) -> None:
+    result = bananasd("check", "--config", project / "bananas.toml", BANANAS_REDIS_URL="redis://h:99999")
+    assert result.exit_code == 78
+    assert result.stderr.startswith("bananasd: $BANANAS_REDIS_URL: the address ")
+
+
+def test_a_missing_directory_of_handlers_is_told_with_its_setting(project: Path) -> None:
+    (project / "bananas.toml").write_text('[workers]\nhandlers = "none"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stderr) == (
+        78,
+        f"bananasd: workers.handlers: {project}/none: not a directory of handlers (No such file or directory)\n",
+    )
 
 
 def test_a_missing_configuration(tmp_path: Path) -> None:

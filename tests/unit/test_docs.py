@@ -289,7 +289,8 @@ def test_the_readme_shows_every_command():
 def test_the_readme_tells_every_exit_code():
     told = {cells[0] for cells in rows(section(README, "## Command line")) if cells[0].isdigit()}
     in_help = set(re.findall(r"^ +(\d+) +\w", main.help.partition("Exit codes:")[2], re.MULTILINE))
-    assert told == in_help | {str(exits.SOFTWARE)}
+    assert told == in_help
+    assert {str(exits.SOFTWARE), str(exits.CONFIG)} <= told
 
 
 def test_the_configuration_in_the_readme_is_valid(tmp_path):

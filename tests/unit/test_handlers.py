@@ -343,25 +343,27 @@ def test_a_failed_load_leaves_nothing_behind(directory: Directory) -> None:
 def test_a_missing_directory_is_reported(directory: Directory) -> None:
     directory.path /= "nowhere"
     assert directory.problems() == [
-        f"{directory.path}: not a directory of handlers (No such file or directory)"
+        f"workers.handlers: {directory.path}: not a directory of handlers (No such file or directory)"
     ]
 
 
 def test_a_file_in_the_place_of_the_directory_is_reported(directory: Directory) -> None:
     directory.path /= "handlers.py"
     directory.path.touch()
-    assert directory.problems() == [f"{directory.path}: not a directory of handlers (Not a directory)"]
+    assert directory.problems() == [
+        f"workers.handlers: {directory.path}: not a directory of handlers (Not a directory)"
+    ]
 
 
 def test_an_empty_directory_is_reported(directory: Directory) -> None:
     [problem] = directory.problems()
-    assert problem.startswith(f"{directory.path}: no handler in it")
+    assert problem.startswith(f"workers.handlers: {directory.path}: no handler in it")
 
 
 def test_modules_without_a_handler_are_reported_as_an_empty_directory_is(directory: Directory) -> None:
     directory.write(a="def echo(job): pass")
     [problem] = directory.problems()
-    assert problem.startswith(f"{directory.path}: no handler in it")
+    assert problem.startswith(f"workers.handlers: {directory.path}: no handler in it")
 
 
 @pytest.mark.parametrize(

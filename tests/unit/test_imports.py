@@ -29,7 +29,7 @@ SHARED_BY_PROCESSES = [
 JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
-    {"client", "declaration", "handlers"},
+    {"client", "declaration", "handlers", "server"},
     *SHARED_BY_PROCESSES,
     {
         "processes.batch",
