@@ -118,7 +118,9 @@ def _import_all(files: list[Path]) -> tuple[list[HandlerSpec], list[str]]:
     for file in files:
         try:
             module = _import_file(file)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a user's module may raise anything
             problems.append(_describe(error, file))
         else:
             specs |= {id(spec): spec for spec in _specs_in(module, files)}
@@ -164,12 +166,21 @@ def _describe(error: BaseException, file: Path) -> str:
     for frame, lineno in traceback.walk_tb(error.__traceback__):
         if Path(frame.f_code.co_filename).parent == file.parent:
             where, line = frame.f_code.co_filename, lineno
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = _told(error)
     if isinstance(error, SystemExit):
         what = f"sys.exit({error.code!r}) while it is imported"
     elif isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent == file.parent:
         where, line, what = error.filename, error.lineno or 1, f"{type(error).__name__}: {error.msg}"
     return f"{where}:{line}: {what}"
+
+
+def _told(error: BaseException) -> str:
+    """The type and text of what somebody else's code has raised, in one line."""
+    try:
+        text = str(error)
+    except Exception as fault:  # noqa: BLE001
+        text = f"its text cannot be shown ({type(fault).__name__})"
+    return " ".join(f"{type(error).__name__}{': ' if text else ''}{text}".split())
 
 
 def _problems_of(specs: list[HandlerSpec]) -> list[str]:

@@ -75,6 +75,15 @@ def test_every_problem_of_configuration_and_handlers_in_one_go(project: Path) ->
     assert handlers.startswith(f"bananasd: {project}/handlers/wrong.py:1: SyntaxError")
 
 
+def test_a_module_that_raises_what_is_no_exception_is_a_problem_with_its_line(project: Path) -> None:
+    (project / "handlers" / "wrong.py").write_text("import asyncio\nraise asyncio.CancelledError\n")
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stderr) == (
+        78,
+        f"bananasd: {project}/handlers/wrong.py:2: CancelledError\n",
+    )
+
+
 def test_handlers_are_not_looked_for_where_the_setting_is_wrong(project: Path) -> None:
     (project / "bananas.toml").write_text("[workers]\nhandlers = 1\n")
     result = bananasd("check", "--config", project / "bananas.toml")
