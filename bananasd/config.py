@@ -275,6 +275,11 @@ def _contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[
     queues = config.workers.queues
     if len(set(queues)) < len(queues):
         yield ("workers.queues",), f"{shown(queues)}: must not name a queue twice"
+    if config.run_dir == config.state_dir:
+        yield (
+            ("state_dir", "run_dir"),
+            f"{shown(str(config.state_dir))}: must not be run_dir, which holds what does not outlive the daemon",
+        )
     is_embedded = config.redis.is_embedded and given.get("redis.url", EMBEDDED) == EMBEDDED
     if is_embedded and given.get("redis.password_file"):
         yield (

@@ -11,7 +11,7 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import ID_AT, ID_BYTES, IS_QUIET, ROW_BYTES, Row
+from .row import ID_AT, ID_BYTES, IS_QUIET, NEWS, ROW_BYTES, Row
 
 LAYOUT = 0x62616E616E6102
 """Magic number and version of the layout; a board with another one is not read."""
@@ -20,7 +20,7 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header, written by the master."""
+    """Words of the header, written by the master, but for NEWS."""
 
     LAYOUT = 0
     MASTER_PID = 1
@@ -34,6 +34,7 @@ class Head(IntEnum):
     RELOADS_BEGUN = 9
     RELOADS_ENDED = 10
     IS_RELOADED = 11
+    NEWS = NEWS
 
 
 class Phase(IntEnum):

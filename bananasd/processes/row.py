@@ -12,8 +12,8 @@ ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
 
-IS_QUIET = 8
-"""The one word of the board's header that a child looks at."""
+IS_QUIET, NEWS = 8, 12
+"""The words of the board's header that children look at."""
 
 
 class Word(IntEnum):
@@ -181,6 +181,12 @@ class Row:
     def is_quiet(self) -> bool:
         """Whether the workers of this board are not to claim."""
         return self._head[IS_QUIET] != 0
+
+    def is_news(self, digest: int) -> bool:
+        """Whether no child of this board has just told the same; all workers find the same faults, at one time."""
+        is_news = self._head[NEWS] != digest
+        self._head[NEWS] = digest
+        return is_news
 
     @property
     def is_recovered(self) -> bool:

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,14 +56,21 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
     try:
         registry = load_handlers()
     except HandlersError as error:
-        for problem in error.problems:
-            logger.error("handlers broken: %s", problem)  # noqa: TRY400 - the problem says where
+        _tell_once(row, error.problems)
         return exits.CONFIG
     gc.collect()
     gc.freeze()
     if not _fits(post.max_rss_mb):
         return exits.CONFIG
     return Worker(row, post, registry, access).run()
+
+
+def _tell_once(row: Row, problems: list[str]) -> None:
+    if not row.is_news(zlib.crc32("\n".join(problems).encode()) + 1):
+        logger.error("handlers broken: %d problems, as another worker has just told", len(problems))
+        return
+    for problem in problems:
+        logger.error("handlers broken: %s", problem)
 
 
 def _fits(max_rss_mb: int) -> bool:

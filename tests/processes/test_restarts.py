@@ -25,6 +25,14 @@ def test_eight_crashes_in_a_row_are_fatal():
     assert restarts.is_fatal
 
 
+def test_a_slot_that_crashes_at_each_start_is_given_up_after_about_a_minute():
+    restarts, now = Restarts(), 0.0
+    while not restarts.is_fatal:
+        now = max(now, restarts.not_before)
+        restarts.note_crash(now)
+    assert (restarts.crashes, now) == (8, 63)
+
+
 def test_another_end_breaks_the_row():
     restarts = Restarts()
     pauses(restarts, 7)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bananasd import config, directories
+from bananasd import config, cores, directories
 from bananasd.errors import ConfigError
 from bananasd.retry import RetryPolicy
 
@@ -53,7 +53,7 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
         state_dir=Path("/home/ann/.local/state/bananasd"),
         redis=config.RedisConfig(url="embedded", password_file=None, timeout_seconds=5),
         workers=config.WorkersConfig(
-            count=len(os.sched_getaffinity(0)),
+            count=cores.usable_cores(),
             handlers=tmp_path / "handlers",
             queues=("default",),
             timeout_seconds=300,
@@ -456,6 +456,10 @@ def test_a_wrong_value_is_shown_with_what_would_be_right(problems, section, line
         (
             "[retry]\ncap_seconds = 1",
             "retry.cap_seconds: 1: must not be below base_seconds (2), the first delay",
+        ),
+        (
+            'run_dir = "/var/x"\nstate_dir = "/var/x"',
+            'state_dir: "/var/x": must not be run_dir, which holds what does not outlive the daemon',
         ),
         (
             '[redis]\npassword_file = "pw"',
