@@ -53,6 +53,7 @@ class Master:
         self._watch = Watch()
         self._stack_dump: StackDump | None = None
         self._drain: Drain | None = None
+        self._has_terminal = os.isatty(0)
         self._is_ready = False
         self._done_before = 0
         self._status = 0
@@ -104,7 +105,7 @@ class Master:
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._stop,
             signal.SIGQUIT: self._stop,
-            signal.SIGHUP: self._want_reload,
+            signal.SIGHUP: self._hang_up_or_reload,
             signal.SIGTTIN: self._grow,
             signal.SIGTTOU: self._shrink,
             signal.SIGTSTP: self._become_quiet,
@@ -136,8 +137,11 @@ class Master:
             if not slot.is_running and not self._drain.wants(slot):
                 self._fleet.remove(slot)
 
-    def _want_reload(self, _signum: signal.Signals) -> None:
-        if self._drain is None:
+    def _hang_up_or_reload(self, signum: signal.Signals) -> None:
+        if self._has_terminal and not os.isatty(0):
+            # The kernel's, not an operator's: whoever closes a terminal is through with what runs in it.
+            self._stop(signum)
+        elif self._drain is None:
             self._is_reload_wanted = True
 
     def _begin_reload(self) -> None:

@@ -269,6 +269,21 @@ def test_a_second_interrupt_on_a_terminal_means_now(start, notes):
         os.close(terminal)
 
 
+def test_whoever_closes_the_terminal_ends_the_daemon(start, notes):
+    master_end, terminal = pty.openpty()
+    daemon = start(
+        DEAF.replace("run(", "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); run("),
+        stdin=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    wait_until(lambda: notes() == ["deaf"])
+    os.close(master_end)
+    assert any("drain began cause=SIGHUP" in line for line in daemon.stderr)
+    daemon.send_signal(signal.SIGQUIT)
+    assert daemon.wait(5) == 0
+
+
 def test_a_second_interrupt_that_comes_from_no_terminal_changes_nothing(start, notes):
     daemon = start(DEAF)
     wait_until(lambda: notes() == ["deaf"])
