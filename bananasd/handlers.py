@@ -61,7 +61,9 @@ def load_directory(path: Path) -> Registry:
     specs, problems = _import_all(files)
     problems += _problems_of(specs)
     if not specs and not problems:
-        problems = [f'workers.handlers: {directory}: no handler in it; a module there declares one with @handler("name")']
+        problems = [
+            f'workers.handlers: {directory}: no handler in it; a module there declares one with @handler("name")'
+        ]
     if problems:
         _forget_loaded()
         raise HandlersError(problems)

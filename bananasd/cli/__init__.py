@@ -42,6 +42,10 @@ class _Commands(click.Group):
         command: click.Command = vars(module).get(f"{cmd_name}_") or vars(module)[cmd_name]
         return command
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with reported():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         with reported():
             return super().invoke(ctx)

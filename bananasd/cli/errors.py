@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from click.exceptions import Exit
+from click.exceptions import ClickException, Exit, NoArgsIsHelpError, UsageError
 
 from ..errors import (
     AlreadyRunning,
@@ -62,6 +62,11 @@ def reported() -> Iterator[None]:
             # It may quote a job's name or a file, which must not be able to drive a terminal.
             click.echo(f"bananasd: {printable(problem)}", err=True)
         raise Exit(_exit_code(error)) from None
+    except NoArgsIsHelpError:
+        raise  # click shows the help
+    except ClickException as error:
+        click.echo(f"bananasd: {_complaint(error)}", err=True)
+        raise Exit(error.exit_code) from None
     except KeyboardInterrupt:
         click.echo(err=True)  # closes the line of the terminal's ^C
         raise Exit(INTERRUPTED) from None
@@ -73,6 +78,14 @@ def _problems(error: BananasError | OSError) -> list[str]:
     if isinstance(error, OSError) and error.filename:
         return [f"{error.filename}: {error.strerror}"]
     return [str(error)]
+
+
+def _complaint(error: ClickException) -> str:
+    """What is wrong with how a command was called, in one line, and where its help is."""
+    message = printable(" ".join(error.format_message().split()))
+    if isinstance(error, UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')} (see '{error.ctx.command_path} --help')"
+    return message
 
 
 def _exit_code(error: BananasError | OSError) -> int:

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,19 @@ payload_option = click.option(
 )
 
 
-@click.command()
+class _Submit(click.Command):
+    """``--wait NAME``: what follows is a time only if it looks like one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_wait(word, after) for word, after in pairwise([*args, ""])])
+
+
+def _wait(word: str, after: str) -> str:
+    is_time = after[:1].isdigit() or after == FOR_EVER
+    return f"--wait={FOR_EVER}" if word == "--wait" and not is_time else word
+
+
+@click.command(cls=_Submit)
 @click.argument("name")
 @payload_option
 @click.option(

@@ -98,10 +98,31 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"bananasd {__version__}\n")
 
 
-def test_an_unknown_command_is_wrong_usage() -> None:
-    result = bananasd("sumbit")
-    assert result.exit_code == 2
-    assert "sumbit" in result.stderr
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sumbit",), "sumbit"),
+        (("--unknown",), "--unknown"),
+        (("dead", "lits"), "lits"),
+        (("submit",), "NAME"),
+        (("submit", "greet", "--unknown"), "--unknown"),
+        (("submit", "greet", "--payload", "{\n\x1b"), "--payload"),
+        (("dead", "list", "--limit", "0"), "--limit"),
+        (("stop", "--timeout", "soon\x1b"), r"soon\x1b"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_way_to_the_help(words: tuple[str, ...], said: str) -> None:
+    result = bananasd(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("bananasd: ")
+    assert said in line
+    assert line.endswith(" --help')")
+
+
+@pytest.mark.parametrize("words", [(), ("dead",)])
+def test_a_group_alone_shows_its_help(words: tuple[str, ...]) -> None:
+    assert "Commands:" in bananasd(*words).output
 
 
 @pytest.mark.parametrize(

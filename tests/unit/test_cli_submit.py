@@ -78,6 +78,12 @@ def test_waiting_for_a_job_that_fails(server: RedisServer) -> None:
     assert result.stdout.splitlines()[1:] == ["failed after 1 attempt", "Traceback …", "ValueError: no"]
 
 
+def test_the_name_may_follow_the_wait(server: RedisServer) -> None:
+    for wait in (["--wait"], ["--wait", "10s"]):
+        with meanwhile(complete, server):
+            assert bananasd("submit", *on(server), *wait, "greet").exit_code == 0
+
+
 def test_waiting_with_json(server: RedisServer) -> None:
     with meanwhile(complete, server, b"7"):
         result = bananasd("submit", "greet", *on(server), "--wait", "10s", "--json")
