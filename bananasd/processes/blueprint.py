@@ -27,7 +27,8 @@ from .restarts import Restarts
 from .row import Kind, Row
 from .scheduler import Scheduler
 from .slots import ROWS_PER_SLOT, Slot
-from .worker import Post, run_worker
+from .worker import Post
+from .worker_process import run_worker
 
 SCHEDULER_CAP_SECONDS = 2.0
 STALL_EXTRA_SECONDS = 1.0

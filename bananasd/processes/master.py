@@ -14,15 +14,15 @@ from .board import Head
 from .deaths import Death
 from .drain import Drain
 from .inbox import Inbox
-from .interrupts import Interrupter, kill
 from .notify import Notifier
 from .plan import Plan
 from .recycler import Recycler
 from .reload import Reload
-from .row import Cause, Kind, Row, State, Word
+from .row import Kind, Row, State, Word
 from .slots import Fleet, Slot
 from .spawner import Spawner
 from .stacks import StackDump
+from .warden import Warden
 from .watch import Watch
 
 TURN_SECONDS = 0.25
@@ -46,7 +46,7 @@ class Master:
         self._notifier = notifier
         self._close_inherited = close_inherited
         self._spawner = Spawner(fleet, self._drop_inheritance)
-        self._interrupter = Interrupter()
+        self._warden = Warden(fleet)
         self._recycler = Recycler(fleet)
         self._reload: Reload | None = None
         self._is_reload_wanted = False
@@ -68,8 +68,7 @@ class Master:
             for signum in self._inbox.wait(self._seconds_to_wait()):
                 self._obey(signal.Signals(signum))
             self._reap()
-            self._watch_jobs()
-            self._watch_children()
+            self._look_after_children()
             self._go_on()
             self._tell_systemd()
         # A supervisor may repeat its TERM until it sees the end.
@@ -82,6 +81,11 @@ class Master:
         is_booting = not self._is_ready or any(slot.is_running and not slot.is_up for slot in self._fleet)
         is_busy = is_booting or self._drain or self._reload or self._recycler.is_busy or self._stack_dump
         return BUSY_TURN_SECONDS if is_busy else TURN_SECONDS
+
+    def _look_after_children(self) -> None:
+        now = clock.monotonic()
+        is_interrupting = self._drain is not None and self._drain.is_interrupting(now)
+        self._warden.look(self._plan.limits, now, is_draining=is_interrupting)
 
     def _go_on(self) -> None:
         """With whatever takes more than one turn."""
@@ -270,38 +274,7 @@ class Master:
             if slot.row and slot.row.state is not State.STARTING:
                 procfs.send(slot.pid, child.ATTENTION)
 
-    # Watching
-
-    def _watch_jobs(self) -> None:
-        rows = [slot.row for slot in self._fleet.running(Kind.WORKER) if slot.row]
-        now = clock.monotonic()
-        is_draining = self._drain is not None and self._drain.is_interrupting(now)
-        self._interrupter.watch(rows, now, self._plan.limits.grace_seconds, is_draining=is_draining)
-        for row in self._fleet.board.rows:
-            if row.is_recovered:
-                row.clear()
-
-    def _watch_children(self) -> None:
-        """Kill those that hang where nothing reaches them."""
-        for slot in self._fleet:
-            if slot.is_running and slot.row is not None and slot.row.words[Word.CAUSE] == Cause.NONE:
-                self._watch_child(slot, slot.row)
-
-    def _watch_child(self, slot: Slot, row: Row) -> None:
-        limits, now = self._plan.limits, clock.monotonic_ns()
-        silent_seconds = (now - row.words[Word.TICK_NS]) / 1e9
-        start_seconds = (now - row.words[Word.SPAWNED_NS]) / 1e9
-        if slot.is_up and slot.kind is Kind.SCHEDULER and silent_seconds > limits.scheduler_stall_seconds:
-            logger.error("scheduler killed pid=%d: no sign of life for %.1f s", slot.pid, silent_seconds)
-            kill(row, Cause.STUCK)
-        elif slot.has_lingered(clock.monotonic()):
-            logger.warning("child killed slot=%r pid=%d: it has left, but does not end", slot.name, slot.pid)
-            kill(row, Cause.STUCK)
-        elif not slot.is_up and 0 < limits.start_seconds < start_seconds:
-            logger.error(
-                "child killed slot=%r pid=%d: not up after %.0f s", slot.name, slot.pid, start_seconds
-            )
-            kill(row, Cause.START)
+    # The end
 
     def _give_up_if_hopeless(self) -> None:
         slot = self._fleet.fatal_end()

@@ -1,12 +1,9 @@
 """The worker: claim → perform → settle, over one held connection, for as long as it is wanted."""
 
-import gc
 import logging
-import os
 import signal
-import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -14,13 +11,13 @@ import orjson
 from setproctitle import setproctitle
 
 from .. import clock
-from ..errors import ConnectionFailed, HandlersError
+from ..errors import ConnectionFailed
 from ..handlers import Registry
 from ..store.access import Access, WakeUp
 from ..store.keys import Lane
 from ..store.outcomes import Outcome, Released
 from ..store.store import Claim, Claimed
-from . import exits, forks, procfs
+from . import forks
 from .batch import MAX_BATCH, BatchSize
 from .child import ATTENTION, CAUGHT
 from .helper import Helper, Unstarted
@@ -49,39 +46,6 @@ class Post:
     rules: Rules
     max_jobs: int = 0
     max_rss_mb: int = 0
-
-
-def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access) -> int:
-    """Load the handlers and work; the life of a worker's process."""
-    try:
-        registry = load_handlers()
-    except HandlersError as error:
-        _tell_once(row, error.problems)
-        return exits.CONFIG
-    gc.collect()
-    gc.freeze()
-    if not _fits(post.max_rss_mb):
-        return exits.CONFIG
-    return Worker(row, post, registry, access).run()
-
-
-def _tell_once(row: Row, problems: list[str]) -> None:
-    if not row.is_news(zlib.crc32("\n".join(problems).encode()) + 1):
-        logger.error("handlers broken: %d problems, as another worker has just told", len(problems))
-        return
-    for problem in problems:
-        logger.error("handlers broken: %s", problem)
-
-
-def _fits(max_rss_mb: int) -> bool:
-    """Whether there is room for work: a worker that begins above its limit would be replaced for ever."""
-    rss_mb = procfs.rss_mb(os.getpid())
-    if max_rss_mb and rss_mb >= max_rss_mb:
-        logger.error(
-            "workers.max_rss_mb: %d: a worker that has run nothing has %.0f MB already", max_rss_mb, rss_mb
-        )
-        return False
-    return True
 
 
 class Worker:

@@ -40,6 +40,7 @@ JOB_LAYERS = [
     },
     {"processes.helper", "processes.beat", "processes.duty", "processes.recovery"},
     {"processes.worker", "processes.scheduler", "http"},
+    {"processes.worker_process"},
 ]
 MASTER_LAYERS = [
     *FOUNDATIONS,
@@ -62,7 +63,7 @@ MASTER_LAYERS = [
         "processes.recycling",
     },
     {"processes.plan", "processes.spawner"},
-    {"processes.recycler", "processes.reload", "processes.views", "processes.waiting"},
+    {"processes.recycler", "processes.reload", "processes.warden", "processes.views", "processes.waiting"},
     {"processes.master", "processes.control", "processes.usage"},
 ]
 TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint"}

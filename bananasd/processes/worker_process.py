@@ -1,0 +1,49 @@
+"""The life of a worker's process: load the handlers, see whether it is fit, work."""
+
+import gc
+import logging
+import os
+import zlib
+from collections.abc import Callable
+
+from ..errors import HandlersError
+from ..handlers import Registry
+from ..store.access import Access
+from . import exits, procfs
+from .row import Row
+from .worker import Post, Worker
+
+logger = logging.getLogger(__name__)
+
+
+def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access) -> int:
+    """Load the handlers and work; the life of a worker's process."""
+    try:
+        registry = load_handlers()
+    except HandlersError as error:
+        _tell_once(row, error.problems)
+        return exits.CONFIG
+    gc.collect()
+    gc.freeze()
+    if not _fits(post.max_rss_mb):
+        return exits.CONFIG
+    return Worker(row, post, registry, access).run()
+
+
+def _tell_once(row: Row, problems: list[str]) -> None:
+    if not row.is_news(zlib.crc32("\n".join(problems).encode()) + 1):
+        logger.error("handlers broken: %d problems, as another worker has just told", len(problems))
+        return
+    for problem in problems:
+        logger.error("handlers broken: %s", problem)
+
+
+def _fits(max_rss_mb: int) -> bool:
+    """Whether there is room for work: a worker that begins above its limit would be replaced for ever."""
+    rss_mb = procfs.rss_mb(os.getpid())
+    if max_rss_mb and rss_mb >= max_rss_mb:
+        logger.error(
+            "workers.max_rss_mb: %d: a worker that has run nothing has %.0f MB already", max_rss_mb, rss_mb
+        )
+        return False
+    return True
