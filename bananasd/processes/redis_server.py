@@ -14,6 +14,7 @@ from typing import NoReturn
 from ..errors import DaemonError
 
 MIN_VERSION = (6, 2)
+STDOUT, STDERR = 1, 2
 
 
 def find_server_binary(environ: Mapping[str, str]) -> str:
@@ -34,7 +35,11 @@ def find_server_binary(environ: Mapping[str, str]) -> str:
 
 
 def become_server(binary: str, socket_path: Path, state_dir: Path) -> NoReturn:
-    """Replace this process by the server: unix socket only, every change appended to a file in state_dir."""
+    """Replace this process by the server: unix socket only, every change appended to a file in state_dir.
+
+    It writes to standard output, which may lead elsewhere than the log: both lead there now.
+    """
+    os.dup2(STDERR, STDOUT)
     os.execv(
         binary,
         [

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -54,6 +56,13 @@ def test_one_that_is_too_old_is_refused(bare, line):
     program(bare, "redis-server", line)
     with pytest.raises(DaemonError, match=r"too old .* needs 6\.2 or newer"):
         find_server_binary({})
+
+
+def test_what_the_server_says_goes_where_the_log_goes(tmp_path):
+    server = program(tmp_path, "server", "a word")
+    call = f"from bananasd.processes.redis_server import *; become_server({server!r}, Path('s'), Path('.'))"
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "a word\n")
 
 
 def test_one_that_cannot_be_run_is_refused(tmp_path):
