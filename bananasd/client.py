@@ -1,6 +1,5 @@
 """The client: submit jobs and ask after them, from any process, any thread, also after a fork."""
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Any, Self
 from . import clock, directories
 from .errors import InvalidJob, JobNotFound, WaitTimeout
 from .job import Job, JobRequest, Priority
-from .limits import check_id, check_page, check_time_limit, shown
+from .limits import check_id, check_page, check_password, check_time_limit, check_wait, shown
 from .store.connection import Server
 from .store.keys import check_namespace
 from .store.pool import Pool
@@ -52,7 +51,7 @@ class Client:
     ) -> None:
         seconds = check_time_limit(timeout_seconds, "timeout_seconds")
         self._namespace = check_namespace(namespace)
-        self._pool = Pool(Server(_server_url(url), seconds, password))
+        self._pool = Pool(Server(_server_url(url), seconds, check_password(password)))
         Stats(self._pool.attempt(), self._namespace).ping()
 
     def submit_job(
@@ -124,13 +123,12 @@ class Client:
         Raises `WaitTimeout` after ``timeout`` seconds (`math.inf`: never), though the job itself goes on;
         `JobNotFound`; `ConnectionFailed` when the server has been out of reach for the client's time.
         """
-        job_id, deadline = check_id(job_id), clock.deadline_in(_seconds_of(timeout))
+        job_id, seconds = check_id(job_id), check_wait(timeout)
+        deadline = clock.deadline_in(seconds)
         pause = MIN_POLL_SECONDS
         while not (job := self._look(job_id, deadline)).status.is_final:
             if clock.remaining(deadline) == 0:
-                raise WaitTimeout(
-                    f"job {job.id} ({job.name}) is still {job.status} after {_seconds_of(timeout):g} s"
-                )
+                raise WaitTimeout(f"job {job.id} ({job.name}) is still {job.status} after {seconds:g} s")
             clock.sleep(min(pause, clock.remaining(deadline)))
             pause = min(pause * 1.5, MAX_POLL_SECONDS)
         return job
@@ -210,13 +208,6 @@ class Client:
 def _server_url(url: str | None) -> str:
     url = url or os.environ.get("BANANAS_REDIS_URL") or "embedded"
     return directories.socket_url(directories.run_dir(os.environ)) if url == "embedded" else url
-
-
-def _seconds_of(timeout: Any) -> float:
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not isinstance(seconds, (int, float)) or math.isnan(seconds):
-        raise InvalidJob(f"timeout {shown(timeout)}: want seconds or a timedelta")
-    return seconds
 
 
 def _checked_ids(job_ids: Any) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 import uuid
 from datetime import datetime, timedelta
+from math import inf
 from reprlib import Repr
 from typing import Any
 
@@ -15,11 +16,13 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_NOTE_CHARACTERS = 1_000
 MAX_RETRIES = 1_000_000
+MAX_OFFSET = 1_000_000_000_000
 MAX_SECONDS = 100 * 365 * 86400
 """A century: beyond it a number of seconds is a mistake, and a date may not be one any more."""
 
 # A lone surrogate is no text: it cannot be written as UTF-8.
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # uuid.UUID takes more than its forms: underscores between the digits, signs, digits of other scripts.
 _ID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
@@ -84,10 +87,31 @@ def check_time_limit(value: Any, what: str) -> float:
     return float(value)
 
 
+def check_wait(timeout: Any) -> float:
+    """How long to wait, as seconds: at most a century, or infinity. What is over already means one look."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if not _is_number(seconds) or not (seconds <= MAX_SECONDS or seconds == inf):
+        raise InvalidJob(
+            f"timeout {shown(timeout)}: want seconds or a timedelta, at most a century, or math.inf"
+        )
+    return max(0.0, seconds)
+
+
+def check_password(password: Any) -> str | None:
+    """A password, which is text that can be sent; it is not shown."""
+    if password is not None and not isinstance(password, str):
+        raise InvalidJob(f"the password is no text but of type {type(password).__name__}")
+    if password and _LONE_SURROGATE.search(password):
+        raise InvalidJob("the password is no text that can be written as UTF-8")
+    return password
+
+
 def check_page(offset: Any, limit: Any, most: int) -> None:
     """Which part of a list: ``limit`` entries after the first ``offset``."""
-    if not _is_whole(offset) or not _is_whole(limit) or offset < 0 or not 1 <= limit <= most:
-        raise InvalidJob(f"offset {shown(offset)}, limit {shown(limit)}: want 0 or more, and 1 to {most:,}")
+    if not (_is_whole(offset) and _is_whole(limit) and 0 <= offset <= MAX_OFFSET and 1 <= limit <= most):
+        raise InvalidJob(
+            f"offset {shown(offset)}, limit {shown(limit)}: want 0 to {MAX_OFFSET:,}, and 1 to {most:,}"
+        )
 
 
 def check_schedule(scheduled_for: Any) -> datetime | timedelta:

@@ -117,6 +117,12 @@ def test_a_time_that_cannot_be_is_refused(pools, timeout_seconds):
     assert not pools
 
 
+def test_a_password_that_cannot_be_is_refused(pools):
+    with pytest.raises(InvalidJob, match="^the password"):
+        Client("redis://fake", password=5)
+    assert not pools
+
+
 @pytest.mark.parametrize("namespace", ["", "a b", "{a}", None, 5])
 def test_a_namespace_that_cannot_be_is_refused(pools, namespace):
     with pytest.raises(InvalidJob, match="^namespace"):
@@ -231,6 +237,9 @@ CALLS: list[tuple[str, Callable[[Client], Any]]] = [
     ("wait text", lambda c: c.wait(ID, "1")),
     ("wait nan", lambda c: c.wait(ID, math.nan)),
     ("dead_jobs offset", lambda c: c.dead_jobs(offset=-1)),
+    ("wait true", lambda c: c.wait(ID, True)),
+    ("wait too long", lambda c: c.wait(ID, 10**400)),
+    ("dead_jobs offset", lambda c: c.dead_jobs(offset=10**30)),
     ("dead_jobs limit", lambda c: c.dead_jobs(limit=0)),
     ("dead_jobs too many", lambda c: c.dead_jobs(limit=1001)),
     ("dead_jobs text", lambda c: c.dead_jobs(limit="5")),

@@ -142,16 +142,50 @@ def test_a_time_limit_is_more_than_no_time(value):
         limits.check_time_limit(value, "patience")
 
 
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [(5, 5), (0.5, 0.5), (-3, 0), (math.inf, math.inf), (timedelta(minutes=1), 60)]
+)
+def test_a_wait_is_seconds_or_a_timedelta_or_without_end(timeout, seconds):
+    assert limits.check_wait(timeout) == seconds
+
+
+@pytest.mark.parametrize("timeout", [None, "5", True, math.nan, 10**400, CENTURY + 1, timedelta.max])
+def test_no_other_wait_is_taken(timeout):
+    with pytest.raises(InvalidJob, match="^timeout .*: want seconds or a timedelta"):
+        limits.check_wait(timeout)
+
+
+@pytest.mark.parametrize("password", [5, b"secret", True, ["secret"], "secret\udcff"])
+def test_a_password_that_cannot_be_sent_is_refused_and_not_shown(password):
+    with pytest.raises(InvalidJob, match="^the password") as caught:
+        limits.check_password(password)
+    assert "secret" not in str(caught.value)
+    assert limits.check_password("pässword") == "pässword"
+    assert limits.check_password(None) is None
+
+
 def test_a_page_is_a_part_of_a_list():
     limits.check_page(0, 1, 1000)
     limits.check_page(5_000, 1000, 1000)
 
 
 @pytest.mark.parametrize(
-    ("offset", "limit"), [(-1, 1), (0, 0), (0, 1001), ("0", 1), (0, "1"), (0, None), (0.0, 1), (True, 1)]
+    ("offset", "limit"),
+    [
+        (-1, 1),
+        (10**30, 1),
+        (10**400, 1),
+        (0, 0),
+        (0, 1001),
+        ("0", 1),
+        (0, "1"),
+        (0, None),
+        (0.0, 1),
+        (True, 1),
+    ],
 )
 def test_no_other_page_is_taken(offset, limit):
-    with pytest.raises(InvalidJob, match="want 0 or more, and 1 to 1,000$"):
+    with pytest.raises(InvalidJob, match="want 0 to 1,000,000,000,000, and 1 to 1,000$"):
         limits.check_page(offset, limit, 1000)
 
 
