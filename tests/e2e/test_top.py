@@ -16,13 +16,13 @@ import pytest
 from tests.conftest import wait_until
 from tests.daemon import Daemon
 
-SCREEN_ON, SCREEN_OFF = "\x1b[?1049h", "\x1b[?1049l"
+SCREEN_OFF = "\x1b[?1049l"
 
 
 class Terminal:
     """A terminal in which ``top`` runs."""
 
-    def __init__(self, daemon: Daemon, *options: str) -> None:
+    def __init__(self, daemon: Daemon, *, has_keyboard: bool = True) -> None:
         self.text = ""
         self._ours, theirs = pty.openpty()
         os.set_blocking(self._ours, False)
@@ -33,9 +33,10 @@ class Terminal:
             name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bananasd", "top", "--config", str(daemon.config), "--interval", "0.1", *options],
-            stdin=theirs, stdout=theirs, stderr=theirs, cwd=daemon.directory, env=environment | {"TERM": "xterm"},
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads
+            [sys.executable, "-m", "bananasd", "top", "--config", str(daemon.config), "--interval", "0.1"],
+            stdin=theirs if has_keyboard else subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+            cwd=daemon.directory, env=environment | {"TERM": "xterm"},
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads
         )  # fmt: skip
 
     def resize(self, rows: int, columns: int) -> None:
@@ -80,8 +81,8 @@ def daemon(make_daemon) -> Daemon:
 
 
 @pytest.fixture
-def top(daemon) -> Iterator[Terminal]:
-    terminal = Terminal(daemon)
+def top(daemon, request) -> Iterator[Terminal]:
+    terminal = Terminal(daemon, has_keyboard=getattr(request, "param", True))
     yield terminal
     terminal.close()
 
@@ -96,6 +97,16 @@ def test_it_ends_on_a_key_and_leaves_the_terminal_as_it_was(top, end):
     assert top.wait() == 0
     assert SCREEN_OFF in top.text
     assert top.is_as_before
+
+
+@pytest.mark.parametrize("top", [False], indirect=True)
+def test_without_a_keyboard_it_is_drawn_until_ctrl_c(top):
+    for _ in range(3):
+        top.wait_for("worker 0 .* UP ")
+        top.press("q")
+    top.press("\x03")
+    assert top.wait() == 0
+    assert SCREEN_OFF in top.text
 
 
 def test_a_ctrl_z_does_not_leave_its_shell_in_our_screen(top):
