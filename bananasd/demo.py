@@ -22,6 +22,7 @@ from .errors import BananasError, DaemonError
 from .handlers import load_directory
 from .job import Job, JobRequest, Priority, Status
 from .processes.child import PR_SET_PDEATHSIG
+from .processes.clean_end import clean_end
 from .processes.control import NodeView, nodes
 
 WORKERS = 2
@@ -57,7 +58,7 @@ def run() -> int:
     handlers = samples_directory()
     click.secho("bananasd demo", bold=True)
     click.echo("A daemon with a server of its own runs four jobs on the sample handlers, and stops.")
-    with _private_directory() as directory, Daemon(directory, handlers) as daemon:
+    with clean_end(), _private_directory() as directory, Daemon(directory, handlers) as daemon:
         _tell_handlers(handlers)
         _tell_processes(daemon.wait_until_up())
         with Client(daemon.url) as client:

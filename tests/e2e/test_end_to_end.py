@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bananasd import JobRequest, Priority, Status
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.keys import Keys
 from tests.conftest import wait_until
 
 FAILING = """
@@ -38,16 +40,26 @@ def test_a_name_that_no_handler_has_is_a_failed_attempt(client):
     assert "no handler is loaded for the name 'nobody'" in job.error
 
 
-def test_retries_come_after_2_and_4_and_8_seconds(client):
-    """Not waited for: the record tells when the next one is due."""
+def test_retries_come_after_2_and_4_and_8_seconds(daemon, client):
+    """The first is waited for; the others are read from the record, and brought forward."""
     job_id = client.submit_job("failing", {})
-    wait_until(lambda: client.get_job(job_id).attempts == 1)
-    first = client.get_job(job_id)
-    assert first.status is Status.SCHEDULED
-    assert first.scheduled_for - first.updated_at == timedelta(seconds=2)
-    wait_until(lambda: client.get_job(job_id).attempts == 2)
-    second = client.get_job(job_id)
-    assert second.scheduled_for - second.updated_at == timedelta(seconds=4)
+    failed = []
+    for attempt, seconds in enumerate((2, 4, 8), start=1):
+        wait_until(lambda attempt=attempt: client.get_job(job_id).attempts == attempt)
+        failed.append(client.get_job(job_id))
+        assert failed[-1].status is Status.SCHEDULED
+        assert failed[-1].scheduled_for - failed[-1].updated_at == timedelta(seconds=seconds)
+        if attempt > 1:
+            bring_forward(daemon, job_id)
+    waited = failed[1].started_at - failed[0].updated_at
+    assert timedelta(seconds=2) <= waited < timedelta(seconds=3)
+
+
+def bring_forward(daemon, job_id):
+    """Let a scheduled job be due now."""
+    keys, connection = Keys("default"), HeldConnection(Server(daemon.url, 5))
+    connection.trip([("ZADD", keys.scheduled, 0, job_id), ("RPUSH", keys.wake_scheduled, "")])
+    connection.close()
 
 
 def test_a_failing_job_dies_after_its_retries_and_comes_back_by_command(make_daemon):

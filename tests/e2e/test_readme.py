@@ -159,6 +159,10 @@ def test_make_does_what_the_plain_forms_do() -> None:
 
 
 def test_check_tells_mistakes_as_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers" / "mail.py").write_text(
+        'from bananasd import handler\nhandler("mail")(lambda job: None)\n'
+    )
     (tmp_path / "bananas.toml").write_text("[workers]\ncuont = 4\n[master]\ndrain_seconds = 5\n")
     monkeypatch.chdir(tmp_path)
     told = bananasd("check")
