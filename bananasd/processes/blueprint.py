@@ -135,7 +135,8 @@ class Blueprint:
 
     def _run_server(self, _row: Row) -> int:
         config = self._config
-        become_server(self._premises.binary, config.run_dir / directories.SOCKET_NAME, config.state_dir)
+        socket_path = config.run_dir / directories.SOCKET_NAME
+        become_server(self._premises.binary, socket_path, config.state_dir, config.log.file)
 
     def _run_scheduler(self, row: Row) -> int:
         self._enter()

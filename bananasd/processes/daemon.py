@@ -13,7 +13,7 @@ from ..handlers import load_directory
 from .blueprint import Blueprint, Premises, access_of, apply_log
 from .board import Board
 from .locks import forget_pid, lock_run_dir, lock_state_dir
-from .master import Master
+from .master import HELD_BACK, Master
 from .notify import Notifier
 from .redis_server import find_server_binary
 from .slots import Fleet
@@ -34,6 +34,7 @@ def run(config: Config, *, is_watching: bool = False) -> int:
     """
     # As TERM and QUIT have it, until there is an inbox: a KeyboardInterrupt may be raised where it is swallowed.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     apply_log(config)
     log.set_process("master")
     boot = Boot(config)

@@ -28,6 +28,11 @@ from .watch import Watch
 TURN_SECONDS = 0.25
 BUSY_TURN_SECONDS = 0.02
 
+HELD_BACK = (
+    signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGUSR1, signal.SIGUSR2, stacks.DUMP,
+)  # fmt: skip
+"""Signals that are to wait for the inbox of a daemon that boots, which they would end."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -62,6 +67,7 @@ class Master:
         """Supervise until told to stop and everything is down; return the exit status."""
         self._inbox = Inbox([*self._answers, signal.SIGCHLD])
         stacks.register(self._fleet.board.stacks_path(stacks.MASTER))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
         while not (self._drain and self._drain.is_over):
             self._start_slots()
             self._notice_up()

@@ -34,10 +34,11 @@ def find_server_binary(environ: Mapping[str, str]) -> str:
     )
 
 
-def become_server(binary: str, socket_path: Path, state_dir: Path) -> NoReturn:
+def become_server(binary: str, socket_path: Path, state_dir: Path, log_file: Path | None = None) -> NoReturn:
     """Replace this process by the server: unix socket only, every change appended to a file in state_dir.
 
-    It writes to standard output, which may lead elsewhere than the log: both lead there now.
+    It logs to standard output, which may lead elsewhere than our log: both lead there now. A log file it opens anew
+    for every line, so that it follows when that is renamed.
     """
     os.dup2(STDERR, STDOUT)
     os.execv(
@@ -53,7 +54,7 @@ def become_server(binary: str, socket_path: Path, state_dir: Path) -> NoReturn:
             "--save", "",
             "--daemonize", "no",
             "--loglevel", "warning",
-            "--logfile", "",
+            "--logfile", str(log_file or ""),
         ],
     )  # fmt: skip
 

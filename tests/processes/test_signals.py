@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,12 @@ SLOW = """
 @pytest.fixture
 def daemon(make_daemon):
     return make_daemon().start()
+
+
+def blocks(pid: int, signum: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    return bool(int(mask, 16) >> (signum - 1) & 1)
 
 
 def slots(daemon) -> list[str]:
@@ -163,6 +170,19 @@ def test_all_of_them_during_the_boot(make_daemon):
     wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
     wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
     assert not daemon.lines("SIG", "child ended", "crashes=1")
+    assert daemon.stop() == 0
+
+
+def test_all_of_them_before_there_is_anybody_to_hear_them(make_daemon):
+    """Preloaded handlers hold the boot up, before the master's loop."""
+    daemon = make_daemon(SLOW, settings={"workers": {"preload": True}}).start(wait=False)
+    wait_until(lambda: blocks(daemon.pid, signal.SIGHUP))
+    for signum in HARMLESS:
+        os.kill(daemon.pid, signum)
+    (daemon.directory / "go").touch()
+    wait_until(lambda: daemon.node and daemon.board.head[Head.RELOADS_ENDED] == 1)
+    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+    assert not blocks(daemon.pid, signal.SIGHUP)
     assert daemon.stop() == 0
 
 
