@@ -168,13 +168,19 @@ class Job:
 
     @classmethod
     def claimed(
-        cls, job_id: str, spec: dict[str, Any], lane: str, counts: tuple[int, int, int], due_ms: int | None
+        cls,
+        job_id: str,
+        spec: dict[str, Any],
+        lane: str,
+        counts: tuple[int, int, int],
+        due_ms: int | None,
+        started_ms: int,
     ) -> "Job":
         """The job as a worker has just claimed it; ``counts`` are run, attempts and recoveries."""
         job = cls(job_id, spec, lane)
         job.status = Status.PROCESSING
         job.run, job.attempts, job.recoveries = counts
-        job.due_ms = due_ms
+        job.due_ms, job.started_ms = due_ms, started_ms
         return job
 
     def bind(self, context: RunContext) -> None:

@@ -10,7 +10,7 @@ from ..job import Job, Status
 from ..limits import check_id
 from .errors import Failure
 from .jobs import echo_job
-from .output import columns, count, echo_json, json_option, printable, shorten
+from .output import columns, count, echo_json, json_option, printable, shorten, tries
 from .server import Command, takes_client
 from .times import brief
 
@@ -94,6 +94,6 @@ def _fail_for_the_rest(chosen: list[str] | None, done: int, missing: list[str]) 
 
 def _echo_line(job: Job) -> None:
     died = f"{brief(max(0, clock.now_ms() - job.finished_ms) / 1000)} ago" if job.finished_ms else "-"
-    click.echo(f"{job.id}  {printable(job.name)}  {count(job.attempts, 'attempt')}  {died}")
+    click.echo(f"{job.id}  {printable(job.name)}  {tries(job)}  {died}")
     last_line = (job.error or "").rstrip().rpartition("\n")[2]
     click.echo(f"    {shorten(last_line, columns() - 4)}")

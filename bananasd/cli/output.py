@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from ..job import Job
+
 MIN_COLUMNS = 80
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
@@ -90,6 +92,12 @@ def printable(text: str) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 job``, ``3 jobs``; ``plural`` is for nouns that have another one."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def tries(job: Job) -> str:
+    """How often a job was tried: ``1 attempt``, ``0 attempts and 3 lost runs``."""
+    lost = f" and {count(job.recoveries, 'lost run')}" if job.recoveries else ""
+    return f"{count(job.attempts, 'attempt')}{lost}"
 
 
 def _cell(value: object) -> str:

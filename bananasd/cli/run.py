@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .. import log
+from .. import clock, log
 from ..config import Config
 from ..handlers import HandlerSpec, load_directory, submit_through
 from ..job import Job, JobRequest, encode_result, read_spec
@@ -60,7 +60,7 @@ def _find(config: Config, name: str) -> HandlerSpec:
 def _job(name: str, payload: Any) -> Job:
     """A job as a worker would have claimed it at its first run."""
     request = JobRequest(name, payload)
-    job = Job.claimed(request.job_id, read_spec(request.spec), request.lane, (1, 0, 0), None)
+    job = Job.claimed(request.job_id, read_spec(request.spec), request.lane, (1, 0, 0), None, clock.now_ms())
     job.bind(_Terminal())
     return job
 

@@ -13,7 +13,7 @@ import click
 from ..client import Client
 from ..job import Job, JobRequest, Priority, Status
 from .errors import FAILED
-from .output import compact_json, count, echo_json, json_option, printable
+from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client
 from .times import duration, instant
 
@@ -138,7 +138,7 @@ def _echo_outcome(job: Job) -> None:
     if job.status is Status.COMPLETED and job.started_at and job.finished_at:
         click.echo(f"completed in {(job.finished_at - job.started_at).total_seconds():.3f} s")
     elif job.status is Status.FAILED:
-        click.echo(f"failed after {count(job.attempts, 'attempt')}")
+        click.echo(f"failed after {tries(job)}")
     else:
         click.echo(job.status.value)
     if job.result is not None:

@@ -104,6 +104,7 @@ class Performer:
             claimed.lane,
             (claimed.run, claimed.attempts, claimed.recoveries),
             claimed.due_ms,
+            claimed.started_ms,
         )
         job.bind(self._context)
         return job
@@ -157,7 +158,7 @@ class Performer:
 
     def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
         if isinstance(error, GiveUp):
-            return self._bury(job, holder, f"the handler gave up: {_said(error)}")
+            return self._bury(job, holder, f"the handler gave up: {_said(error) or 'it gave no reason'}")
         if isinstance(error, RetryLater):
             return self._fail(job, holder, f"RetryLater: {_said(error)}", spec.max_retries, _wanted_ms(error))
         if self._interrupt in (Reason.DRAIN, Reason.LEASE_LOST):

@@ -38,6 +38,7 @@ class Claimed(NamedTuple):
     attempts: int
     recoveries: int
     due_ms: int | None
+    started_ms: int
 
 
 class Claim(NamedTuple):
@@ -283,8 +284,9 @@ def _read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
                 int(attempts),
                 int(recoveries),
                 int(due) if due else None,
+                reply[1],
             )
-            for lane, job_id, run, spec, attempts, recoveries, due in zip(*[iter(reply[1:])] * 7, strict=True)
+            for lane, job_id, run, spec, attempts, recoveries, due in zip(*[iter(reply[2:])] * 7, strict=True)
         ]
     )
 

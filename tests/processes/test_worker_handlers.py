@@ -62,6 +62,15 @@ def test_give_up_goes_to_the_dead_letters_at_once(run):
     assert job.error == "the handler gave up: no such customer"
 
 
+def test_give_up_without_a_reason_says_that(run):
+    assert run("raise GiveUp").error == "the handler gave up: it gave no reason"
+
+
+def test_a_handler_sees_when_its_run_began_as_the_record_has_it(run):
+    job = run("result = [job.started_at, job.updated_at]")
+    assert job.result == [job.started_at.isoformat()] * 2
+
+
 def test_retry_later_comes_back_when_it_asked_to(run, daemon):
     job = run(
         """

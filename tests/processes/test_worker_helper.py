@@ -42,7 +42,7 @@ def make_helper(monkeypatch):
 
 
 def claimed(job_id):
-    return Claimed("default:normal", job_id, 1, b"{}", 0, 0, None)
+    return Claimed("default:normal", job_id, 1, b"{}", 0, 0, None, 1000)
 
 
 @pytest.mark.parametrize("failures", [0, 3])

@@ -45,7 +45,7 @@ def make_performer(row):
 
 def claimed(**options):
     request = JobRequest("tested", {"x": 1}, **options)
-    return Claimed("default:normal", request.job_id, 1, request.spec, 0, 0, None)
+    return Claimed("default:normal", request.job_id, 1, request.spec, 0, 0, None, 1000)
 
 
 def interrupt(performer, row, reason=Reason.TIMEOUT):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
+from bananasd import Job
 from bananasd.cli.output import (
     compact,
     count,
@@ -14,6 +15,7 @@ from bananasd.cli.output import (
     shorten,
     size,
     table,
+    tries,
     width,
 )
 from bananasd.cli.times import brief, duration, instant
@@ -94,6 +96,20 @@ def test_sizes_are_compact(number: int, text: str) -> None:
 def test_counts_agree_with_their_noun() -> None:
     assert [count(n, "job") for n in (0, 1, 1000)] == ["0 jobs", "1 job", "1,000 jobs"]
     assert [count(n, "crash", "crashes") for n in (1, 2)] == ["1 crash", "2 crashes"]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "recoveries", "told"),
+    [
+        (1, 0, "1 attempt"),
+        (6, 0, "6 attempts"),
+        (0, 3, "0 attempts and 3 lost runs"),
+        (2, 1, "2 attempts and 1 lost run"),
+    ],
+)
+def test_runs_that_were_lost_count_among_the_tries(attempts: int, recoveries: int, told: str) -> None:
+    record = {b"attempts": str(attempts).encode(), b"recoveries": str(recoveries).encode()}
+    assert tries(Job.from_record("x", record)) == told
 
 
 @pytest.mark.parametrize(

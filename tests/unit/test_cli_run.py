@@ -17,7 +17,7 @@ from bananasd import GiveUp, handler
 def double(job):
     logging.info("doubling %s", job.payload)
     job.set_progress(1, 2, "half\\x1b")
-    assert not job.should_stop and job.attempt == 1
+    assert not job.should_stop and job.attempt == 1 and job.started_at >= job.created_at
     return {"n": job.payload["n"] * 2}
 
 @handler("later")

@@ -147,10 +147,11 @@ def test_what_was_not_said_is_left_to_the_handler():
 
 
 def test_a_claimed_job_is_processing_and_knows_its_counts():
-    job = Job.claimed(ID, read_spec(JobRequest("greet", 1).spec), "default:high", (7, 2, 1), 1000)
+    job = Job.claimed(ID, read_spec(JobRequest("greet", 1).spec), "default:high", (7, 2, 1), 1000, 3000)
     assert (job.id, job.status, job.priority) == (ID, Status.PROCESSING, Priority.HIGH)
     assert (job.run, job.attempts, job.recoveries, job.attempt) == (7, 2, 1, 3)
     assert job.scheduled_for == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert job.started_at == datetime(1970, 1, 1, 0, 0, 3, tzinfo=UTC)
 
 
 RECORD = {

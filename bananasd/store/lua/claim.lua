@@ -6,7 +6,7 @@
 -- KEYS  1 held list of the holder   2 holders   3 nodes   then the n lanes' ready lists, then their n wake lists
 -- ARGV  1 key prefix   2 holder   3 node   4 n wanted   5 ms to keep a cancelled job   6.. the lanes' names
 -- Returns {"gone"} if the holder is not admitted or its node's lease has ended, {"again"} if it stopped at 1000 ids with
--- nothing taken, else {"ok", then per job: lane number from 0, id, run, spec, attempts, recoveries, due_at}.
+-- nothing taken, else {"ok", now, then per job: lane number from 0, id, run, spec, attempts, recoveries, due_at}.
 --!include now
 --!include lanes
 --!include bury
@@ -23,7 +23,7 @@ if redis.call('SISMEMBER', KEYS[2], holder) == 0 then return { 'gone' } end
 if tonumber(redis.call('ZSCORE', KEYS[3], ARGV[3]) or '0') < now then return { 'gone' } end
 
 local lanes = (#KEYS - 3) / 2
-local out, taken, looked, bytes, is_full = { 'ok' }, 0, 0, 0, false
+local out, taken, looked, bytes, is_full = { 'ok', now }, 0, 0, 0, false
 for lane = 1, lanes do
   local ready = KEYS[3 + lane]
   while not is_full do
