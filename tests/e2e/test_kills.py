@@ -65,7 +65,7 @@ def test_every_child_comes_back_and_nothing_is_lost(daemon):
     assert daemon.stop() == 0
 
 
-def test_a_killed_master_leaves_no_child_and_the_next_runs_what_was_left(daemon):
+def test_a_killed_master_leaves_no_child_and_the_next_runs_what_was_left_at_once(daemon):
     with daemon.client() as client:
         job_id = client.submit_job("note", {"seconds": 30})
         daemon.worker_of(job_id)
@@ -77,9 +77,11 @@ def test_a_killed_master_leaves_no_child_and_the_next_runs_what_was_left(daemon)
     daemon.kill()
     assert daemon.children() == []
     daemon.start()
+    up_at = time.monotonic()
     with daemon.client() as client:
-        job = client.wait(job_id, 5)
+        job = client.wait(job_id, 10)
     assert (job.status, job.recoveries) == (Status.COMPLETED, 1)
+    assert float(daemon.entries("start", job_id)[1][4]) - up_at < 1
     assert "together with its daemon" in job.error
 
 
