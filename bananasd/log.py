@@ -191,8 +191,15 @@ def _escape(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _is_journal(stream: TextIO) -> bool:
+def journal_mark(level: int, stream: TextIO | None) -> str:
+    """What a line of this level begins with, if systemd's journal reads the stream; it takes that off again."""
+    return f"<{_priority(level)}>" if _is_journal(stream) else ""
+
+
+def _is_journal(stream: TextIO | None) -> bool:
     """Whether systemd reads this stream: it says so by the device and inode of the socket it made."""
+    if stream is None:
+        return False
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):

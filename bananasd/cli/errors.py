@@ -1,5 +1,7 @@
 """Errors as a command tells them: one clear line on standard error, and an exit code that scripts can act on."""
 
+import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +20,7 @@ from ..errors import (
     StopTimeout,
     WaitTimeout,
 )
+from ..log import journal_mark
 from .output import printable
 
 FAILED = 1
@@ -47,7 +50,11 @@ class Failure(BananasError):
 
 def warn(text: str) -> None:
     """Tell something that does not keep the command from going on."""
-    click.echo(f"bananasd: warning: {text}", err=True)
+    _tell(logging.WARNING, f"warning: {text}")
+
+
+def _tell(level: int, text: str) -> None:
+    click.echo(f"{journal_mark(level, sys.stderr)}bananasd: {text}", err=True)
 
 
 @contextmanager
@@ -60,12 +67,12 @@ def reported() -> Iterator[None]:
     except (BananasError, OSError) as error:
         for problem in _problems(error):
             # It may quote a job's name or a file, which must not be able to drive a terminal.
-            click.echo(f"bananasd: {printable(problem)}", err=True)
+            _tell(logging.ERROR, printable(problem))
         raise Exit(_exit_code(error)) from None
     except NoArgsIsHelpError:
         raise  # click shows the help
     except ClickException as error:
-        click.echo(f"bananasd: {_complaint(error)}", err=True)
+        _tell(logging.ERROR, _complaint(error))
         raise Exit(error.exit_code) from None
     except KeyboardInterrupt:
         click.echo(err=True)  # closes the line of the terminal's ^C

@@ -133,8 +133,18 @@ class Board:
         return self._memory[ID_AT : ID_AT + ID_BYTES].decode() == procfs.boot_id()
 
     @property
+    def has_master(self) -> bool:
+        """Whether its master is there to be seen: true for sure, but not false for sure.
+
+        Also where the boot id is another's, as in a container that lays its own over it.
+        """
+        return procfs.born(self.master_pid) == self.head[Head.MASTER_BORN] != 0
+
+    @property
     def is_master_gone(self) -> bool:
         """Whether its master has ended."""
+        if self.has_master:
+            return False
         return not self.is_of_this_boot or procfs.is_gone(self.master_pid, self.head[Head.MASTER_BORN])
 
     def used_rows(self) -> Iterator[Row]:

@@ -72,7 +72,7 @@ class NodeView(NamedTuple):
 def nodes(run_dir: Path) -> list[NodeView]:
     """The daemons of this run_dir, also one whose master is stuck or gone; at most one of them is running."""
     boards = [board for board in map(Board.open, boards_in(run_dir)) if board is not None]
-    return [_node_view(board) for board in boards if board.is_of_this_boot]
+    return [_node_view(board) for board in boards if board.is_of_this_boot or board.has_master]
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

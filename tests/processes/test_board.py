@@ -141,9 +141,13 @@ def test_a_board_that_is_gone_is_not_read(tmp_path):
     assert Board.open(tmp_path / "gone.board") is None
 
 
-def test_a_board_of_another_boot_has_no_living_master(board, monkeypatch):
+def test_a_board_of_another_boot_has_a_living_master_only_if_it_is_to_be_seen(board, monkeypatch):
     monkeypatch.setattr("bananasd.processes.procfs.boot_id", lambda: "another")
     assert not board.is_of_this_boot
+    # In a container that lays an id of its own over the kernel's.
+    assert board.has_master
+    assert not board.is_master_gone
+    board.head[Head.MASTER_BORN] += 1
     assert board.is_master_gone
 
 

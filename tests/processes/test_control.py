@@ -92,8 +92,10 @@ def test_a_row_that_is_freed_while_it_is_read_shows_nothing_and_breaks_nothing(
     assert {child.slot for child in children(tmp_path)} - {"worker 1"} == {"worker 2"}
 
 
-def test_a_node_of_another_boot_is_not_shown(board, tmp_path, monkeypatch):
+def test_a_node_of_another_boot_is_not_shown_unless_its_master_is_to_be_seen(board, tmp_path, monkeypatch):
     monkeypatch.setattr("bananasd.processes.procfs.boot_id", lambda: "another")
+    assert [node.is_running for node in control.nodes(tmp_path)] == [True]
+    board.head[Head.MASTER_BORN] += 1
     assert control.nodes(tmp_path) == []
 
 

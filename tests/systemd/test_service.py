@@ -131,6 +131,7 @@ def test_what_is_broken_fails_the_start_once_with_the_reasons_in_the_journal(uni
     unit.write_handlers(handlers)
     assert unit.systemctl("start", check=False).returncode != 0
     wait_until(lambda: all(unit.journal(reason) for reason in reasons))
+    assert {line["PRIORITY"] for reason in reasons for line in unit.journal(reason)} == {"3"}
     assert (unit.show("ActiveState"), unit.show("ExecMainStatus"), unit.show("NRestarts")) == (
         "failed",
         "78",
@@ -281,7 +282,7 @@ def test_an_instance_with_the_directories_of_the_first_does_not_start_and_does_n
     before = pids_of(unit.start().status())
     mail.config.write_text(unit.config.read_text())
     assert mail.systemctl("start", check=False).returncode != 0
-    wait_until(lambda: mail.journal("/run/bananasd/lock: Read-only file system"))
+    wait_until(lambda: mail.journal("a daemon is already running on /run/bananasd"))
     assert pids_of(unit.status()) == before
     assert submit(unit, "version") == "old"
 
