@@ -183,7 +183,7 @@ class Daemon:
 
     def send_all(self, signum: signal.Signals) -> list[int]:
         """A signal to the whole tree, the master first, which then cannot act on what it does; whom it went to."""
-        pids = [self.pid, *(child.pid for child in self.children())]
+        pids = [self.pid, *(child.pid for child in self.children() if child.pid)]
         for pid in pids:
             os.kill(pid, signum)
         return pids
