@@ -105,18 +105,15 @@ class HeldConnection:
             # Not the connection's own, which takes twice as long and raises what the server says.
             receive = self._connection._parser.read_response  # noqa: SLF001
             return self._heed([receive() for _ in commands])
-        except FAULTS as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
-        except BaseException:
-            self.close()
-            raise
 
     def ask(self, command: Command) -> None:
         """Send a blocking command; its reply is for `answer`. Nothing happens while one is under way."""
         if self._asked_until is None:
             try:
                 self._send(clock.deadline_in(self.server.timeout_seconds), [command])
-            except FAULTS as error:
+            except BaseException as error:  # noqa: BLE001 - it is raised again
                 raise self._failed(error) from None
             self._asked_until = clock.deadline_in(BLOCK_SECONDS + self.server.timeout_seconds)
 
@@ -133,7 +130,7 @@ class HeldConnection:
                 sock.receive_until(clock.deadline_in(self.server.timeout_seconds))
                 (reply,) = self._heed([self._connection._parser.read_response()])  # noqa: SLF001
                 return reply
-        except FAULTS as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
         if not readable and clock.remaining(self._asked_until) == 0:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
@@ -183,8 +180,11 @@ class HeldConnection:
             raise OSError("the connection was closed")
         return sock
 
-    def _failed(self, error: Exception) -> ConnectionFailed:
+    def _failed(self, error: BaseException) -> BaseException:
+        """What to raise. Whatever has broken in, a signal's handler too, may have left a command or a reply half done."""
         self.close()
+        if not isinstance(error, FAULTS):
+            return error
         # While it connects: a wrong password, a database that there is not.
         is_refusal = isinstance(error, (AuthenticationError, ResponseError))
         return (ServerRefused if is_refusal else ConnectionFailed)(f"{self.server.address}: {error}")

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 
 import pytest
@@ -164,6 +165,19 @@ def test_a_trip_whose_reply_was_lost_is_not_repeated(server, proxy, connect):
     assert lost.is_set()
     assert server.call("GET", "count") == b"1"
     assert connection.trip([("INCR", "count")]) == [2]
+
+
+def test_what_breaks_into_a_trip_leaves_no_reply_for_the_next(frozen, connect):
+    connection = connect(frozen.url)
+    previous = signal.signal(signal.SIGALRM, lambda *_: sys.exit())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(SystemExit):
+            connection.trip([("ECHO", "late")])
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    frozen.thaw()
+    assert connection.trip([("ECHO", "mine")]) == [b"mine"]
 
 
 def test_a_server_that_was_restarted_costs_one_trip(own_server, connect):
