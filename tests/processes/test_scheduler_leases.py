@@ -124,7 +124,8 @@ def test_a_beat_says_what_the_node_is_and_does(make_daemon, server, client, tmp_
     look = Look(server.url)
 
     def about():
-        return json.loads(look.call("HGET", KEYS.node(daemon.board.node), "about"))
+        # Before its first beat it has said nothing.
+        return json.loads(look.call("HGET", KEYS.node(daemon.board.node), "about") or b'{"children": []}')
 
     wait_until(lambda: any(child["job"] for child in about()["children"]))
     said = about()
