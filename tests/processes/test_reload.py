@@ -7,6 +7,7 @@ import time
 import pytest
 
 from bananasd import Status
+from bananasd.processes import procfs
 from bananasd.processes.board import Board, Head
 from tests.conftest import wait_until
 from tests.daemon import Daemon, is_alive
@@ -265,7 +266,7 @@ def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_beh
     files = len(os.listdir(daemon.run_dir))
     with daemon.client() as client:
         client.wait(client.submit_job("note", {}), 10)
-        fds, ids = descriptors(daemon.pid), []
+        fds, memory_mb, ids = descriptors(daemon.pid), procfs.rss_mb(daemon.pid), []
         for number in range(20):
             ids += [client.submit_job("note", {"seconds": 0.02}) for _ in range(20)]
             write_handler(daemon, version_is(number))
@@ -283,5 +284,6 @@ def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_beh
     assert sorted(line[1] for line in daemon.entries("start") if line[1] in set(ids)) == sorted(ids)
     wait_until(lambda: len(daemon.children()) == 4)
     wait_until(lambda: descriptors(daemon.pid) <= fds)
+    assert procfs.rss_mb(daemon.pid) < memory_mb + 4
     wait_until(lambda: len(os.listdir(daemon.run_dir)) == files)
     assert len(list(Board.open(board.path).used_rows())) == 4
