@@ -98,12 +98,14 @@ class Daemon:
             (self.directory / "handlers" / "tested.py").write_text(source + textwrap.dedent(handlers))
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, wait: bool = True, options: Sequence[str] = ()) -> "Daemon":
+    def start(
+        self, *, wait: bool = True, options: Sequence[str] = (), stdin: int = subprocess.DEVNULL
+    ) -> "Daemon":
         """Start it and, unless told otherwise, wait until all its children are up."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bananasd", "start", "--config", str(self.config), *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                stdin=stdin, stdout=log, stderr=log, cwd=self.directory,
             )  # fmt: skip
         if wait:
             wait_until(self.is_up)

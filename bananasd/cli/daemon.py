@@ -70,7 +70,7 @@ def reload_(config_path: Path | None, timeout: float) -> None:
 
     They are tried first, in a process of their own. If anything is wrong with them every problem is told, here and in the daemon's log, nothing
     changes, and the exit code is 78. If not, the daemon's processes are replaced one by one, and no job is
-    interrupted.
+    interrupted. A new process that does not come up ends that, with 78 too; what has been replaced by then stays so.
     """
     problems: list[str] = []
     try:

@@ -99,7 +99,7 @@ def _notes(child: ChildView, room: int) -> Iterator[Line]:
     if child.job_seconds is not None:
         yield Line(f"{INDENT}{_job(child, room - len(INDENT))}")
     if end := _end(child):
-        yield Line(f"{INDENT}{shorten(end, room - len(INDENT))}", "note")
+        yield from fold(f"{INDENT}{end}", room, "note")
 
 
 def _job(child: ChildView, room: int) -> str:

@@ -1,5 +1,6 @@
 """The blueprint: what a configuration makes of each child, and of the daemon as a whole."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ from .worker_process import run_worker
 SCHEDULER_CAP_SECONDS = 2.0
 STALL_EXTRA_SECONDS = 1.0
 MIN_STALL_SECONDS = 6.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Blueprint:
             lambda: apply_log(config),
             self._renew,
             check_command(config),
+            config.workers.start_seconds,
             watched if self._premises.is_watching else (),
         )
 
@@ -79,12 +83,14 @@ class Blueprint:
         yield from (self._make_slot(Kind.WORKER, i) for i in range(self._config.workers.count))
 
     def _make_slot(self, kind: Kind, number: int) -> Slot:
+        start_seconds = self._config.workers.start_seconds
         if kind is Kind.REDIS:
             is_ready = lambda: accepts_connections(self._config.run_dir / directories.SOCKET_NAME)  # noqa: E731
-            return Slot(kind, number, self._run_server, Restarts(), is_ready)
+            return Slot(kind, number, self._run_server, Restarts(), is_ready, start_seconds)
         if kind is Kind.SCHEDULER:
-            return Slot(kind, number, self._run_scheduler, Restarts(SCHEDULER_CAP_SECONDS, limit=None))
-        return Slot(kind, number, self._run_worker, Restarts())
+            restarts = Restarts(SCHEDULER_CAP_SECONDS, limit=None)
+            return Slot(kind, number, self._run_scheduler, restarts, start_seconds=start_seconds)
+        return Slot(kind, number, self._run_worker, Restarts(), start_seconds=start_seconds)
 
     def _limits(self) -> Limits:
         workers = self._config.workers
@@ -93,7 +99,6 @@ class Blueprint:
             self._config.master.drain_seconds,
             workers.grace_seconds,
             stall_seconds,
-            workers.start_seconds,
             RecycleLimits(workers.max_jobs, workers.max_age_seconds, workers.max_rss_mb),
         )
 
@@ -102,6 +107,8 @@ class Blueprint:
         config = configuration.load(configuration.find(self._config.path), os.environ)
         if problems := list(self._obstacles(config)):
             raise ConfigError(problems)
+        if config.workers.preload:
+            logger.warning("handlers are preloaded: a reload changes settings, their code needs a restart")
         return Blueprint(config, self._premises).plan()
 
     def _obstacles(self, new: Config) -> Iterator[str]:
@@ -161,7 +168,12 @@ class Blueprint:
 
     def _enter(self) -> None:
         self._premises.state_lock.close()
-        apply_log(self._config)
+        try:
+            apply_log(self._config)
+        except ConfigError as error:
+            # The master's is as good: a directory that was cleaned away is no reason to do no work.
+            log.configure(self._config.log.level, self._config.log.format)
+            logger.warning("log file not opened, the old one is kept: %s", error)
 
     @property
     def _lease_ms(self) -> int:

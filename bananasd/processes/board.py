@@ -20,7 +20,7 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header, written by the master, but for NEWS."""
+    """Words of the header, written by the master, but for NEWS (workers) and IS_FIT (scheduler): the server may be used."""
 
     LAYOUT = 0
     MASTER_PID = 1
@@ -35,6 +35,7 @@ class Head(IntEnum):
     RELOADS_ENDED = 10
     IS_RELOADED = 11
     NEWS = NEWS
+    IS_FIT = 13
 
 
 class Phase(IntEnum):

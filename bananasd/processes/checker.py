@@ -9,6 +9,11 @@ from contextlib import suppress
 from .. import clock
 from . import child, exits, procfs
 
+READ_BYTES = 64 * 1024
+"""Problems are few, and told last."""
+
+MAX_BYTES = 16 * 1024 * 1024
+
 
 class Checker:
     """Whatever handlers do at their import, they do it in here. What it prints is kept in memory."""
@@ -17,7 +22,7 @@ class Checker:
         self._output = os.memfd_create("check")
         self._seconds = seconds
         self._deadline = clock.deadline_in(seconds) if seconds else math.inf
-        self._is_late = False
+        self._fault = ""
         self.pid = child.spawn(
             "check",
             lambda: self._become(command),
@@ -34,9 +39,12 @@ class Checker:
         os.execv(command[0], list(command))
 
     def watch(self) -> None:
-        """Kill it if it takes too long."""
+        """Kill it if it takes too long, or floods the memory that it prints into."""
         if clock.remaining(self._deadline) == 0:
-            self._is_late = True
+            self._fault = f"the handlers were not loaded within {self._seconds:g} s (workers.start_seconds)"
+        elif os.fstat(self._output).st_size > MAX_BYTES:
+            self._fault = f"the handlers print more than {MAX_BYTES >> 20} MB while they are loaded"
+        if self._fault:
             self.kill()
 
     def kill(self) -> None:
@@ -48,11 +56,11 @@ class Checker:
     def problems(self, wait_status: int) -> list[str]:
         """What it has found, after its end."""
         with os.fdopen(self._output, "rb") as output:
-            output.seek(0)
-            lines = output.read().decode("utf-8", "replace").splitlines()
+            output.seek(max(0, output.seek(0, os.SEEK_END) - READ_BYTES))
+            lines = output.read(READ_BYTES).decode("utf-8", "replace").splitlines()
         if wait_status == 0:
             return []
-        if self._is_late:
-            return [f"the handlers were not loaded within {self._seconds:g} s (workers.start_seconds)"]
+        if self._fault:
+            return [self._fault]
         told = [line.removeprefix("bananasd: ") for line in lines if line.startswith("bananasd: ")]
         return told or [*lines[-20:], f"the check ended with {exits.describe_wait_status(wait_status)}"]

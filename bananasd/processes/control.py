@@ -129,6 +129,11 @@ def _send(run_dir: Path, signum: signal.Signals) -> int:
     pid = running_pid(run_dir)
     if pid is None:
         raise NotRunning(run_dir)
+    if not _is_master(run_dir, pid):
+        raise DaemonError(
+            f"a daemon runs on {run_dir}, but its pid, {pid}, is another program's here; "
+            "call this in the container that it runs in"
+        )
     try:
         os.kill(pid, signum)
     except PermissionError:
@@ -136,6 +141,13 @@ def _send(run_dir: Path, signum: signal.Signals) -> int:
     except ProcessLookupError:
         pass
     return pid
+
+
+def _is_master(run_dir: Path, pid: int) -> bool:
+    """Whether the process of this pid is the daemon. In another container the number means another process."""
+    boards = [board for board in map(Board.open, boards_in(run_dir)) if board and board.master_pid == pid]
+    # One that has no board yet has not changed its name either.
+    return any(board.has_master for board in boards) or b"bananasd" in procfs.command_line(pid)
 
 
 def _board_of(run_dir: Path, pid: int | None) -> Board:

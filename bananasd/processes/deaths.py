@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from . import exits, procfs
@@ -21,10 +21,10 @@ class Death(NamedTuple):
     wait_status: int
 
 
-def reap(fleet: Fleet) -> Iterator[Death]:
+def reap(fleet: Fleet, others: Collection[int]) -> Iterator[Death]:
     """Attend to every child that has died, each before its pid can be used again.
 
-    To a master that is pid 1 of a container these are also the orphans of others.
+    What is left of its group is killed, if it was of a slot or one of the ``others``. To a master that is pid 1 of a container these are also the orphans of others.
     """
     while True:
         try:
@@ -34,7 +34,7 @@ def reap(fleet: Fleet) -> Iterator[Death]:
         if death is None:
             return
         slot = fleet.with_pid(death.si_pid)
-        if slot is not None:
+        if slot is not None or death.si_pid in others:
             procfs.kill_group(death.si_pid)
         _, wait_status = os.waitpid(death.si_pid, 0)
         yield Death(death.si_pid, slot, wait_status)
@@ -45,7 +45,10 @@ def count(slot: Slot, row: Row, wait_status: int, now: float) -> None:
     slot.last_wait_status, slot.last_cause = wait_status, Cause(row.words[Word.CAUSE])
     has_worked = any(row.words[word] for word in (Word.JOB, Word.DONE, Word.FAILED))
     if os.waitstatus_to_exitcode(wait_status) == exits.CONFIG and not has_worked:
-        slot.restarts.is_final = True
+        if slot.has_been_up:
+            slot.restarts.note_unfit(now)
+        else:
+            slot.restarts.is_final = True
     elif _is_crash(slot, row, now, has_worked=has_worked):
         slot.restarts.note_crash(now)
     else:

@@ -1,10 +1,8 @@
 """The orderly end of a daemon: workers, then the scheduler, then the embedded server, all within one deadline."""
 
 import logging
-import signal
 from enum import IntEnum
 
-from . import procfs
 from .board import Phase
 from .interrupts import kill
 from .row import Cause, Kind
@@ -102,7 +100,7 @@ class Drain:
 
     def _terminate(self) -> None:
         for slot in self._of_stage():
-            procfs.send(slot.pid, signal.SIGTERM)
+            slot.ask_to_leave()
 
     def _kill(self) -> None:
         for slot in self._of_stage():

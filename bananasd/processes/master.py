@@ -3,6 +3,7 @@
 It knows processes, never jobs: no Redis, no threads, no user code, and only monotonic time.
 """
 
+import itertools
 import logging
 import os
 import signal
@@ -28,10 +29,15 @@ from .watch import Watch
 TURN_SECONDS = 0.25
 BUSY_TURN_SECONDS = 0.02
 
-HELD_BACK = (
-    signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGUSR1, signal.SIGUSR2, stacks.DUMP,
-)  # fmt: skip
-"""Signals that are to wait for the inbox of a daemon that boots, which they would end."""
+BLOCKED = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
+"""Signals that are never delivered, but looked for at each turn.
+
+Where a terminal has "stty tostop" the kernel sends TTOU at each try of a background process to write to it, for ever
+if it is caught. And only who looks for a HUP learns who has sent it.
+"""
+
+HELD_BACK = (*BLOCKED, signal.SIGTSTP, signal.SIGUSR1, signal.SIGUSR2, stacks.DUMP)
+"""Signals that are to wait for a daemon that boots, which they would end."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +64,6 @@ class Master:
         self._watch = Watch()
         self._stack_dump: StackDump | None = None
         self._drain: Drain | None = None
-        self._has_terminal = os.isatty(0)
         self._is_ready = False
         self._done_before = 0
         self._status = 0
@@ -67,12 +72,14 @@ class Master:
         """Supervise until told to stop and everything is down; return the exit status."""
         self._inbox = Inbox([*self._answers, signal.SIGCHLD])
         stacks.register(self._fleet.board.stacks_path(stacks.MASTER))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+        # All others are let in: whoever started us may have had TERM blocked.
+        signal.pthread_sigmask(signal.SIG_SETMASK, BLOCKED)
         while not (self._drain and self._drain.is_over):
             self._start_slots()
             self._notice_up()
             for signum in self._inbox.wait(self._seconds_to_wait()):
                 self._obey(signal.Signals(signum))
+            self._look_for_blocked_signals()
             self._reap()
             self._look_after_children()
             self._go_on()
@@ -115,9 +122,6 @@ class Master:
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._stop,
             signal.SIGQUIT: self._stop,
-            signal.SIGHUP: self._hang_up_or_reload,
-            signal.SIGTTIN: self._grow,
-            signal.SIGTTOU: self._shrink,
             signal.SIGTSTP: self._become_quiet,
             signal.SIGCONT: self._resume,
             signal.SIGUSR1: self._reopen_logs,
@@ -127,6 +131,18 @@ class Master:
     def _obey(self, signum: signal.Signals) -> None:
         if signum != signal.SIGCHLD:
             self._answers[signum](signum)
+
+    def _look_for_blocked_signals(self) -> None:
+        while found := signal.sigtimedwait(BLOCKED, 0):
+            if found.si_signo == signal.SIGTTIN:
+                self._grow()
+            elif found.si_signo == signal.SIGTTOU:
+                self._shrink()
+            elif found.si_code > 0:
+                # The kernel's: whoever closes a terminal is through with what runs in it.
+                self._stop(signal.SIGHUP)
+            elif self._drain is None:
+                self._is_reload_wanted = True
 
     def _stop(self, signum: signal.Signals) -> None:
         # A second Ctrl-C means "now"; TERM may come as often as a supervisor likes.
@@ -147,13 +163,6 @@ class Master:
             if not slot.is_running and not self._drain.wants(slot):
                 self._fleet.remove(slot)
 
-    def _hang_up_or_reload(self, signum: signal.Signals) -> None:
-        if self._has_terminal and not os.isatty(0):
-            # The kernel's, not an operator's: whoever closes a terminal is through with what runs in it.
-            self._stop(signum)
-        elif self._drain is None:
-            self._is_reload_wanted = True
-
     def _begin_reload(self) -> None:
         self._is_reload_wanted = False
         self._recycler.abandon()
@@ -163,23 +172,25 @@ class Master:
     def _go_on_with_reload(self, reload: Reload) -> None:
         reload.step()
         if reload.is_over:
-            if not reload.problems:
+            if reload.replaced or not reload.problems:
                 self._plan = reload.plan
             self._reload = None
             if self._is_ready:
                 self._notifier.ready()
 
-    def _grow(self, _signum: signal.Signals) -> None:
-        workers = len(self._fleet.of(Kind.WORKER))
+    def _grow(self) -> None:
+        numbers = {slot.number for slot in self._fleet.of(Kind.WORKER)}
         if self._may_resize(has_room=self._fleet.has_room):
-            self._fleet.add(self._plan.make_slot(Kind.WORKER, workers))
-            logger.info("worker added workers=%d", workers + 1)
+            number = next(number for number in itertools.count() if number not in numbers)
+            self._fleet.add(self._plan.make_slot(Kind.WORKER, number))
+            logger.info("worker added workers=%d", len(numbers) + 1)
 
-    def _shrink(self, _signum: signal.Signals) -> None:
+    def _shrink(self) -> None:
         workers = self._fleet.of(Kind.WORKER)
         if self._may_resize(has_room=len(workers) > 1):
             self._recycler.abandon()
-            self._fleet.retire(max(workers, key=lambda slot: slot.number))
+            # One that has none anyway, if there is one; never the last that works.
+            self._fleet.retire(max(workers, key=lambda slot: (slot.restarts.is_fatal, slot.number)))
             logger.info("worker removed workers=%d", len(workers) - 1)
 
     def _may_resize(self, *, has_room: bool) -> bool:
@@ -245,7 +256,7 @@ class Master:
     # Deaths
 
     def _reap(self) -> None:
-        for death in deaths.reap(self._fleet):
+        for death in deaths.reap(self._fleet, self._reload.pids if self._reload else ()):
             if death.slot is not None and death.slot.row is not None:
                 self._bury(death, death.slot, death.slot.row)
             elif self._reload:
@@ -284,7 +295,8 @@ class Master:
 
     def _give_up_if_hopeless(self) -> None:
         slot = self._fleet.fatal_end()
-        if slot is None or self._drain is not None:
+        # A reload may be just about to mend it.
+        if slot is None or self._drain is not None or self._reload is not None:
             return
         self._status = exits.CONFIG if slot.restarts.is_final else exits.SOFTWARE
         logger.critical("daemon gives up status=%d: slot %r cannot be kept running", self._status, slot.name)

@@ -13,14 +13,12 @@ from .slots import Slot
 class Limits:
     """Bounds on what children do.
 
-    ``scheduler_stall_seconds``: how long the scheduler may show no sign of life. ``start_seconds``: how long a child
-    may take to come up, 0 for as long as it likes.
+    ``scheduler_stall_seconds``: how long the scheduler may show no sign of life.
     """
 
     drain_seconds: float
     grace_seconds: float
     scheduler_stall_seconds: float
-    start_seconds: float = 0.0
     recycling: RecycleLimits = field(default_factory=RecycleLimits)
 
 
@@ -28,8 +26,9 @@ class Limits:
 class Plan:
     """``apply`` makes the master itself follow it, ``renew`` reads the configuration again.
 
-    ``renew`` raises `ConfigError`, also for what cannot change without a restart; ``check_command`` is the program
-    that tries the handlers in a process of its own; a change of what is ``watched`` is as good as a HUP.
+    ``renew`` raises `ConfigError`, also for what cannot change without a restart. ``check_command`` is the program that
+    tries the handlers in a process of its own, for ``check_seconds`` at most, 0 for as long as it takes. A change of
+    what is ``watched`` is as good as a HUP.
     """
 
     workers: int
@@ -38,4 +37,5 @@ class Plan:
     apply: Callable[[], None]
     renew: Callable[[], "Plan"]
     check_command: Sequence[str] = ()
+    check_seconds: float = 0.0
     watched: Sequence[Path] = ()

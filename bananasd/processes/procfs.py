@@ -40,6 +40,14 @@ def is_stopped(pid: int) -> bool:
     return fields is not None and fields[0] in "Tt"
 
 
+def command_line(pid: int) -> bytes:
+    """How the process was called, its words ended by zero bytes; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def rss_mb(pid: int) -> float:
     """How much memory is mapped into the process, in MiB, what it shares with others included; 0 if it is gone."""
     try:

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Recycler:
-    """Replaces at most one worker at a time, each after its successor is up."""
+    """Replaces at most one worker at a time: its successor is up before it is told to leave, and works after it has."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -43,11 +43,14 @@ class Recycler:
 
     def _begin(self, plan: Plan) -> None:
         now = clock.monotonic()
+        if any(slot.is_retired for slot in self._fleet.running(Kind.WORKER)):
+            return
         for slot in self._fleet.of(Kind.WORKER):
             reason = plan.limits.recycling.reason(slot, slot.row, now) if slot.is_up and slot.row else ""
             if reason:
                 logger.info("worker recycled slot=%r pid=%d: %s", slot.name, slot.pid, reason)
-                self._replacement = Replacement(self._fleet, slot, plan.make_slot(slot.kind, slot.number))
+                new = plan.make_slot(slot.kind, slot.number)
+                self._replacement = Replacement(self._fleet, slot, new, is_patient=True)
                 return
 
     def _go_on(self, replacement: Replacement) -> None:

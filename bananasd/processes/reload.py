@@ -15,7 +15,16 @@ logger = logging.getLogger(__name__)
 
 
 class Reload:
-    """From the request to the last replaced child. ``is_over`` says when, ``problems`` why it was refused."""
+    """From the request to the last replaced child.
+
+    ``is_over`` says when, ``problems`` why it was refused or came to its end early, ``replaced`` how many children
+    run by the new plan.
+    """
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Processes of its own, which no slot has started."""
+        return (self._checker.pid,) if self._checker else ()
 
     def __init__(self, fleet: Fleet, plan: Plan, drop_inheritance: Callable[[], None]) -> None:
         self._fleet = fleet
@@ -23,14 +32,14 @@ class Reload:
         self._replacement: Replacement | None = None
         self._pairs: Iterator[tuple[Slot | None, Slot]] = iter(())
         self.problems: list[str] = []
+        self.replaced = 0
         self.is_over = False
         self.plan = plan
         _note_begin(fleet.board)
         logger.info("reload began")
         try:
             self.plan = plan.renew()
-            seconds = self.plan.limits.start_seconds
-            self._checker = Checker(self.plan.check_command, seconds, drop_inheritance)
+            self._checker = Checker(self.plan.check_command, self.plan.check_seconds, drop_inheritance)
         except ConfigError as error:
             self.end(error.problems)
         except OSError as error:
@@ -42,9 +51,11 @@ class Reload:
             return
         problems = self._checker.problems(wait_status)
         self._checker = None
+        if self.is_over:
+            return
         if problems:
             self.end(problems)
-        elif not self.is_over:
+        else:
             self._pairs = self._make_pairs()
             self._next()
 
@@ -74,18 +85,32 @@ class Reload:
     def _look_after(self, replacement: Replacement) -> None:
         what = replacement.step()
         if what is Replacing.DONE:
+            self.replaced += 1
             self._next()
         elif what is Replacing.FAILED:
-            self.end([f"the new {replacement.new.name} does not come up, see the log; the old one stays"])
+            self.end([self._describe_failure(replacement.new)])
+
+    def _describe_failure(self, slot: Slot) -> str:
+        what = f"the new {slot.name} does not come up, see the log"
+        if not self.replaced:
+            return f"{what}; nothing was changed"
+        return f"{what}; {self.replaced} others have been replaced, the rest stays as it was: mend it and reload again"
 
     def _next(self) -> None:
         pair = next(self._pairs, None)
         if pair is None:
             self._retire_surplus()
-            self.plan.apply()
+            self._apply()
             self.end([])
         else:
             self._replacement = Replacement(self._fleet, *pair)
+
+    def _apply(self) -> None:
+        try:
+            self.plan.apply()
+        except ConfigError as error:
+            # Where the children could write a moment ago. It is no reason for the master to end.
+            logger.error("master goes on with its old log: %s", error)  # noqa: TRY400
 
     def _make_pairs(self) -> Iterator[tuple[Slot | None, Slot]]:
         """Old and new slots. A worker first: it is the one that may yet fail, when all others are as they were."""

@@ -51,6 +51,8 @@ class Word(IntEnum):
     CRASHES = 27  # M: how many crashes in a row its slot has had
     NOT_BEFORE_NS = 28  # M: monotonic; when a slot in BACKOFF is filled again
     ENDED = 29  # C: number of the last job of which it knows how it ended
+    LEAVE = 30  # M: it is to end its job and leave, whatever becomes of the signal that says so
+    HOLD = 31  # M: it is not to claim before the child whose place it takes has left
 
 
 class Kind(IntEnum):
@@ -178,9 +180,9 @@ class Row:
         return f"{name} {self.words[Word.SLOT]}" if self.kind is Kind.WORKER else name
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether the workers of this board are not to claim."""
-        return self._head[IS_QUIET] != 0
+    def may_claim(self) -> bool:
+        """Whether its worker may take jobs: the daemon is not quiet, and nobody is still there in its place."""
+        return self._head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
 
     def is_news(self, digest: int) -> bool:
         """Whether no child of this board has just told the same; all workers find the same faults, at one time."""

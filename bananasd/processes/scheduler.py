@@ -10,7 +10,7 @@ from ..store import health
 from ..store.access import Access, WakeUp
 from . import exits
 from .beat import Beater
-from .board import Board, Phase
+from .board import Board, Head, Phase
 from .child import ATTENTION
 from .duty import Duty
 from .inbox import Inbox
@@ -114,7 +114,10 @@ class Scheduler:
             logger.warning("server %s: %s", report.version, warning)
         for problem in report.problems:
             logger.critical("server unfit %s: %s", report.version, problem)
-        return not report.problems
+        # A daemon that runs does not end for what would only have kept it from starting.
+        was_fit = self._board.head[Head.IS_FIT] != 0
+        self._board.head[Head.IS_FIT] = int(was_fit or not report.problems)
+        return was_fit or not report.problems
 
     def _do_what_is_due(self) -> None:
         refusal = None

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from . import procfs
 from .board import Board
+from .child import ATTENTION
 from .restarts import Restarts
-from .row import Cause, Kind, Row, State
+from .row import Cause, Kind, Row, State, Word
 
 WORKER_OOM_SCORE = 500
 ROWS_PER_SLOT = 2
@@ -21,6 +22,7 @@ class Slot:
 
     ``body`` is what the child runs. ``is_ready``, where given, tells from outside that the child is up; else the
     child says so in its row. ``row`` is that of its child, or the one that is kept for its next child.
+    ``start_seconds`` is how long the child may take to come up, 0 for as long as it likes.
     ``last_wait_status`` and ``last_cause`` tell how the child before this one ended.
     """
 
@@ -29,14 +31,18 @@ class Slot:
     body: Callable[[Row], int]
     restarts: Restarts
     is_ready: Callable[[], bool] | None = None
+    start_seconds: float = 0.0
     row: Row | None = None
     pid: int = 0
     up_since: float | None = None
+    has_been_up: bool = False
     spawned: int = 0
     last_wait_status: int | None = None
     last_cause: Cause = Cause.NONE
     is_trial: bool = False
     """Its child is to take the place of another's, if it comes up."""
+    is_held: bool = False
+    """Its child is not to claim yet."""
     is_retired: bool = False
     """Its child is asked to leave and will not be replaced."""
     left_since: float | None = None
@@ -68,6 +74,14 @@ class Slot:
         """How much sooner than the master the child is killed when memory runs out."""
         return WORKER_OOM_SCORE if self.kind is Kind.WORKER else 0
 
+    def ask_to_leave(self) -> None:
+        """Have its child end what it does and leave. A job may have taken the signal for itself: the row says it too."""
+        if self.row is not None:
+            self.row.words[Word.LEAVE] = 1
+        procfs.send(self.pid, signal.SIGTERM)
+        if self.kind is Kind.WORKER:
+            procfs.send(self.pid, ATTENTION)
+
     def may_start(self, now: float) -> bool:
         """Whether it is time to start a child here."""
         return (
@@ -91,7 +105,7 @@ class Slot:
             self.row.state = State.UP
         if self.row.state is State.STARTING:
             return False
-        self.up_since = now
+        self.up_since, self.has_been_up = now, True
         return True
 
 
@@ -142,7 +156,7 @@ class Fleet:
         """Let its child finish its job and leave; the slot goes with it."""
         slot.is_trial, slot.is_retired = False, True
         if slot.is_running:
-            procfs.send(slot.pid, signal.SIGTERM)
+            slot.ask_to_leave()
         else:
             self.remove(slot)
 

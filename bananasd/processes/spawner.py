@@ -33,6 +33,7 @@ class Spawner:
         row.words[Word.NOT_BEFORE_NS] = int(slot.restarts.not_before * 1e9)
         row.words[Word.LAST_EXIT] = 0 if slot.last_wait_status is None else slot.last_wait_status + 1
         row.words[Word.LAST_CAUSE] = slot.last_cause
+        row.words[Word.HOLD] = slot.is_held
         if row.is_free:
             row.words[Word.GENERATION] = self._fleet.next_generation()
         return row

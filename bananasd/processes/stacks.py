@@ -34,7 +34,11 @@ class _StackT(ctypes.Structure):
 
 def register(path: Path) -> None:
     """From now on this process writes its stacks to the file when it gets the signal."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        logger.warning("no stacks to be had of this process: %s: %s", path, error.strerror)
+        return
     faulthandler.register(DUMP, file=descriptor, all_threads=True)
     # faulthandler has made a small stack for signal handlers, and Python's own run on it as well: five signals at a
     # time would overflow it.

@@ -38,7 +38,7 @@ class Warden:
         elif slot.has_lingered(now):
             logger.warning("child killed slot=%r pid=%d: it has left, but does not end", slot.name, slot.pid)
             kill(row, Cause.STUCK)
-        elif row.state is State.STARTING and 0 < limits.start_seconds < start_seconds:
+        elif row.state is State.STARTING and 0 < slot.start_seconds < start_seconds:
             logger.error(
                 "child killed slot=%r pid=%d: not up after %.0f s", slot.name, slot.pid, start_seconds
             )

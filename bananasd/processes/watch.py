@@ -37,9 +37,15 @@ class Watch:
 
 def _look(paths: Sequence[Path]) -> Iterator[tuple[str, tuple[int, int]]]:
     for path in paths:
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for file in _modules_in(path) if path.is_dir() else [str(path)]:
             try:
                 status = os.stat(file)  # noqa: PTH116 - as often as the files are many
             except OSError:
                 continue
-            yield str(file), (status.st_mtime_ns, status.st_size)
+            yield file, (status.st_mtime_ns, status.st_size)
+
+
+def _modules_in(directory: Path) -> Iterator[str]:
+    # Not rglob: it raises when a directory goes away meanwhile.
+    for folder, _, names in os.walk(directory):
+        yield from (f"{folder}/{name}" for name in sorted(names) if name.endswith(".py"))

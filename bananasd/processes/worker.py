@@ -29,6 +29,7 @@ from .run_context import WorkerRunContext
 from .unsettled import Unsettled, warn_of_refused
 
 REST_SECONDS = 1.0
+_LEAVE = int(Word.LEAVE)
 
 logger = logging.getLogger(__name__)
 
@@ -65,17 +66,17 @@ class Worker:
         self._is_draining = False
         self._is_entered = False
         self._shown = ""
-        self._context = WorkerRunContext(row, access.store, lambda: self._is_draining)
+        self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
         self._performer = Performer(row, registry, post.rules, self._context, self._declared_max_retries)
 
     def run(self) -> int:
-        """Work until told to drain, or until a job was interrupted; return the exit status."""
+        """Work until told to leave, or until it has had its time; return the exit status."""
         self._come_up()
-        while not self._is_draining and not self._performer.has_interrupted:
+        while not self._has_to_leave:
             try:
                 if not self._is_entered:
                     self._enter()
-                if self._may_claim:
+                if self._row.may_claim:
                     self._work_once()
                 else:
                     self._rest()
@@ -98,6 +99,15 @@ class Worker:
         if self._is_draining:  # a TERM was quicker
             self._row.state = State.DRAINING
         self._show("idle")
+
+    @property
+    def _is_leaving(self) -> bool:
+        """Whether it was told to leave: by the signal, or if a job has taken that for itself by its row."""
+        return self._is_draining or self._row.words[_LEAVE] != 0
+
+    @property
+    def _has_to_leave(self) -> bool:
+        return self._is_leaving or self._performer.has_interrupted or self._jobs_left <= 0
 
     def _note_drain(self, _signum: int, _frame: FrameType | None) -> None:
         self._is_draining = True
@@ -168,12 +178,8 @@ class Worker:
             self._post.max_jobs - words[Word.DONE] - words[Word.FAILED] if self._post.max_jobs else MAX_BATCH
         )
 
-    @property
-    def _may_claim(self) -> bool:
-        return self._jobs_left > 0 and not self._row.is_quiet
-
     def _rest(self) -> None:
-        """Until the daemon is resumed, or the successor is there and this worker is told to leave."""
+        """Until the daemon is resumed, or the worker whose place it takes has left."""
         self._settle()
         self._show("resting")
         self._inbox.wait(REST_SECONDS)
@@ -233,7 +239,7 @@ class Worker:
                 holder, claimed = self._unstarted.popleft()
             except IndexError:
                 break  # the helper was quicker
-            if self._is_draining or self._performer.has_interrupted:
+            if self._is_leaving or self._performer.has_interrupted:
                 self._unsettled.add(Released(holder, claimed.job_id, claimed.run))
                 continue
             self._helper.note_job(clock.monotonic())
@@ -255,6 +261,8 @@ class Worker:
 
     def _leave(self) -> int:
         """Report everything and give back what is held, for as long as it takes; the master has its own clock."""
+        if self._jobs_left <= 0:
+            logger.info("worker leaves: it has run %d jobs", self._post.max_jobs)
         if self._performer.has_interrupted:
             # The interrupt may have left a reply unread.
             self._open_connection()
@@ -265,7 +273,7 @@ class Worker:
                 break
             except ConnectionFailed as error:
                 seconds = self._outage.note_failure(error)
-                if self._is_draining and not len(self._unsettled):
+                if self._is_leaving and not len(self._unsettled):
                     break  # nothing to report: the scheduler puts back what is held
                 self._inbox.wait(seconds)
         self._row.state = State.LEFT

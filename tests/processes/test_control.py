@@ -1,8 +1,10 @@
 """What the command line sees of a daemon, and does to it."""
 
+import fcntl
 import os
 import re
 import signal
+import subprocess
 import time
 
 import psutil
@@ -286,3 +288,18 @@ def test_a_dump_tells_who_is_stopped_and_shows_the_others(make_daemon):
 def test_a_dump_without_a_daemon(tmp_path):
     with pytest.raises(NotRunning):
         list(control.dump(tmp_path))
+
+
+def test_a_pid_that_is_another_programs_here_is_not_signalled(tmp_path):
+    """The daemon runs in a container with pids of its own."""
+    lock = os.open(tmp_path, os.O_RDONLY)
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (tmp_path / "pid").write_text(f"{stranger.pid}\n")
+            with pytest.raises(DaemonError, match=f"its pid, {stranger.pid}, is another program's here"):
+                control.stop(tmp_path, 0)
+            assert stranger.poll() is None
+        finally:
+            os.close(lock)
+            stranger.kill()

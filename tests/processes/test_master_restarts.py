@@ -243,7 +243,8 @@ def test_without_a_free_row_a_restart_waits_for_the_recovery(start, notes):
 
 DEAF = """
     def ignore(row):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for signum in (signal.SIGTERM, ATTENTION):
+            signal.signal(signum, signal.SIG_IGN)
         come_up(row)
         note("deaf")
         while True:

@@ -1,6 +1,7 @@
 """What a HUP does: the new handlers and settings are tried, then the children are replaced, and no job notices."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -191,7 +192,7 @@ def test_a_successor_that_does_not_come_up_leaves_the_old_ones_in_place(daemon):
         "if 'bananasd: worker' in Path('/proc/self/cmdline').read_text():\n    os._exit(1)\n" + version_is(2),
     )
     (problem,) = reload(daemon)
-    assert problem == "the new worker 0 does not come up, see the log; the old one stays"
+    assert problem == "the new worker 0 does not come up, see the log; nothing was changed"
     assert workers(daemon) == before
     with daemon.client() as client:
         assert client.wait(client.submit_job("version", None), 10).result == 1
@@ -287,3 +288,68 @@ def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_beh
     assert procfs.rss_mb(daemon.pid) < memory_mb + 4
     wait_until(lambda: len(os.listdir(daemon.run_dir)) == files)
     assert len(list(Board.open(board.path).used_rows())) == 4
+
+
+def test_what_fails_half_way_is_told_as_that_and_goes_on_from_there(daemon):
+    # The second worker that loads it finds it broken, as if it had been saved just then.
+    write_handler(
+        daemon,
+        "import os\nfrom pathlib import Path\n"
+        "if 'bananasd: worker 1' in Path('/proc/self/cmdline').read_text():\n    os._exit(1)\n"
+        + version_is(2),
+    )
+    reconfigure(daemon, "count = 2", "count = 2\ntimeout_seconds = 77")
+    (problem,) = reload(daemon)
+    assert problem.startswith("the new worker 1 does not come up, see the log; 1 others have been replaced")
+    with daemon.client() as client:
+        results = {client.wait(client.submit_job("version", 0.05), 10).result for _ in range(10)}
+    assert results <= {1, 2}
+    write_handler(daemon, version_is(3))
+    assert reload(daemon) == []
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("version", None), 10).result == 3
+
+
+def test_the_time_to_start_follows_for_the_new_workers_already(make_daemon):
+    daemon = make_daemon(settings={"workers": {"start_seconds": 1}}).start()
+    write_handler(daemon, "import time\ntime.sleep(1.5)\n" + version_is(2))
+    reconfigure(daemon, "start_seconds = 1", "start_seconds = 10")
+    assert reload(daemon) == []
+
+
+def test_what_handlers_start_while_they_are_checked_goes_with_the_check(daemon):
+    write_handler(daemon, "import subprocess\nsubprocess.Popen(['sleep', '98765'])\nnonsense(\n")
+    (daemon.directory / "handlers" / "another.py").write_text(
+        "import subprocess\nfrom pathlib import Path\n"
+        f"process = subprocess.Popen(['sleep', '98765'])\nPath({str(daemon.directory)!r}, 'pid').write_text(str(process.pid))\n"
+    )
+    assert reload(daemon)
+    pid = int((daemon.directory / "pid").read_text())
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_handlers_that_print_without_end_are_refused_and_cost_no_memory(daemon):
+    write_handler(daemon, "while True:\n    print('x' * 10_000)\n")
+    memory_mb = procfs.rss_mb(daemon.pid)
+    (problem,) = reload(daemon)
+    assert "print more than 16 MB" in problem
+    assert procfs.rss_mb(daemon.pid) < memory_mb + 4
+
+
+def test_the_watch_survives_directories_that_come_and_go(make_daemon):
+    daemon = make_daemon()
+    write_handler(daemon, version_is(1))
+    daemon.start(options=["--watch"])
+    board, folder = daemon.board, daemon.directory / "handlers" / "parts"
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        folder.mkdir()
+        (folder / "part.py").touch()
+        shutil.rmtree(folder)
+    new = daemon.directory / "new.py"
+    new.write_text(version_is(2))
+    new.rename(daemon.directory / "handlers" / "versioned.py")
+    with daemon.client() as client:
+        wait_until(lambda: client.wait(client.submit_job("version", None), 10).result == 2)
+    wait_until(lambda: board.head[Head.RELOADS_BEGUN] == board.head[Head.RELOADS_ENDED])
+    assert daemon.stop() == 0

@@ -56,6 +56,17 @@ def test_what_can_never_work_is_fatal_at_once():
     assert Restarts(is_final=True).is_fatal
 
 
+def test_what_has_worked_and_cannot_now_is_tried_for_as_long_as_it_takes():
+    restarts, waits = Restarts(), []
+    for _ in range(12):
+        restarts.note_unfit(0)
+        waits.append(restarts.not_before)
+        assert not restarts.is_fatal
+    assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+    restarts.note_crash(0)
+    assert restarts.is_fatal
+
+
 def test_what_could_not_be_started_is_tried_a_second_later_and_not_counted():
     restarts = Restarts()
     restarts.postpone(50)

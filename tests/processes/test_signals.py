@@ -1,12 +1,17 @@
 """Signals to the master beyond stop and reload, and those that reach the children too; in every phase."""
 
 import os
+import pty
 import signal
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from bananasd import Status
+from bananasd.processes import control
 from bananasd.processes.board import Head
 from tests.conftest import wait_until
 from tests.daemon import is_alive
@@ -20,6 +25,14 @@ HARMLESS = [
     signal.SIGUSR1,
     signal.SIGUSR2,
 ]
+IN_BACKGROUND = """
+import fcntl, os, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+python, config = sys.argv[1:]
+daemon = subprocess.Popen([python, "-m", "bananasd", "start", "--config", config], process_group=0)
+print(daemon.pid, flush=True)
+sys.exit(daemon.wait())
+"""
 SLOW = """
     while not os.path.exists(os.path.join(os.path.dirname(__file__), "..", "go")):
         time.sleep(0.01)
@@ -171,7 +184,8 @@ def test_all_of_them_during_the_boot(make_daemon):
     for signum in HARMLESS:
         send(daemon.pid, signum)
         for child in daemon.children("worker"):
-            send(child.pid, signum)
+            if child.pid:
+                send(child.pid, signum)
     (daemon.directory / "go").touch()
     wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
     wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
@@ -182,13 +196,13 @@ def test_all_of_them_during_the_boot(make_daemon):
 def test_all_of_them_before_there_is_anybody_to_hear_them(make_daemon):
     """Preloaded handlers hold the boot up, before the master's loop."""
     daemon = make_daemon(SLOW, settings={"workers": {"preload": True}}).start(wait=False)
-    wait_until(lambda: blocks(daemon.pid, signal.SIGHUP))
+    wait_until(lambda: blocks(daemon.pid, signal.SIGTSTP))
     for signum in HARMLESS:
         send(daemon.pid, signum)
     (daemon.directory / "go").touch()
     wait_until(lambda: daemon.node and daemon.board.head[Head.RELOADS_ENDED] == 1)
     wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
-    assert not blocks(daemon.pid, signal.SIGHUP)
+    assert not blocks(daemon.pid, signal.SIGTSTP)
     assert daemon.stop() == 0
 
 
@@ -199,7 +213,8 @@ def test_all_of_them_during_a_reload(daemon):
     while not board.head[Head.RELOADS_ENDED]:
         for signum in HARMLESS[1:]:
             send(daemon.pid, signum)
-    wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
+    # The last TTIN, or the last TTOU, may have been heard when it was over.
+    wait_until(lambda: daemon.is_up() and 1 <= len(slots(daemon)) <= 3)
     with daemon.client() as client:
         assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
     assert daemon.stop() == 0
@@ -238,3 +253,66 @@ def test_all_of_them_during_a_backoff(make_daemon):
     wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
     wait_until(lambda: slots(daemon) == ["worker 0", "worker 1"])
     assert daemon.stop() == 0
+
+
+def test_the_last_worker_that_works_is_never_taken_away(make_daemon):
+    daemon = make_daemon(
+        """
+        from pathlib import Path
+        if "bananasd: worker 0" in Path("/proc/self/cmdline").read_text():
+            sys.exit(1)
+        """
+    ).start(wait=False)
+    wait_until(lambda: "fatal" in {child.state for child in daemon.children("worker")})
+    wait_until(lambda: slots(daemon) == ["worker 1"])
+    send(daemon.pid, signal.SIGTTOU)
+    wait_until(lambda: [child.slot for child in daemon.children("worker")] == ["worker 1"])
+    send(daemon.pid, signal.SIGTTOU)
+    wait_until(lambda: daemon.lines("number of workers kept"))
+    send(daemon.pid, signal.SIGTTIN)
+    wait_until(lambda: "worker 0" in {child.slot for child in daemon.children("worker")})
+    assert daemon.stop() == 0
+
+
+def test_a_daemon_hears_term_though_its_parent_had_it_blocked(make_daemon):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        daemon = make_daemon().start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert daemon.stop() == 0
+
+
+def test_an_operators_hup_is_a_reload_though_the_terminal_is_gone(make_daemon):
+    master_end, terminal = pty.openpty()
+    daemon = make_daemon().start(stdin=terminal)
+    os.close(terminal)
+    os.close(master_end)
+    send(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: daemon.board.head[Head.RELOADS_ENDED] == 1)
+    assert daemon.stop() == 0
+
+
+def test_in_the_background_of_a_terminal_that_stops_writers_it_writes_and_stops(make_daemon):
+    """Stty tostop: the kernel sends TTOU at each try to write."""
+    controller, terminal = pty.openpty()
+    modes = termios.tcgetattr(terminal)
+    modes[3] |= termios.TOSTOP
+    termios.tcsetattr(terminal, termios.TCSANOW, modes)
+    daemon = make_daemon()
+    # A session whose foreground is the shell's group, with the daemon in another.
+    shell = subprocess.Popen(
+        [sys.executable, "-c", IN_BACKGROUND, sys.executable, str(daemon.config)],
+        stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, start_new_session=True, text=True,
+    )  # fmt: skip
+    try:
+        pid = int(shell.stdout.readline())
+        wait_until(lambda: [node.is_up for node in control.nodes(daemon.run_dir)] == [True])
+        assert b"daemon starting" in os.read(controller, 65536)
+        send(pid, signal.SIGTERM)
+        assert shell.wait(15) == 0
+    finally:
+        shell.kill()
+        shell.communicate()
+        os.close(controller)
+        os.close(terminal)

@@ -1,8 +1,10 @@
 """What the master does about children that cannot work and one that is stuck, in a real daemon."""
 
 import os
+import shutil
 import signal
 
+from bananasd import Status
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 
@@ -22,3 +24,75 @@ def test_a_stuck_scheduler_is_replaced(make_daemon):
     wait_until(lambda: not is_alive(scheduler.pid))
     wait_until(daemon.is_up)
     assert "no sign of life" in daemon.log_text()
+
+
+def test_handlers_that_break_while_the_daemon_runs_do_not_end_it(make_daemon):
+    daemon = make_daemon(
+        """
+        @handler("late", timeout_seconds=0.2, max_retries=0)
+        def late(job):
+            time.sleep(30)
+        """,
+        settings={"workers": {"count": 2, "grace_seconds": 1}},
+    ).start()
+    broken = daemon.directory / "handlers" / "broken.py"
+    broken.write_text("nonsense(")
+    with daemon.client() as client:
+        for job_id in [client.submit_job("late", None) for _ in range(2)]:
+            assert client.wait(job_id, 10).status is Status.FAILED
+        wait_until(lambda: [child.state for child in daemon.children("worker")] == ["backoff"] * 2)
+        assert daemon.process.poll() is None
+        waiting = client.submit_job("note", {})
+        broken.unlink()
+        assert client.wait(waiting, 15).status is Status.COMPLETED
+    assert daemon.stop() == 0
+
+
+def test_a_job_that_takes_the_signals_for_itself_does_not_keep_its_worker_from_leaving(make_daemon):
+    daemon = make_daemon(
+        """
+        @handler("take")
+        def take(job):
+            signal.signal(signal.SIGTERM, lambda *_: None)
+            return os.getpid()
+        """,
+        settings={"workers": {"count": 1}},
+    ).start()
+    with daemon.client() as client:
+        pid = client.wait(client.submit_job("take", None), 10).result
+        os.kill(daemon.pid, signal.SIGHUP)
+        wait_until(lambda: not is_alive(pid))
+        pid = client.wait(client.submit_job("take", None), 10).result
+        waiting = [client.submit_job("note", {"seconds": 0.2}) for _ in range(50)]
+        assert daemon.stop() == 0
+    assert len(daemon.entries("start")) < len(waiting)
+
+
+def test_a_log_directory_that_goes_away_is_no_reason_to_do_no_work(make_daemon):
+    daemon = make_daemon(settings={"workers": {"count": 1}, "log": {"file": "logs/the.log"}})
+    (daemon.directory / "logs").mkdir()
+    daemon.start()
+    shutil.rmtree(daemon.directory / "logs")
+    (worker,) = daemon.children("worker")
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_until(
+        lambda: [c.pid for c in daemon.children("worker") if c.state == "up"] not in ([], [worker.pid])
+    )
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    assert daemon.stop() == 0
+
+
+def test_a_server_that_becomes_unfit_while_the_daemon_runs_is_an_error_in_the_log_alone(
+    make_daemon, own_server
+):
+    daemon = make_daemon(redis_url=own_server.url).start()
+    with daemon.client() as client:
+        client.wait(client.submit_job("note", {}), 10)
+        own_server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        (scheduler,) = daemon.children("scheduler")
+        os.kill(scheduler.pid, signal.SIGKILL)
+        wait_until(lambda: daemon.lines("server unfit", "allkeys-lru"))
+        wait_until(daemon.is_up)
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    assert daemon.stop() == 0
