@@ -1,7 +1,7 @@
 """A daemon as lines of text, for ``status`` and ``top``; they fit into 80 columns whatever there is to show."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..processes.control import ChildView, NodeView
@@ -12,7 +12,7 @@ HEADER = ("SLOT", "PID", "STATE", "UP", "DONE", "FAILED", "RESTARTS", "PSS", "CP
 TO_RIGHT = frozenset(HEADER) - {"SLOT", "STATE"}
 INDENT = "    "
 UNKNOWN = "-"
-STOPPED = "STOPPED"
+STOPPED, GONE = "STOPPED", "GONE"
 
 
 class Line(NamedTuple):
@@ -34,14 +34,25 @@ def node_lines(node: NodeView, taken: Mapping[int, Taken], room: int, also: str 
     if not node.is_running:
         gone = f"gone, was pid {node.master_pid}; the next start takes care of its jobs"
         yield from fold(f"{node.node}: {gone}", room, "bad")
+        children = [child._replace(state=GONE.lower()) for child in node.children]
+        yield from _table([], children, {}, room)
         return
     yield from fold(f"{node.node}: {', '.join(filter(None, (_summary(node), also)))}", room, "title")
     yield from fold(f"{INDENT}{_advice(node)}", room, "bad" if node.is_stopped else "note")
-    rows = [_master_row(node, taken), *(_child_row(child, taken) for child in node.children)]
+    yield from _table([_master_row(node, taken)], node.children, taken, room)
+
+
+def _table(
+    above: Sequence[tuple[str, ...]], children: Sequence[ChildView], taken: Mapping[int, Taken], room: int
+) -> Iterator[Line]:
+    """The children as rows, each with what there is to say of it, and rows above them."""
+    rows = [*above, *(_child_row(child, taken) for child in children)]
+    if not rows:
+        return
     head, *lines = table(HEADER, rows, TO_RIGHT)
     yield Line(head, "head")
-    yield Line(lines[0], _kind(STOPPED if node.is_stopped else ""))
-    for child, line in zip(node.children, lines[1:], strict=True):
+    yield from (Line(line, _kind(row[2])) for row, line in zip(above, lines, strict=False))
+    for child, line in zip(children, lines[len(above) :], strict=True):
         yield Line(line, _kind(_state(child)))
         yield from _notes(child, room)
 
@@ -74,7 +85,7 @@ def _child_row(child: ChildView, taken: Mapping[int, Taken]) -> tuple[str, ...]:
         child.slot,
         str(child.pid or UNKNOWN),
         _state(child),
-        brief(child.up_seconds) if child.pid else UNKNOWN,
+        brief(child.up_seconds) if child.pid and child.state != GONE.lower() else UNKNOWN,
         compact(child.done) if is_worker else UNKNOWN,
         compact(child.failed) if is_worker else UNKNOWN,
         compact(child.restarts),
@@ -91,7 +102,14 @@ def _state(child: ChildView) -> str:
 
 
 def _kind(state: str) -> str:
-    return {STOPPED: "bad", "FATAL": "bad", "BACKOFF": "bad", "STARTING": "note", "UP": "good"}.get(state, "")
+    return {
+        STOPPED: "bad",
+        GONE: "bad",
+        "FATAL": "bad",
+        "BACKOFF": "bad",
+        "STARTING": "note",
+        "UP": "good",
+    }.get(state, "")
 
 
 def _notes(child: ChildView, room: int) -> Iterator[Line]:
@@ -103,8 +121,11 @@ def _notes(child: ChildView, room: int) -> Iterator[Line]:
 
 
 def _job(child: ChildView, room: int) -> str:
-    after = f" {printable(child.job_id)} for {brief(child.job_seconds or 0)}"
-    return f"runs {shorten(child.job_name, room - width('runs ' + after))}{after}"
+    verb, when = (
+        ("ran", "") if child.state == GONE.lower() else ("runs", f" for {brief(child.job_seconds or 0)}")
+    )
+    after = f" {printable(child.job_id)}{when}"
+    return f"{verb} {shorten(child.job_name, room - width(f'{verb} {after}'))}{after}"
 
 
 def _end(child: ChildView) -> str:

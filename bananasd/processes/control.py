@@ -70,21 +70,27 @@ def reload(run_dir: Path, wait_seconds: float) -> None:
     """
     board = _board_of(run_dir, running_pid(run_dir))
     begun = board.head[Head.RELOADS_BEGUN]
-    if procfs.is_stopped(board.master_pid):
-        raise DaemonError(
-            f"the daemon (pid {board.master_pid}) is stopped and cannot reload; "
-            f"'kill -CONT {board.master_pid}' lets it go on"
-        )
+    # Before it is told, for it would hear of it when it goes on, perhaps days later.
+    _check_that_it_is_not_stopped(board)
     pid = _send(run_dir, signal.SIGHUP)
     deadline = clock.deadline_in(wait_seconds)
     while board.head[Head.RELOADS_ENDED] <= begun:
         _check_that_it_goes_on(run_dir, board)
+        _check_that_it_is_not_stopped(board)
         if clock.remaining(deadline) == 0:
             raise StopTimeout(f"the daemon (pid {pid}) still reloads after {wait_seconds:g} s; see its log")
         clock.sleep(LOOK_SECONDS)
     if not board.head[Head.IS_RELOADED]:
         _check_that_it_goes_on(run_dir, board)
         raise ConfigError(_problems(board))
+
+
+def _check_that_it_is_not_stopped(board: Board) -> None:
+    if procfs.is_stopped(board.master_pid):
+        raise DaemonError(
+            f"the daemon (pid {board.master_pid}) is stopped and cannot reload; "
+            f"'kill -CONT {board.master_pid}' lets it go on"
+        )
 
 
 def dump(run_dir: Path, slot: str | None = None) -> Iterator[Stacks]:

@@ -183,6 +183,36 @@ def test_the_log_level_and_the_time_to_drain_follow(daemon):
     assert daemon.lines("drain began", "seconds=9")
 
 
+def test_the_log_file_the_grace_and_the_limits_of_workers_follow(make_daemon):
+    daemon = make_daemon(
+        """
+        @handler("stubborn", timeout_seconds=0.2, max_retries=0)
+        def stubborn(job):
+            while True:
+                try:
+                    time.sleep(1)
+                except BaseException:
+                    pass
+        """,
+        settings={"workers": {"grace_seconds": 7}},
+    ).start()
+    reconfigure(daemon, "grace_seconds = 7", "grace_seconds = 0.2\nmax_jobs = 3")
+    reconfigure(daemon, "[log]", '[log]\nfile = "the.log"')
+    assert reload(daemon) == []
+    with daemon.client() as client:
+        began = time.monotonic()
+        assert client.wait(client.submit_job("stubborn", None), 10).status is Status.FAILED
+        assert time.monotonic() - began < 5
+        ids = [client.submit_job("note", {}) for _ in range(20)]
+        assert {client.wait(job_id, 10).status for job_id in ids} == {Status.COMPLETED}
+    pids = [line[3] for line in daemon.entries("start")]
+    assert max(map(pids.count, pids)) <= 3
+    assert daemon.stop() == 0
+    text = (daemon.directory / "the.log").read_text()
+    assert "job completed" in text
+    assert "daemon stopped" in text
+
+
 def test_a_successor_that_does_not_come_up_leaves_the_old_ones_in_place(daemon):
     before = workers(daemon)
     # The check is no worker.

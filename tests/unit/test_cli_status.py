@@ -131,11 +131,12 @@ def test_a_child_that_is_stopped_is_told_as_such():
     assert row_of(lines_of(make_node(make_child(is_stopped=True))), "worker 0")[1] == "STOPPED"
 
 
-def test_a_daemon_whose_master_is_gone_is_no_table():
-    lines = lines_of(make_node(make_child(), is_running=False))
-    assert " ".join(lines).startswith(
-        "web1-5c0ffee5: gone, was pid 22440; the next start takes care of its jobs"
-    )
+def test_a_daemon_whose_master_is_gone_shows_what_its_children_were_doing():
+    lines = lines_of(make_node(make_child("redis"), make_child(**busy()), is_running=False))
+    assert lines[0].startswith("web1-5c0ffee5: gone, was pid 22440; the next start takes care of its jobs")
+    assert row_of(lines, "worker 0")[:3] == ["22443", "GONE", "-"]
+    assert f"    ran data_processing {JOB_ID}" in lines
+    assert not [line for line in lines if line.startswith("master")]
 
 
 HUGE = {
