@@ -229,6 +229,7 @@ def test_a_stop_tells_that_the_master_is_stopped(make_daemon, monkeypatch):
 def test_a_stopped_daemon_is_not_asked_to_reload(make_daemon):
     daemon = make_daemon().start()
     os.kill(daemon.pid, signal.SIGSTOP)
+    wait_until(lambda: procfs.is_stopped(daemon.pid))
     with pytest.raises(DaemonError, match="is stopped and cannot reload; 'kill -CONT"):
         control.reload(daemon.run_dir, 10)
     os.kill(daemon.pid, signal.SIGCONT)
