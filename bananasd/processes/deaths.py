@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from . import exits, procfs
 from .restarts import is_crash
-from .row import Cause, Row, State, Word
+from .row import Cause, Kind, Row, State, Word
 from .slots import Fleet, Slot
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ def count(slot: Slot, row: Row, wait_status: int, now: float) -> None:
     slot.last_wait_status, slot.last_cause = wait_status, Cause(row.words[Word.CAUSE])
     has_worked = any(row.words[word] for word in (Word.JOB, Word.DONE, Word.FAILED))
     if os.waitstatus_to_exitcode(wait_status) == exits.CONFIG and not has_worked:
-        if slot.has_been_up:
+        # A scheduler says so only of a server that never was fit, when it is long up.
+        if slot.has_been_up and slot.kind is not Kind.SCHEDULER:
             slot.restarts.note_unfit(now)
         else:
             slot.restarts.is_final = True

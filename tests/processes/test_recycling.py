@@ -67,7 +67,8 @@ def test_no_worker_runs_more_than_max_jobs_and_nothing_is_lost(make_daemon):
     with daemon.client() as client:
         ids = [client.submit_job("pid", None) for _ in range(40)]
         jobs = [client.wait(job_id, 30) for job_id in ids]
-    assert {(job.status, job.run, job.recoveries) for job in jobs} == {(Status.COMPLETED, 1, 0)}
+    # What a worker had claimed and not begun when it was told to leave goes back, and is claimed again.
+    assert {(job.status, job.attempts, job.recoveries) for job in jobs} == {(Status.COMPLETED, 1, 0)}
     counts = [[job.result for job in jobs].count(pid) for pid in {job.result for job in jobs}]
     assert max(counts) <= 5
     assert daemon.lines("worker recycled") or daemon.lines("worker leaves: it has run 5 jobs")

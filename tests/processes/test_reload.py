@@ -292,6 +292,7 @@ def test_the_daemon_reloads_by_itself_when_it_watches(make_daemon):
         assert client.wait(client.submit_job("version", None), 10).result == 2
 
 
+@pytest.mark.timeout(240)
 def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_behind(daemon):
     board = daemon.board
     files = len(os.listdir(daemon.run_dir))
@@ -309,9 +310,8 @@ def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_beh
                 time.sleep(0.005)
             assert board.head[Head.IS_RELOADED]
         jobs = [client.wait(job_id, 30) for job_id in ids]
-    assert {(job.status, job.run, job.attempts, job.recoveries) for job in jobs} == {
-        (Status.COMPLETED, 1, 1, 0)
-    }
+    # What a worker had claimed and not begun when it was told to leave goes back, and is claimed again.
+    assert {(job.status, job.attempts, job.recoveries) for job in jobs} == {(Status.COMPLETED, 1, 0)}
     assert sorted(line[1] for line in daemon.entries("start") if line[1] in set(ids)) == sorted(ids)
     wait_until(lambda: len(daemon.children()) == 4)
     wait_until(lambda: descriptors(daemon.pid) <= fds)
