@@ -196,9 +196,11 @@ def test_a_stop_tells_what_it_waits_for_when_that_changes(make_daemon, monkeypat
     monkeypatch.setattr(control, "TELL_SECONDS", 0.1)
     daemon = make_daemon().start()
     files = [daemon.directory / name for name in ("one", "two")]
+    jobs, slots = [], []
     with daemon.client() as client:
-        first, second = (client.submit_job("hold", {"until": str(file)}) for file in files)
-        slots = [daemon.worker_of(job_id).slot for job_id in (first, second)]
+        for file in files:
+            jobs.append(client.submit_job("hold", {"until": str(file)}))
+            slots.append(daemon.worker_of(jobs[-1]).slot)
     told = []
 
     def tell(text):
@@ -208,7 +210,7 @@ def test_a_stop_tells_what_it_waits_for_when_that_changes(make_daemon, monkeypat
 
     control.stop(daemon.run_dir, 10, tell)
     words = [re.sub(r" \(\d+s\)", "", text) for text in told]
-    assert words[:2] == [f"{slots[0]}: hold {first}, and 1 more", f"{slots[1]}: hold {second}"]
+    assert words[:2] == [f"{slots[0]}: hold {jobs[0]}, and 1 more", f"{slots[1]}: hold {jobs[1]}"]
     assert not [text for text in told[2:] if "hold" in text]
 
 
@@ -216,6 +218,7 @@ def test_a_stop_tells_that_the_master_is_stopped(make_daemon, monkeypatch):
     monkeypatch.setattr(control, "TELL_SECONDS", 0.1)
     daemon = make_daemon().start()
     os.kill(daemon.pid, signal.SIGSTOP)
+    wait_until(lambda: procfs.is_stopped(daemon.pid))
     told = []
 
     def tell(text):
