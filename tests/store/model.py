@@ -1,0 +1,255 @@
+"""What the scripts should do, in plain Python: every transition on dicts and lists, to be compared with the server.
+
+Time is kept out of it: a due time is a rank, a lease or a beat is a word that the state machine makes true by writing
+the instant that it means.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retried
+from bananasd.store.store import Charge
+
+MAX_RECOVERIES = 2
+
+
+@dataclass
+class Record:
+    """A job's record; ``is_expiring`` if it has a time to live."""
+
+    lane: str
+    status: str = "pending"
+    run: int = 0
+    attempts: int = 0
+    recoveries: int = 0
+    holder: str = ""
+    error: str = ""
+    result: str = ""
+    progress: str = ""
+    is_expiring: bool = False
+
+
+@dataclass
+class Node:
+    """``lease``: valid, over, or long over; ``beat``: now, or long ago; ``alive``: for long, or just now."""
+
+    lease: str = ""
+    beat: str = ""
+    alive: str = ""
+
+
+@dataclass
+class Model:
+    """A namespace; each method is a script, takes what that takes and returns what `Store` does."""
+
+    jobs: dict[str, Record] = field(default_factory=dict)
+    lanes: dict[str, list[str]] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+    held: dict[str, list[str]] = field(default_factory=dict)
+    holders: set[str] = field(default_factory=set)
+    scheduled: dict[str, int] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
+    queues: set[str] = field(default_factory=set)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    counters: Counter[str] = field(default_factory=Counter)
+
+    # A client's
+
+    def submit(self, job_id: str, lane: str, due: int | None) -> int:
+        if job_id in self.jobs:
+            return 0
+        self.jobs[job_id] = Record(lane)
+        self.counters["submitted"] += 1
+        if due is None:
+            self._to_back(job_id)
+        else:
+            self._schedule(job_id, due)
+        return 1
+
+    def cancel(self, job_id: str) -> tuple[bool, str]:
+        job = self.jobs.get(job_id)
+        if job is None or job.status not in ("pending", "scheduled"):
+            return False, job.status if job else ""
+        job.is_expiring = job.status == "scheduled"
+        job.status = "cancelled"
+        self.scheduled.pop(job_id, None)
+        self.counters["cancelled"] += 1
+        return True, "cancelled"
+
+    def requeue_dead(self, job_ids: list[str]) -> list[str]:
+        back = [job_id for job_id in job_ids if job_id in self.dead]
+        for job_id in back:
+            job = self.jobs[job_id]
+            self.dead.remove(job_id)
+            job.attempts = job.recoveries = 0
+            job.result = job.progress = ""
+            self._to_back(job_id)
+        return back
+
+    def purge_dead(self, job_ids: list[str]) -> int:
+        purged = self.dead & set(job_ids)
+        self.dead -= purged
+        for job_id in purged:
+            del self.jobs[job_id]
+        return len(purged)
+
+    # A worker's
+
+    def enter(self, holder: str) -> None:
+        self.nodes.setdefault(node_of(holder), Node()).lease = "valid"
+        self.holders.add(holder)
+
+    def claim(self, holder: str, lanes: list[str], want: int) -> list[tuple[str, str, int, int, int]] | None:
+        """Lane, id, run, attempts, recoveries of each; None: gone."""
+        if holder not in self.holders or not self._has_lease(node_of(holder)):
+            return None
+        taken: list[tuple[str, str, int, int, int]] = []
+        for lane, job_id in [(name, job_id) for name in lanes for job_id in self.lanes.get(name, [])]:
+            job = self.jobs[job_id]
+            is_suspect = job.status == "pending" and job.recoveries > 0
+            if len(taken) == want or (taken and (is_suspect or taken[-1][-1] > 0)):
+                break
+            self.lanes[lane].remove(job_id)
+            if job.status == "cancelled":
+                job.is_expiring = True
+                continue
+            job.status, job.holder, job.run = "processing", holder, job.run + 1
+            self.held.setdefault(holder, []).append(job_id)
+            taken.append((lane, job_id, job.run, job.attempts, job.recoveries))
+        if taken:
+            self.tokens |= {lane for lane in lanes if self.lanes.get(lane)}
+        return taken
+
+    def settle(self, outcome: Outcome, due: int) -> list[str]:
+        job_id = outcome.job_id
+        job = self.jobs.get(job_id)
+        if job is None or (job.status, job.run, job.holder) != ("processing", outcome.run, outcome.holder):
+            return [job_id]
+        self.held[outcome.holder].remove(job_id)
+        match outcome:
+            case Completed(result=result):
+                # The only end that leaves the holder in the record.
+                job.status, job.attempts, job.is_expiring = "completed", job.attempts + 1, True
+                job.result = result.decode() or job.result
+                self.counters["completed"] += 1
+            case Retried(error=error):
+                job.attempts, job.error, job.holder = job.attempts + 1, error, ""
+                self._schedule(job_id, due)
+                self.counters["retried"] += 1
+            case Buried(error=error):
+                job.attempts += 1
+                self._bury(job_id, error)
+            case Released():
+                self._to_front(job_id)
+        return []
+
+    def progress(self, holder: str, job_id: str, run: int, progress: str) -> bool:
+        job = self.jobs.get(job_id)
+        if job is None or (job.status, job.run, job.holder) != ("processing", run, holder):
+            return False
+        job.progress = progress
+        return True
+
+    def recover(self, holder: str, charge: Charge, judge: str, due: int) -> dict[str, list[str]] | None:
+        """What became of which ids; None: refused."""
+        if judge and not self._may_take_over(node_of(holder), judge):
+            return None
+        became: dict[str, list[str]] = {"requeued": [], "retried": [], "dead": []}
+        for job_id in reversed(self.held.pop(holder, [])):
+            became[self._recover_one(job_id, charge, due)].append(job_id)
+        self.holders.discard(holder)
+        return became
+
+    # The scheduler's
+
+    def beat(self, name: str, holders: list[str]) -> list[str]:
+        node = self.nodes.setdefault(name, Node())
+        if node.beat != "now":
+            node.alive = "just now"
+        node.beat, node.lease = "now", "valid"
+        return [holder for holder in holders if holder not in self.holders]
+
+    def promote(self, limit: int, past: int) -> int:
+        """Ranks below ``past`` are due."""
+        due = sorted((rank, job_id) for job_id, rank in self.scheduled.items() if rank < past)[:limit]
+        for _, job_id in due:
+            del self.scheduled[job_id]
+            self._to_back(job_id)
+        return len(due)
+
+    def trim(self, order: list[str], is_for_age: bool, keep: int, limit: int) -> tuple[int, int, int]:
+        """``order`` is that of the dead, the oldest first; for age: all of them are too old."""
+        for_age = order[:limit] if is_for_age else []
+        surplus = max(0, min(len(order) - len(for_age) - keep, limit - len(for_age)))
+        self.purge_dead(order[: len(for_age) + surplus])
+        self.counters["trimmed"] += len(for_age) + surplus
+        needed = set(map(node_of, self.holders))
+        stale = [
+            name for name, node in self.nodes.items() if node.lease == "long over" and name not in needed
+        ]
+        for name in stale:
+            del self.nodes[name]
+        return len(for_age), surplus, len(stale)
+
+    def leave(self, name: str) -> None:
+        self.nodes.pop(name, None)
+
+    # What several have in common
+
+    def _has_lease(self, name: str) -> bool:
+        return name in self.nodes and self.nodes[name].lease == "valid"
+
+    def _may_take_over(self, name: str, judge: str) -> bool:
+        node = self.nodes.get(judge, Node())
+        is_fit = (node.lease, node.beat, node.alive) == ("valid", "now", "for long")
+        return is_fit and not self._has_lease(name)
+
+    def _recover_one(self, job_id: str, charge: Charge, due: int) -> str:
+        job = self.jobs[job_id]
+        is_that = job_id == charge.job_id
+        if charge.kind == "all" or (charge.kind == "lost" and is_that):
+            self.counters["lost"] += 1
+            job.recoveries += 1
+            if job.recoveries >= MAX_RECOVERIES:
+                return self._bury(job_id, charge.cause)
+            job.error = charge.cause
+        elif charge.kind == "failed" and is_that:
+            job.attempts += 1
+            if charge.delay_ms < 0:
+                return self._bury(job_id, charge.cause)
+            job.error, job.holder = charge.cause, ""
+            self._schedule(job_id, due)
+            self.counters["retried"] += 1
+            return "retried"
+        self._to_front(job_id)
+        return "requeued"
+
+    def _bury(self, job_id: str, error: str) -> str:
+        job = self.jobs[job_id]
+        job.status, job.error, job.holder = "failed", error, ""
+        self.dead.add(job_id)
+        self.counters["dead"] += 1
+        return "dead"
+
+    def _schedule(self, job_id: str, due: int) -> None:
+        self.jobs[job_id].status = "scheduled"
+        self.scheduled[job_id] = due
+        if due == min(self.scheduled.values()):
+            self.tokens.add("scheduled")
+
+    def _to_front(self, job_id: str) -> None:
+        self._ready(job_id).insert(0, job_id)
+
+    def _to_back(self, job_id: str) -> None:
+        self._ready(job_id).append(job_id)
+
+    def _ready(self, job_id: str) -> list[str]:
+        job = self.jobs[job_id]
+        job.status, job.holder = "pending", ""
+        self.tokens.add(job.lane)
+        self.queues.add(job.lane.partition(":")[0])
+        return self.lanes.setdefault(job.lane, [])
+
+
+def node_of(holder: str) -> str:
+    return holder.partition("/")[0]
