@@ -25,6 +25,7 @@ MODULES = {
     "job": "jobs",
     "queues": "jobs",
     "dead": "dead",
+    "doctor": "doctor",
 }
 """Command → its module in this package, in the order of the help."""
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import wraps
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -17,8 +17,12 @@ from ..client import Client
 from ..config import Config
 from ..errors import ConnectionFailed
 from ..server import server_of
+from ..store.connection import HeldConnection, Server
 
 Command = Callable[..., Any]
+
+LOOK_SECONDS = 10.0
+"""How long a trip may take when no configuration says it."""
 
 _config_option = click.option(
     "--config",
@@ -45,16 +49,47 @@ def takes_config_path(command: Command) -> Command:
     return _config_option(command)
 
 
+_url_option = click.option(
+    "--url", metavar="URL", help="The server (redis://, rediss://, unix://), instead of the configuration's."
+)
+_namespace_option = click.option(
+    "--namespace", metavar="NAME", help="The namespace, instead of the configuration's."
+)
+
+
+class Namespace(NamedTuple):
+    """The keys of a namespace, for a command that looks deeper than a client does."""
+
+    connection: HeldConnection
+    name: str
+
+
+def takes_namespace(command: Command) -> Command:
+    """Add --config, --url and --namespace, and call the command with the keys that they lead to."""
+
+    @_config_option
+    @_url_option
+    @_namespace_option
+    @wraps(command)
+    def call(config_path: Path | None, url: str | None, namespace: str | None, **options: Any) -> Any:
+        # A client tells what is wrong with the address, the server or the name.
+        open_client(config_path, url, namespace).close()
+        server = Server(url, LOOK_SECONDS) if url else server_of(load_config(config_path))
+        connection = HeldConnection(server)
+        try:
+            return command(Namespace(connection, namespace or load_config(config_path).namespace), **options)
+        finally:
+            connection.close()
+
+    return call
+
+
 def takes_client(command: Command) -> Command:
     """Add --config, --url and --namespace, and call the command with the client that they lead to."""
 
     @_config_option
-    @click.option(
-        "--url",
-        metavar="URL",
-        help="The server (redis://, rediss://, unix://), instead of the configuration's.",
-    )
-    @click.option("--namespace", metavar="NAME", help="The namespace, instead of the configuration's.")
+    @_url_option
+    @_namespace_option
     @wraps(command)
     def call(config_path: Path | None, url: str | None, namespace: str | None, **options: Any) -> Any:
         with open_client(config_path, url, namespace) as client:

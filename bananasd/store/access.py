@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .calls import checked
 from .connection import BLOCK_SECONDS, HeldConnection, Server
 from .keys import Keys, Lane
-from .store import Retention, Store, checked
+from .store import Retention, Store
 
 LONG_SECONDS = 3600.0
 """Longer than the server lets any blocking command wait."""

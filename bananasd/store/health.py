@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from redis.exceptions import NoPermissionError, ResponseError
 
+from .calls import checked
 from .connection import Transport
-from .store import checked
 
 MIN_VERSION = (6, 2)
 

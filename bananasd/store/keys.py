@@ -57,6 +57,10 @@ class Keys:
         """Hash: beat_at, alive_since and, as JSON, what the node says of itself."""
         return f"{self.prefix}node:{node}"
 
+    def aside(self, key: str) -> str:
+        """Any type: a key that the doctor set aside, for people to look at."""
+        return f"{self.prefix}aside:{key}"
+
     @property
     def wake_scheduled(self) -> str:
         """List: at most one token, "there is an earlier due time"."""

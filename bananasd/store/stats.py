@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..job import Job, Priority
+from .calls import checked, text
 from .connection import Transport
 from .keys import Keys, Lane
 from .scripts import Command
-from .store import checked, text
 
 
 class LaneStats(NamedTuple):

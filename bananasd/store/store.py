@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from redis.exceptions import NoScriptError, ResponseError
-
-from ..errors import ServerRefused
 from ..job import JobRequest
+from .calls import Call, checked, run_calls, text
 from .connection import Transport
 from .keys import Keys, Lane
 from .outcomes import Buried, Completed, Outcome, Released, Retried
-from .scripts import Command, Script, script
+from .scripts import Command, script
 
 MAX_IDS = 1000
 """How many ids one call takes: longer duties repeat it, so that no script holds up the server."""
@@ -208,14 +206,14 @@ class Store:
 
     # How calls are sent
 
-    def _claim(self, holder: str, node: str, lanes: Sequence[Lane], want: int) -> "_Call":
+    def _claim(self, holder: str, node: str, lanes: Sequence[Lane], want: int) -> Call:
         keys = [self.keys.held(holder), self.keys.holders, self.keys.nodes]
         keys += [self.keys.ready(lane) for lane in lanes]
         keys += [self.keys.wake(lane) for lane in lanes]
         args = (self.keys.prefix, holder, node, want, self.retention.completed_ms, *map(str, lanes))
-        return _Call(script("claim"), keys, args)
+        return Call(script("claim"), keys, args)
 
-    def _settlement(self, kind: type[Outcome], holder: str, outcomes: list[Any]) -> "_Call":
+    def _settlement(self, kind: type[Outcome], holder: str, outcomes: list[Any]) -> Call:
         args: list[Any] = [self.keys.prefix, holder]
         if kind is Completed:
             args.append(self.retention.completed_ms)
@@ -224,42 +222,21 @@ class Store:
             name = {Retried: "retry", Buried: "bury", Released: "release"}[kind]
         for outcome in outcomes:
             args += outcome[1:]
-        return _Call(script(name), [self.keys.held(holder)], args)
+        return Call(script(name), [self.keys.held(holder)], args)
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        return self._run_all([_Call(script(name), keys, args)])[0]
+        return self._run_all([Call(script(name), keys, args)])[0]
 
-    def _run_all(self, calls: Sequence["_Call"]) -> list[Any]:
-        if not calls:
-            return []
-        replies = self._transport.trip([call.script.by_digest(call.keys, call.args) for call in calls])
-        for i, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                replies[i] = self._transport.trip([calls[i].script.in_full(calls[i].keys, calls[i].args)])[0]
-        return checked(replies)
+    def _run_all(self, calls: Sequence[Call]) -> list[Any]:
+        return run_calls(self._transport, calls)
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
         return checked(self._transport.trip(commands))
 
 
-class _Call(NamedTuple):
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[Any]
-
-
 def node_of(holder: str) -> str:
     """The node that a holder belongs to."""
     return holder.rpartition("/")[0]
-
-
-def checked(replies: list[Any]) -> list[Any]:
-    """The replies, or `ServerRefused` if one of them is an error."""
-    for reply in replies:
-        if isinstance(reply, ResponseError):
-            code = f"{reply.status_code} " if reply.status_code else ""
-            raise ServerRefused(f"the server refused: {code}{reply}")
-    return replies
 
 
 def _settle_groups(outcomes: Iterable[Outcome]) -> Iterable[tuple[type[Outcome], str, list[Any]]]:
@@ -289,11 +266,6 @@ def _read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
             for lane, job_id, run, spec, attempts, recoveries, due in zip(*[iter(reply[2:])] * 7, strict=True)
         ]
     )
-
-
-def text(word: bytes) -> str:
-    """What the server holds, as text. Others may have written what is not UTF-8: it survives the way back, too."""
-    return word.decode("utf-8", "surrogateescape")
 
 
 def _texts(words: list[bytes]) -> list[str]:

@@ -107,7 +107,7 @@ class World:
         return int(seconds) * 1000 + int(micros) // 1000
 
     def record(self, job_id: str) -> dict[str, str]:
-        words = [word.decode() for word in self.call("HGETALL", self.keys.job(job_id))]
+        words = [word.decode("utf-8", "replace") for word in self.call("HGETALL", self.keys.job(job_id))]
         return dict(zip(words[::2], words[1::2], strict=True))
 
     def status(self, job_id: str) -> str:

@@ -10,6 +10,8 @@ import pytest
 
 from bananasd import JobRequest, ServerRefused
 from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.doctor import Doctor
+from bananasd.store.keys import Lane
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.scripts import script
 from bananasd.store.store import Charge, Retention, Store
@@ -21,6 +23,13 @@ NAMES = sorted(path.stem for path in LUA.glob("*.lua"))
 
 def is_claimed(world: World, job_id: str) -> bool:
     return [job.job_id for job in world.claim(5).jobs] == [job_id]
+
+
+def mends(world: World, key: str, fault: str) -> bool:
+    """Whether the doctor mends this fault, and no other, when this key is gone."""
+    world.call("DEL", key)
+    findings = Doctor(world.transport, "test", is_mending=True).examine()
+    return [finding.fault for finding in findings] == [fault]
 
 
 # One call of each script on the seed below, and whether it did its work.
@@ -42,6 +51,9 @@ CALLS: dict[str, Callable[[World, Any], bool]] = {
     "leave": lambda w, ids: w.store.leave(NODE) is None and w.claim().is_gone,
     "requeue_dead": lambda w, ids: w.store.requeue_dead([ids.dead]) == [ids.dead],
     "purge_dead": lambda w, ids: w.store.purge_dead([ids.dead]) == 1,
+    "mend_job": lambda w, ids: mends(w, w.keys.ready(Lane("default", "normal")), "in_no_lane"),
+    "mend_holder": lambda w, ids: mends(w, w.keys.holders, "not_admitted"),
+    "mend_key": lambda w, ids: mends(w, w.keys.queues, "unlisted_queue"),
     "trim": lambda w, ids: Store(w.transport, "test", Retention(dead_count=0)).trim() == (0, 1, 0),
 }
 

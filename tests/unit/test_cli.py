@@ -37,6 +37,7 @@ COMMANDS = {
     "job",
     "queues",
     "dead",
+    "doctor",
     "init",
     "demo",
 }
@@ -74,7 +75,7 @@ def test_every_command_and_every_option_is_explained(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["submit", "job", "queues", "dead list", "dead show", "dead retry", "dead purge"]
+    "command", ["submit", "job", "queues", "doctor", "dead list", "dead show", "dead retry", "dead purge"]
 )
 def test_commands_that_need_only_redis_take_an_address(command: str) -> None:
     help_text = bananasd(*command.split(), "--help").stdout
@@ -88,7 +89,7 @@ def test_commands_for_the_daemon_take_a_configuration(command: str) -> None:
     assert "--config" in bananasd(command, "--help").stdout
 
 
-@pytest.mark.parametrize("command", ["job", "queues", "dead list", "dead show", "status", "check"])
+@pytest.mark.parametrize("command", ["job", "queues", "doctor", "dead list", "dead show", "status", "check"])
 def test_reading_commands_take_json(command: str) -> None:
     assert "--json" in bananasd(*command.split(), "--help").stdout
 

@@ -19,6 +19,7 @@ from bananasd.cli import MODULES, main
 from bananasd.limits import SPEC_VERSION, check_spec
 from bananasd.processes import exits
 from bananasd.processes.row import Word
+from bananasd.store.faults import FAULTS
 from bananasd.store.keys import Keys, Lane
 from tests.command_line import complete
 
@@ -67,11 +68,11 @@ def documented_keys():
 def keys_of_the_code():
     """Each key as the page writes it, with its type as the docstring says it."""
     keys, found = Keys("NAMESPACE"), {}
-    placeholders = {"job": "ID", "held": "HOLDER", "node": "NODE", "ready": Lane("QUEUE", "PRIORITY"),
+    placeholders = {"job": "ID", "held": "HOLDER", "node": "NODE", "aside": "KEY", "ready": Lane("QUEUE", "PRIORITY"),
                     "wake": Lane("QUEUE", "PRIORITY")}  # fmt: skip
     for name, member in inspect.getmembers(Keys):
         doc = getattr(member, "__doc__", None) or ""
-        kind = re.match(r"(Hash|List|Set|Sorted set):", doc)
+        kind = re.match(r"(Hash|List|Set|Sorted set|Any type):", doc)
         if kind and not name.startswith("_"):
             value = getattr(keys, name)
             key = value(placeholders[name]) if callable(value) else value
@@ -147,6 +148,21 @@ def test_the_protocol_names_every_argument_of_a_script(name):
     assert arguments_of_the_page(keys) == arguments_of_the_code(name, "KEYS")
     assert arguments_of_the_page(argv) == arguments_of_the_code(name, "ARGV")
     assert returns
+
+
+def test_the_operations_page_names_every_fault_that_the_doctor_finds():
+    page = (ROOT / "docs" / "operations.md").read_text()
+    named = [
+        name
+        for cells in rows(section(page, "## When something is out of order"))
+        for name in code_in(cells[0])
+    ]
+    assert named == list(FAULTS)
+
+
+def test_every_fault_is_one_that_a_script_tells():
+    text = "".join(path.read_text() for path in LUA.glob("mend_*.lua"))
+    assert set(FAULTS) <= set(re.findall(r"'([a-z_]+)'", text))
 
 
 # A stand-in for machines without redis-cli: as much of it as the example uses.

@@ -1,0 +1,43 @@
+"""Calls of scripts, and what comes back from the server."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redis.exceptions import NoScriptError, ResponseError
+
+from ..errors import ServerRefused
+from .connection import Transport
+from .scripts import Script
+
+
+class Call(NamedTuple):
+    """One call of a script."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+
+def run_calls(transport: Transport, calls: Sequence[Call]) -> list[Any]:
+    """Send them by digest, in one trip, and those in full that the server does not know."""
+    if not calls:
+        return []
+    replies = transport.trip([call.script.by_digest(call.keys, call.args) for call in calls])
+    for i, reply in enumerate(replies):
+        if isinstance(reply, NoScriptError):
+            replies[i] = transport.trip([calls[i].script.in_full(calls[i].keys, calls[i].args)])[0]
+    return checked(replies)
+
+
+def checked(replies: list[Any]) -> list[Any]:
+    """The replies, or `ServerRefused` if one of them is an error."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            code = f"{reply.status_code} " if reply.status_code else ""
+            raise ServerRefused(f"the server refused: {code}{reply}")
+    return replies
+
+
+def text(word: bytes) -> str:
+    """What the server holds, as text. Others may have written what is not UTF-8: it survives the way back, too."""
+    return word.decode("utf-8", "surrogateescape")

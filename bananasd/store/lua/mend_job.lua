@@ -1,0 +1,192 @@
+-- mend_job: look again at jobs that seemed to be out of order, tell what is wrong with them now, and put it right.
+--
+-- A job that cannot be run is buried with the reason; every other one is put where its status says that it is, once. The
+-- caller says where it saw the id, for finding that out would cost a walk through everything.
+--
+-- KEYS  1 dead
+-- ARGV  1 key prefix   2 "1" to mend, "" to tell only   3 ms to keep a job that has ended   4.. per job: id, why its spec
+--       or its id will not do or "", the SHA-1 of that spec, how many places, the places as keys without the prefix
+-- Returns triples of id, fault, detail.
+--!include now
+--!include lanes
+--!include schedule
+--!include bury
+local prefix, is_mending, keep = ARGV[1], ARGV[2] == '1', ARGV[3]
+redis.pcall('ZREM', KEYS[1], '')
+local now, found = now_ms(), {}
+
+local function tell(id, fault, detail)
+  local n = #found
+  found[n + 1], found[n + 2], found[n + 3] = id, fault, detail
+end
+
+local function is_sorted_set(place) return place == 'scheduled' or place == 'dead' end
+
+-- How often the given ids are in a list: for more than one id a single walk through it is cheaper than a search for each.
+local ids, id_count, walked = {}, 0, {}
+
+local function walk(place)
+  local counts, key = {}, prefix .. place
+  for start = 0, redis.call('LLEN', key) - 1, 1000 do
+    for _, id in ipairs(redis.call('LRANGE', key, start, start + 999)) do
+      if ids[id] then counts[id] = (counts[id] or 0) + 1 end
+    end
+  end
+  return counts
+end
+
+local function count_in(place, id)
+  local key = prefix .. place
+  if is_sorted_set(place) then return type(redis.pcall('ZSCORE', key, id)) == 'string' and 1 or 0 end
+  if redis.call('TYPE', key).ok ~= 'list' then return 0 end
+  if id_count == 1 then return #redis.call('LPOS', key, id, 'COUNT', 0) end
+  walked[place] = walked[place] or walk(place)
+  return walked[place][id] or 0
+end
+
+local function remove(place, id)
+  if is_sorted_set(place) then
+    redis.call('ZREM', prefix .. place, id)
+  else
+    redis.call('LREM', prefix .. place, 0, id)
+  end
+end
+
+local function bury_found(id, places, fault, reason)
+  tell(id, fault, reason)
+  if not is_mending then return end
+  for _, place in ipairs(places) do remove(place, id) end
+  bury_unreadable(prefix, 'default:normal', id, now, reason)
+end
+
+local function look_at_missing(id, places)
+  for _, place in ipairs(places) do
+    if place ~= 'dead' and count_in(place, id) > 0 then
+      return bury_found(id, places, 'no_record', 'its record is missing')
+    end
+  end
+  if count_in('dead', id) == 0 then return end
+  tell(id, 'no_dead_record', '')
+  if is_mending then redis.call('ZREM', KEYS[1], id) end
+end
+
+local function is_count(field) return not field or (#field <= 15 and string.find(field, '^%d+$')) end
+
+local function is_lane(lane)
+  local queue, priority = string.match(lane, '^([%w_-]+):(%l+)$')
+  return queue and #queue <= 64 and (priority == 'high' or priority == 'normal' or priority == 'low')
+end
+
+local STATUSES = { pending = 1, scheduled = 1, processing = 1, failed = 1, completed = 1, cancelled = 1 }
+
+-- Which fault keeps the job from being run, and the reason. One that runs is left until its run ends, but for the run.
+local function obstacle(f, complaint, digest)
+  if not f.status then return 'no_status', 'its record has no status' end
+  if not STATUSES[f.status] then return 'bad_status', 'its status is none: ' .. f.status end
+  local is_waiting = f.status == 'pending' or f.status == 'scheduled'
+  if not is_waiting and f.status ~= 'processing' then return nil end
+  if not is_count(f.run) then return 'bad_run', 'its run is no number: ' .. f.run end
+  if not is_waiting then return nil end
+  if not f.lane then return 'no_lane', 'its record has no lane' end
+  if not is_lane(f.lane) then return 'bad_lane', 'its lane is none: ' .. f.lane end
+  if not f.spec then return 'no_spec', 'its record has no spec' end
+  if complaint ~= '' and redis.sha1hex(f.spec) == digest then
+    return 'bad_spec', 'the job cannot be run: ' .. complaint
+  end
+end
+
+local function home_of(f)
+  if f.status == 'pending' then return 'ready:' .. f.lane, 'in_no_lane' end
+  if f.status == 'processing' then return 'held:' .. (f.holder or ''), 'not_held' end
+  if f.status == 'scheduled' then return 'scheduled', 'not_scheduled' end
+  if f.status == 'failed' then return 'dead', 'not_dead' end
+end
+
+local function bring_home(id, job, f)
+  if f.status == 'pending' then
+    to_back(prefix, f.lane, id)
+  elseif f.status == 'processing' then
+    redis.call('HDEL', job, 'holder')
+    redis.call('HSETNX', job, 'lane', 'default:normal')
+    redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
+    to_front(prefix, f.lane or 'default:normal', id)
+  elseif f.status == 'scheduled' then
+    schedule(prefix, id, is_count(f.due_at) and f.due_at or now)
+  else
+    redis.call('ZADD', KEYS[1], tonumber(f.finished_at) or now, id)
+  end
+end
+
+local function look_at_places(id, job, f, places)
+  local home, is_not_there = home_of(f)
+  local looked = {}
+  for _, place in ipairs(places) do
+    local is_tombstone = f.status == 'cancelled' and string.sub(place, 1, 6) == 'ready:'
+    if place ~= home and not is_tombstone and not looked[place] and count_in(place, id) > 0 then
+      looked[place] = true
+      tell(id, 'elsewhere', place)
+      if is_mending then remove(place, id) end
+    end
+  end
+  if not home then return end
+  local n = count_in(home, id)
+  if n == 0 then
+    tell(id, is_not_there, home)
+    if is_mending then bring_home(id, job, f) end
+  elseif n > 1 then
+    tell(id, 'twice', home)
+    if is_mending then redis.call('LREM', prefix .. home, 1 - n, id) end
+  end
+end
+
+local function look_at_counters(id, job, f)
+  for _, field in ipairs({ 'attempts', 'recoveries', 'due_at' }) do
+    if not is_count(f[field]) then
+      tell(id, 'bad_counter', field .. ' ' .. f[field])
+      if is_mending then redis.call('HDEL', job, field) end
+    end
+  end
+end
+
+local function look_at_lifetime(id, job, f)
+  local is_expiring = redis.call('PTTL', job) >= 0
+  local has_ended = f.status == 'completed'
+    or (f.status == 'cancelled' and (not f.lane or count_in('ready:' .. f.lane, id) == 0))
+  if is_expiring and f.status ~= 'completed' and f.status ~= 'cancelled' then
+    tell(id, 'expires', '')
+    if is_mending then redis.call('PERSIST', job) end
+  elseif has_ended and not is_expiring then
+    tell(id, 'kept', '')
+    if is_mending then redis.call('PEXPIRE', job, keep) end
+  end
+end
+
+local FIELDS = { 'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at' }
+
+local function look_at(id, complaint, digest, places)
+  local job = prefix .. 'job:' .. id
+  local kind = redis.call('TYPE', job).ok
+  if kind == 'none' then return look_at_missing(id, places) end
+  if kind ~= 'hash' then return bury_found(id, places, 'no_hash', 'its record is a ' .. kind .. ', not a hash') end
+  local f = {}
+  for i, value in ipairs(redis.call('HMGET', job, unpack(FIELDS))) do f[FIELDS[i]] = value end
+  local fault, reason = obstacle(f, complaint, digest)
+  if fault then return bury_found(id, places, fault, reason) end
+  look_at_lifetime(id, job, f)
+  look_at_counters(id, job, f)
+  look_at_places(id, job, f, places)
+end
+
+local jobs, i = {}, 4
+while i <= #ARGV do
+  local id, places = ARGV[i], {}
+  for k = 1, tonumber(ARGV[i + 3]) do places[k] = ARGV[i + 3 + k] end
+  -- Each id once: what has been mended is not counted again.
+  if not ids[id] then
+    ids[id], id_count = true, id_count + 1
+    jobs[id_count] = { id, ARGV[i + 1], ARGV[i + 2], places }
+  end
+  i = i + 4 + #places
+end
+for _, job in ipairs(jobs) do look_at(unpack(job)) end
+return found

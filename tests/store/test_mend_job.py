@@ -1,0 +1,61 @@
+"""mend_job: what test_doctor.py cannot make happen, for the doctor never asks in vain."""
+
+import hashlib
+
+import pytest
+
+from bananasd.store.mending import Mender, Suspect
+from tests.store.conftest import HOLDER, LANE, World
+
+PLACES = [f"ready:{LANE}".encode(), f"held:{HOLDER}".encode(), b"scheduled", b"dead", b"ready:default:high"]
+
+
+@pytest.fixture
+def mender(world: World) -> Mender:
+    return Mender(world.transport, world.keys, is_mending=True)
+
+
+@pytest.mark.parametrize("places", [[], PLACES, [PLACES[0]] * 3], ids=["nowhere", "everywhere", "thrice"])
+def test_jobs_in_order_are_left_alone_wherever_they_are_said_to_have_been(
+    world: World, mender: Mender, places: list[bytes]
+) -> None:
+    ids = [*world.kill(), *world.start(), *world.schedule(60_000), *world.submit(2), "never heard of"]
+    world.store.cancel(ids[-2])
+    before = world.dump()
+    assert mender.mend_jobs([Suspect(job_id.encode(), places) for job_id in ids]) == []
+    assert world.dump() == before
+
+
+def test_a_complaint_is_for_the_spec_that_was_read(world: World, mender: Mender) -> None:
+    (job_id,) = world.submit()
+    another = hashlib.sha1(b"another", usedforsecurity=False).hexdigest()
+    suspect = Suspect(job_id.encode(), [PLACES[0]], "it is none", another)
+    assert mender.mend_jobs([suspect]) == []
+    digest = hashlib.sha1(world.record(job_id)["spec"].encode(), usedforsecurity=False).hexdigest()
+    assert [found.fault for found in mender.mend_jobs([suspect._replace(digest=digest)])] == ["bad_spec"]
+    assert (world.dead(), world.ready()) == ([job_id], [])
+    assert world.record(job_id)["error"] == "the job cannot be run: it is none"
+
+
+def test_a_job_that_runs_is_left_until_its_run_ends(world: World, mender: Mender) -> None:
+    (job_id,) = world.start()
+    world.call("HDEL", world.keys.job(job_id), "spec", "lane")
+    assert mender.mend_jobs([Suspect(job_id.encode(), [PLACES[1]])]) == []
+
+
+def test_a_repeat_changes_nothing(world: World, mender: Mender) -> None:
+    (job_id,) = world.submit()
+    world.call("DEL", world.keys.job(job_id))
+    suspects = [Suspect(job_id.encode(), [PLACES[0]])]
+    assert len(mender.mend_jobs(suspects)) == 1
+    before = world.dump()
+    assert mender.mend_jobs(suspects) == []
+    assert world.dump() == before
+
+
+def test_a_lane_that_gets_a_job_back_has_a_token(world: World, mender: Mender) -> None:
+    (job_id,) = world.submit()
+    world.call("DEL", f"{world.keys.prefix}ready:{LANE}")
+    world.take_tokens()
+    mender.mend_jobs([Suspect(job_id.encode(), [])])
+    assert world.tokens() == 1
