@@ -11,7 +11,7 @@ READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean install uninstall
+.PHONY: help demo test faults lint format clean install uninstall
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,11 @@ test: $(READY_TO_TEST) ## Run all tests and print the branch coverage, forked ch
 	$(RUN) coverage combine --quiet && $(RUN) coverage report; coverage=$$?; \
 	[ $$tests -ne 0 ] || exit $$coverage; exit $$tests
 
+faults: $(READY_TO_TEST) ## Make every fault in its long form, with default settings, and print how long recoveries took
+	@rm -f .fault-figures
+	@BANANASD_FAULTS=long BANANASD_FIGURES=$(CURDIR)/.fault-figures $(RUN) pytest tests/faults --timeout 1200; faults=$$?; \
+	$(RUN) tests.faults.figures .fault-figures; exit $$faults
+
 lint: $(READY_TO_TEST) ## Check style, format and types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
@@ -36,7 +41,7 @@ format: $(READY_TO_TEST) ## Format the code and mend what ruff can mend
 	$(RUN) ruff format
 
 clean: ## Remove .venv and everything else that was made here
-	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage* .fault-figures .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: ## As root: into /opt/bananasd, with user, units and /etc/bananasd; again to upgrade

@@ -1,0 +1,200 @@
+"""A server that dies, freezes, swallows packets or refuses: everybody waits, and goes on by itself."""
+
+import os
+import signal
+import threading
+import time
+import uuid
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from bananasd import Client, ConnectionFailed, ServerRefused, Status
+from tests.faults import figures
+from tests.faults.form import LEASE_SECONDS, either
+
+JOB_SECONDS = 0.02
+
+
+def load(scene, seconds):
+    """Jobs that keep two workers busy for so long, and the wait until they do."""
+    ids = scene.submit_many(int(seconds * 2 / JOB_SECONDS), JOB_SECONDS)
+    scene.wait_until(lambda: scene.count(ids) > 10)
+    return ids
+
+
+def workers(daemon):
+    return {child.pid for child in daemon.children("worker")}
+
+
+def first_starts(scene, after):
+    """When each process began its first job after an instant."""
+    found = {}
+    for line in scene.ledger.starts():
+        if line.at > after:
+            found.setdefault(line.pid, line.at)
+    return found
+
+
+@pytest.mark.parametrize("outage_seconds", either([3], [3] * 10 + [60]))
+def test_a_killed_server_is_waited_for_and_every_worker_fetches_again(scene, outage_seconds):
+    daemon = scene.node()
+    before = workers(daemon)
+    ids = load(scene, either(2, 10))
+    scene.server.stop()
+    down_until = time.monotonic() + outage_seconds
+    scene.wait_until(lambda: time.monotonic() > down_until)
+    scene.server.start()
+    back_at = time.monotonic()
+    ids += scene.submit_many(either(100, 400), JOB_SECONDS)
+    scene.wait_until(lambda: set(first_starts(scene, back_at)) >= before)
+    starts = first_starts(scene, back_at).values()
+    figures.note("server back -> first job", [min(starts) - back_at])
+    figures.note("server back -> every worker fetches", [max(starts) - back_at])
+    assert max(starts) - back_at < 5
+    assert workers(daemon) == before
+    # Lines at 0, 1, 2, 4, 8, 16 seconds and then every 30, for two workers and the scheduler.
+    assert len(daemon.lines("redis lost")) <= 3 * (3 + outage_seconds.bit_length() + outage_seconds // 30)
+    scene.wait_until(lambda: scene.are_final(ids))
+    assert {job.run for job in map(scene.client.get_job, ids)} <= {1, 2}
+
+
+@contextmanager
+def frozen(scene):
+    os.kill(scene.server.process.pid, signal.SIGSTOP)
+    yield
+    os.kill(scene.server.process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def swallowing(scene):
+    scene.proxy.mode = "blackhole"
+    yield
+    scene.proxy.mode = "pass"
+
+
+@contextmanager
+def swallowing_and_cut(scene):
+    """What is connected is cut; who connects anew hears nothing."""
+    scene.proxy.mode = "blackhole"
+    scene.proxy.cut()
+    yield
+    scene.proxy.mode = "pass"
+
+
+@pytest.mark.parametrize("outage", [frozen, swallowing_and_cut, *either([], [swallowing])])
+def test_while_nobody_is_answered_nobody_takes_what_others_run(scene, outage):
+    nodes = [scene.node(is_proxied=outage is not frozen) for _ in range(2)]
+    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    held = scene.hold(4)
+    behind = scene.submit_many(100, 0.001)
+    with outage(scene):
+        silent_until = time.monotonic() + 2 * LEASE_SECONDS + 1
+        scene.wait_until(lambda: time.monotonic() > silent_until)
+    scene.wait_until(lambda: all(node.lines("scheduler", "redis back") for node in nodes))
+    # By now each of them might take over, if it thought that the other was gone.
+    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    scene.let_go()
+    scene.wait_until(lambda: scene.are_final([*held, *behind]))
+    for job in map(scene.client.get_job, held):
+        assert (job.status, job.run, job.recoveries) == (Status.COMPLETED, 1, 0)
+    assert not scene.ledger.lines("LeaseLost")
+
+
+# Refusals
+
+
+def refuse_writes(scene):
+    scene.server.call("REPLICAOF", "127.0.0.1", "1")
+    refused_until = time.monotonic() + either(1, 5)
+    scene.wait_until(lambda: time.monotonic() > refused_until)
+    scene.server.call("REPLICAOF", "NO", "ONE")
+
+
+def restart_slowly(scene):
+    """It answers LOADING for a while."""
+    scene.server.stop()
+    scene.server._options += ("--key-load-delay", either("3000", "10000"))
+    scene.server.start()
+
+
+def kill_clients(scene):
+    for _ in range(either(6, 100)):
+        done = len(scene.ledger.ends())
+        scene.server.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        scene.wait_until(lambda: len(scene.ledger.ends()) > done or scene.are_final(scene.job_ids))  # noqa: B023
+
+
+def forget_scripts(scene):
+    for _ in range(either(20, 200)):
+        scene.server.call("SCRIPT", "FLUSH")
+        done = len(scene.ledger.ends())
+        scene.wait_until(lambda: len(scene.ledger.ends()) > done or scene.are_final(scene.job_ids))  # noqa: B023
+
+
+@pytest.mark.parametrize("refusal", [refuse_writes, restart_slowly, kill_clients, forget_scripts])
+def test_refusals_are_waited_out_under_load(scene, refusal):
+    daemon = scene.node()
+    before = workers(daemon)
+    ids = load(scene, either(2, 10))
+    refusal(scene)
+    ids += scene.submit_many(20, JOB_SECONDS)
+    scene.wait_until(lambda: scene.are_final(ids))
+    assert {(job.status, job.recoveries) for job in map(scene.client.get_job, ids)} == {(Status.COMPLETED, 0)}
+    assert workers(daemon) == before
+    if refusal is forget_scripts:
+        assert not daemon.lines("redis lost")
+
+
+def test_a_full_server_refuses_submits_and_goes_on_with_all_the_rest(scene):
+    nodes = [scene.node() for _ in range(2)]
+    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    held = scene.hold(2)
+    later = scene.submit("brief", max_retries=0)
+    ids = scene.submit_many(either(200, 5000), 0.002)
+    dying = scene.submit("give up")
+    scene.server.call("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(ServerRefused, match="OOM"):
+        scene.client.submit_job("brief", {})
+    scene.wait_until(lambda: scene.are_final([*ids, later, dying]))
+    # For two leases nobody has lost one.
+    full_until = time.monotonic() + 2 * LEASE_SECONDS
+    scene.wait_until(lambda: time.monotonic() > full_until)
+    assert all(scene.client.get_job(job_id).run == 1 for job_id in held)
+    scene.stop(nodes[0])
+    scene.let_go()
+    scene.wait_until(lambda: scene.are_final(held))
+    for job in map(scene.client.get_job, [*held, *ids]):
+        assert (job.status, job.attempts, job.recoveries) == (Status.COMPLETED, 1, 0)
+    assert scene.client.get_job(dying).status is Status.FAILED
+    scene.server.call("CONFIG", "SET", "maxmemory", "0")
+    assert scene.wait(scene.submit("brief")).status is Status.COMPLETED
+
+
+def test_what_a_submitter_repeats_until_it_is_taken_runs_once(scene):
+    """The server is killed again and again under its clients."""
+    scene.node()
+    is_over = threading.Event()
+
+    def submit():
+        with Client(scene.server.url, timeout_seconds=0.5) as client:
+            while not is_over.is_set():
+                insist(client, str(uuid.uuid4()))
+
+    def insist(client, job_id):
+        while job_id not in scene.job_ids:
+            with suppress(ConnectionFailed):
+                scene.job_ids.append(client.submit_job("brief", {}, job_id=job_id))
+
+    threads = [threading.Thread(target=submit) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for kill in range(either(3, 30)):
+            scene.wait_until(lambda: len(scene.job_ids) > (kill + 1) * 100)  # noqa: B023
+            scene.server.stop()
+            scene.server.start()
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
