@@ -75,6 +75,8 @@ class Scheduler:
             return 0
         if clock.remaining(self._resume_at):
             return None
+        # Again after the wait: the master allows for the time of one try and little more.
+        self._show_life()
         try:
             return self._work()
         except ConnectionFailed as error:

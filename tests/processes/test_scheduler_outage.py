@@ -41,6 +41,21 @@ def test_the_log_of_an_outage_backs_off_while_the_scheduler_goes_on_ticking(make
     assert daemon.children("scheduler")[0].pid == before.pid
 
 
+def test_the_wait_before_a_try_is_not_held_against_the_scheduler(make_daemon, own_server):
+    """The master allows it a second more than a try may take: both together would be too long."""
+    daemon = make_daemon(redis_url=own_server.url, settings={"redis": {"timeout_seconds": 1}}).start()
+    board, ages = daemon.board, []
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+
+    def has_tried_again() -> bool:
+        ages.append(tick_age(board))
+        return len(daemon.lines("scheduler", "redis lost")) == 4
+
+    wait_until(has_tried_again)
+    os.kill(own_server.process.pid, signal.SIGCONT)
+    assert max(ages) < 1.7
+
+
 @pytest.fixture
 def seconds(monkeypatch):
     """The clock of an outage, to be set."""
