@@ -61,7 +61,8 @@ def test_a_whole_node_is_lost_and_its_jobs_run_elsewhere(scene):
             scene.wait_until(lambda: len(scene.ledger.starts(job_id)) == 2)  # noqa: B023
             seconds.append(scene.ledger.starts(job_id)[1].at - killed_at)
             job = scene.wait(job_id)
-            assert (job.status, job.run, job.recoveries) == (Status.COMPLETED, 2, 1)
+            # Of its claims one more may have been given back, by a worker that began another of its batch.
+            assert (job.status, job.attempts, job.recoveries) == (Status.COMPLETED, 1, 1)
         scene.wait_until(lambda: scene.are_final([*ids, *behind]))  # noqa: B023
         scene.until.unlink()
         scene.start(lost)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bananasd import Status
-from bananasd.processes.drain import INTERRUPT_SECONDS
+from bananasd.processes.drain import INTERRUPT_SECONDS, KILL_SECONDS
 from tests.daemon import is_alive
 from tests.faults import figures
 from tests.faults.form import DRAIN_SECONDS, either
@@ -33,7 +33,7 @@ def test_jobs_that_end_in_time_end_and_none_goes_back(scene):
         seconds.append(scene.stop(daemon))
         for job in map(scene.client.get_job, ids):
             assert (job.status, job.run, job.attempts) == (Status.COMPLETED, 1, 1)
-        assert seconds[-1] < job_seconds + 1
+        assert seconds[-1] < job_seconds + either(2, 1)
         scene.start(daemon)
     figures.note(f"TERM -> gone, with jobs of {job_seconds} s", seconds)
 
@@ -45,7 +45,7 @@ def test_an_idle_daemon_is_gone_at_once(scene):
         seconds.append(scene.stop(daemon))
         scene.start(daemon)
     figures.note("TERM -> gone, idle", seconds)
-    assert max(seconds) < 1
+    assert max(seconds) < either(3, 1)
 
 
 def test_three_deploys_in_a_row_do_not_bury_a_long_job(scene):
@@ -61,7 +61,7 @@ def test_three_deploys_in_a_row_do_not_bury_a_long_job(scene):
         scene.start(daemon)
         scene.wait_until(lambda: len(scene.ledger.starts(long)) == deploy + 2)  # noqa: B023
     figures.note("TERM -> gone, with a job of 120 s", seconds)
-    assert min(seconds) >= DRAIN_SECONDS - INTERRUPT_SECONDS and max(seconds) < DRAIN_SECONDS - 3
+    assert min(seconds) >= DRAIN_SECONDS - INTERRUPT_SECONDS and max(seconds) < DRAIN_SECONDS - KILL_SECONDS
     assert len(scene.ledger.lines("JobDrained", long)) == 3
 
 
