@@ -44,6 +44,7 @@ def test_workers_that_are_replaced_after_every_job_lose_and_double_nothing(scene
     daemon = scene.node({"workers": {"max_jobs": 1}})
     ids = scene.submit_many(either(40, 1000), 0)
     scene.wait_until(lambda: scene.count(ids) == len(ids), either(20, 1000))
-    assert {line.run for line in scene.ledger.starts()} == {1}
+    # One that was claimed and not begun, when its worker was told to leave, went back and was claimed again.
+    assert sorted(line.job_id for line in scene.ledger.starts()) == sorted(ids)
     assert len({line.pid for line in scene.ledger.starts()}) == len(ids)
     scene.wait_until(lambda: len(daemon.children()) == 3)
