@@ -155,7 +155,8 @@ class Client:
     def retry_dead(self, job_ids: Iterable[str] | None = None) -> list[str]:
         """Bring dead jobs back with their attempts at zero, all of them by default; return the ids of those.
 
-        A thousand at a time, each in the client's time. Ids that are not dead are passed over. If a reply was lost, those of its chunk may be missing in the result.
+        A thousand at a time, each in the client's time. Ids that are not dead are passed over. If a reply was lost,
+        those of its chunk may be missing in the result.
         """
         return [job_id for chunk in self._dead_chunks(job_ids) for job_id in self._store.requeue_dead(chunk)]
 

@@ -180,7 +180,7 @@ def _told(error: BaseException) -> str:
     """The type and text of what somebody else's code has raised, in one line."""
     try:
         text = str(error)
-    except Exception as fault:  # noqa: BLE001
+    except Exception as fault:  # noqa: BLE001 - an exception's own text may raise anything
         text = f"its text cannot be shown ({type(fault).__name__})"
     return " ".join(f"{type(error).__name__}{': ' if text else ''}{text}".split())
 

@@ -26,7 +26,8 @@ Found = TypeVar("Found")
 def check(config_path: Path | None, as_json: bool) -> None:
     """Check the configuration and the handlers.
 
-    Shows what a daemon would run with. Every problem is one line, with its file and its line or key. The server is not asked, nothing is started.
+    Shows what a daemon would run with. Every problem is one line, with its file and its line or key. The server is
+    not asked, nothing is started.
     """
     draft = configuration.examine(configuration.find(config_path), os.environ)
     config, problems = draft.config, list(draft.problems)

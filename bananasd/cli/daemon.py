@@ -27,8 +27,8 @@ def start(config: Config, is_watching: bool) -> None:
     """Run the daemon, in the foreground, until it is told to stop.
 
     SIGTERM or Ctrl-C stops it: jobs that run get until shortly before master.drain_seconds to finish, then they
-    are interrupted and go back to the front of their queue. SIGHUP reloads it. Its own exit code is 0 after a stop that was asked
-    for, 78 if its handlers turned out broken, 70 if something could not be kept running.
+    are interrupted and go back to the front of their queue. SIGHUP reloads it. Its own exit code is 0 after a stop
+    that was asked for, 78 if its handlers turned out broken, 70 if something could not be kept running.
     """
     # Not at the top: stop needs nothing of it.
     from ..processes import daemon  # noqa: PLC0415
@@ -68,9 +68,10 @@ def stop(config: Config, timeout: float | None) -> None:
 def reload_(config_path: Path | None, timeout: float) -> None:
     """Have the daemon take up new handlers and settings.
 
-    They are tried first, in a process of their own. If anything is wrong with them every problem is told, here and in the daemon's log, nothing
-    changes, and the exit code is 78. If not, the daemon's processes are replaced one by one, and no job is
-    interrupted. A new process that does not come up ends that, with 78 too; what has been replaced by then stays so.
+    They are tried first, in a process of their own. If anything is wrong with them every problem is told, here and in
+    the daemon's log, nothing changes, and the exit code is 78. If not, the daemon's processes are replaced one by one,
+    and no job is interrupted. A new process that does not come up ends that, with 78 too; what has been replaced by
+    then stays so.
     """
     problems: list[str] = []
     try:
@@ -102,8 +103,8 @@ def _reload(run_dir: Path, timeout: float, problems: list[str]) -> None:
 def dump(config: Config, slot: tuple[str, ...]) -> None:
     """Print what the daemon's processes are doing, as Python stacks.
 
-    SLOT is one of them: 'master', 'scheduler', 'worker 3'. Even a process that is stuck in C code answers. The exit code is
-    1 if one does not.
+    SLOT is one of them: 'master', 'scheduler', 'worker 3'. Even a process that is stuck in C code answers. The exit
+    code is 1 if one does not.
     """
     silent = []
     for stacks in control.dump(config.run_dir, " ".join(slot) or None):

@@ -22,7 +22,8 @@ SHOWN = 10
 def doctor(namespace: Namespace, is_mending: bool, as_json: bool) -> None:
     """Find what is out of order in Redis: lost ids, damaged records, keys that nobody knows.
 
-    Daemons may run meanwhile. A repair loses no job: what can be run goes back to its lane, what cannot goes to the dead letters with the reason. Ends with 1 if something was found and not mended.
+    Daemons may run meanwhile. A repair loses no job: what can be run goes back to its lane, what cannot goes to the
+    dead letters with the reason. Ends with 1 if something was found and not mended.
     """
     examined = Doctor(namespace.connection, namespace.name, is_mending=is_mending)
     findings = list(examined.examine())

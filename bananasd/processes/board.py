@@ -20,7 +20,7 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header, written by the master, but for NEWS (workers) and IS_FIT (scheduler): the server may be used."""
+    """Words of the header. The master writes them, but for NEWS, which is the workers', and IS_FIT, the scheduler's."""
 
     LAYOUT = 0
     MASTER_PID = 1
@@ -35,7 +35,7 @@ class Head(IntEnum):
     RELOADS_ENDED = 10
     IS_RELOADED = 11
     NEWS = NEWS
-    IS_FIT = 13
+    IS_FIT = 13  # the server has been examined, and may be used
 
 
 class Phase(IntEnum):
@@ -57,8 +57,8 @@ class Board:
         self.rows = [Row(memory, self.head, i) for i in range(self.head[Head.ROWS])]
 
     @classmethod
-    def create(cls, run_dir: Path, node: str, rows: int, slots: int = 0) -> Self:
-        """A new board for this process as the master of so many slots."""
+    def create(cls, run_dir: Path, node: str, rows: int) -> Self:
+        """A new board for this process as the master."""
         path = run_dir / f"{node}{SUFFIX}"
         try:
             memory = _allocate(path, (rows + 1) * ROW_BYTES)
@@ -69,7 +69,6 @@ class Board:
             head[Head.MASTER_BORN] = procfs.born(os.getpid()) or 0
             head[Head.SESSION] = os.getsid(0)
             head[Head.ROWS] = rows
-            head[Head.SLOTS] = slots
             head[Head.STARTED_NS] = clock.monotonic_ns()
             memory[ID_AT : ID_AT + ID_BYTES] = procfs.boot_id().encode()
             head[Head.LAYOUT] = LAYOUT

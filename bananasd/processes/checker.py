@@ -4,7 +4,6 @@ import math
 import os
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from .. import clock
 from . import child, exits, procfs
@@ -23,13 +22,17 @@ class Checker:
         self._seconds = seconds
         self._deadline = clock.deadline_in(seconds) if seconds else math.inf
         self._fault = ""
-        self.pid = child.spawn(
-            "check",
-            lambda: self._become(command),
-            drop_inheritance,
-            death_signal=signal.SIGKILL,
-            oom_score=0,
-        )
+        try:
+            self.pid = child.spawn(
+                "check",
+                lambda: self._become(command),
+                drop_inheritance,
+                death_signal=signal.SIGKILL,
+                oom_score=0,
+            )
+        except OSError:
+            os.close(self._output)
+            raise
 
     def _become(self, command: Sequence[str]) -> int:
         for descriptor in (1, 2):
@@ -50,8 +53,7 @@ class Checker:
     def kill(self) -> None:
         """End it now."""
         procfs.kill_group(self.pid)
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        procfs.send(self.pid, signal.SIGKILL)
 
     def problems(self, wait_status: int) -> list[str]:
         """What it has found, after its end."""

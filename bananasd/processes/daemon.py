@@ -30,7 +30,7 @@ def run(config: Config, *, is_watching: bool = False) -> int:
     """Run the daemon in this process until it is told to stop; return the exit status.
 
     ``is_watching``: reload when a handler or the configuration changes. Raises `AlreadyRunning` and other
-    `DaemonError`, `ConfigError`, `HandlersError`, `ConnectionFailed` for what can be seen before anything is started.
+    `DaemonError`, `ConfigError`, `HandlersError` for what can be seen before anything is started.
     """
     # As TERM and QUIT have it, until there is an inbox: a KeyboardInterrupt may be raised where it is swallowed.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

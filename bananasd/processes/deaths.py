@@ -24,7 +24,8 @@ class Death(NamedTuple):
 def reap(fleet: Fleet, others: Collection[int]) -> Iterator[Death]:
     """Attend to every child that has died, each before its pid can be used again.
 
-    What is left of its group is killed, if it was of a slot or one of the ``others``. To a master that is pid 1 of a container these are also the orphans of others.
+    What is left of its group is killed, if it was of a slot or is one of the ``others``. A master that is pid 1 of a
+    container has the orphans of everybody for children, too.
     """
     while True:
         try:

@@ -237,7 +237,7 @@ def _said(error: BaseException) -> str:
     """The text of an exception that a user wrote, which may be anything."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - the same
         return f"{type(error).__name__} (its text cannot be shown)"
 
 

@@ -21,11 +21,6 @@ class Reload:
     run by the new plan.
     """
 
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Processes of its own, which no slot has started."""
-        return (self._checker.pid,) if self._checker else ()
-
     def __init__(self, fleet: Fleet, plan: Plan, drop_inheritance: Callable[[], None]) -> None:
         self._fleet = fleet
         self._checker: Checker | None = None
@@ -44,6 +39,11 @@ class Reload:
             self.end(error.problems)
         except OSError as error:
             self.end([f"the check cannot be run: {error.strerror}"])
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Processes of its own, which no slot has started."""
+        return (self._checker.pid,) if self._checker else ()
 
     def note_death(self, pid: int, wait_status: int) -> None:
         """A process that no slot had started has ended; if it was the checker, go on by what it has found."""

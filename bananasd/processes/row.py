@@ -31,9 +31,7 @@ class Word(IntEnum):
     JOB = 9  # C: the number of the job in this row until its settle was answered, else 0
     STARTED_NS = 10  # C: monotonic
     DEADLINE_NS = 11  # C: monotonic, 0 for none
-    LATER = (
-        12  # C: 1 + ms until the next attempt, should this one be killed for its time; 0: it has none left
-    )
+    LATER = 12  # C: 1 + ms until the next attempt, if this one is killed for its time; 0: it was the last
     DONE = 13  # C
     FAILED = 14  # C
     INTERRUPT = 15  # M: number of the job that is to be interrupted

@@ -47,6 +47,7 @@ class Slot:
     """Its child is asked to leave and will not be replaced."""
     left_since: float | None = None
     luck: float = field(default_factory=random.random)
+    """By chance, from 0 to 1: how much sooner than its limits say its child is recycled."""
 
     @property
     def name(self) -> str:
@@ -115,7 +116,7 @@ class Fleet:
 
     slots: list[Slot]
     board: Board
-    generations: int = field(default=0)
+    generations: int = 0
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self.slots)

@@ -32,7 +32,7 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
 
 def _tell_once(row: Row, problems: list[str]) -> None:
     if not row.is_news(zlib.crc32("\n".join(problems).encode()) + 1):
-        logger.error("handlers broken: %d problems, as another worker has just told", len(problems))
+        logger.error("handlers broken: as another worker has just told problems=%d", len(problems))
         return
     for problem in problems:
         logger.error("handlers broken: %s", problem)

@@ -9,7 +9,7 @@ ONE_WORKER = {"workers": {"count": 1}}
 
 
 def batch(scene, daemon, meanwhile=lambda: None):
-    """Four tiny jobs, a long one, four tiny ones: few enough to be one batch on a slow machine too."""
+    """Four tiny jobs, a long one, four tiny ones, claimed at once."""
     requests = [JobRequest("brief", {"seconds": 0}) for _ in range(8)]
     requests.insert(4, JobRequest("hold", {"until": str(scene.until)}))
     ids = scene.in_one_batch(daemon, requests, meanwhile)

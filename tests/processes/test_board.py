@@ -13,7 +13,9 @@ JOB = JobView(7, "11111111-1111-4111-8111-111111111111", "mail", 100, 200, 3)
 
 @pytest.fixture
 def board(tmp_path):
-    return Board.create(tmp_path, "node", 3, 2)
+    board = Board.create(tmp_path, "node", 3)
+    board.head[Head.SLOTS] = 2
+    return board
 
 
 @pytest.fixture

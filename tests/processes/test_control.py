@@ -21,7 +21,8 @@ from tests.conftest import wait_until
 @pytest.fixture
 def board(tmp_path):
     """The board of this process, as the master of two workers that are up."""
-    board = Board.create(tmp_path, "n1", 4, 2)
+    board = Board.create(tmp_path, "n1", 4)
+    board.head[Head.SLOTS] = 2
     for generation in (1, 2):
         row = board.rows[generation]
         row.words[Word.KIND], row.words[Word.SLOT], row.state = Kind.WORKER, generation, State.UP

@@ -22,7 +22,7 @@ class Node:
 
     def __init__(self, world: World, run_dir: Path, name: str = NODE) -> None:
         self.world = world
-        self.board = Board.create(run_dir, name, 8, 2)
+        self.board = Board.create(run_dir, name, 8)
 
     def row(self, generation: int, *, trip: int = 1, pid: int = 0, state: State = State.UP) -> Row:
         row = self.board.free_row()

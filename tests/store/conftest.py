@@ -12,6 +12,7 @@ import pytest
 from bananasd import JobRequest
 from bananasd.store.connection import HeldConnection, Server, Transport
 from bananasd.store.keys import lanes_of
+from bananasd.store.mending import Mender
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.store import Charge, Claim, Store
 
@@ -214,3 +215,9 @@ def _node(holder: str) -> str:
 
 def _texts(words: list[bytes]) -> list[str]:
     return [word.decode() for word in words]
+
+
+@pytest.fixture
+def mender(world: World) -> Mender:
+    """What mends the world."""
+    return Mender(world.transport, world.keys, is_mending=True)

@@ -6,11 +6,6 @@ from bananasd.store.mending import STALE_MS, Mender
 from tests.store.conftest import HOLDER, NODE, World
 
 
-@pytest.fixture
-def mender(world: World) -> Mender:
-    return Mender(world.transport, world.keys, is_mending=True)
-
-
 def test_a_holder_with_a_lease_is_left_alone(world: World, mender: Mender) -> None:
     world.start()
     before = world.dump()

@@ -10,11 +10,6 @@ from tests.store.conftest import HOLDER, LANE, World
 PLACES = [f"ready:{LANE}".encode(), f"held:{HOLDER}".encode(), b"scheduled", b"dead", b"ready:default:high"]
 
 
-@pytest.fixture
-def mender(world: World) -> Mender:
-    return Mender(world.transport, world.keys, is_mending=True)
-
-
 @pytest.mark.parametrize("places", [[], PLACES, [PLACES[0]] * 3], ids=["nowhere", "everywhere", "thrice"])
 def test_jobs_in_order_are_left_alone_wherever_they_are_said_to_have_been(
     world: World, mender: Mender, places: list[bytes]

@@ -1,14 +1,7 @@
 """mend_key: keys other than records."""
 
-import pytest
-
 from bananasd.store.mending import Mender
 from tests.store.conftest import LANE, World
-
-
-@pytest.fixture
-def mender(world: World) -> Mender:
-    return Mender(world.transport, world.keys, is_mending=True)
 
 
 def test_keys_in_order_and_keys_that_have_gone_are_left_alone(world: World, mender: Mender) -> None:

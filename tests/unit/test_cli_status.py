@@ -13,29 +13,11 @@ from bananasd.cli.status import to_taken
 from bananasd.processes.control import ChildView, NodeView
 from bananasd.processes.usage import Usage
 from tests.command_line import bananasd
+from tests.views import make_child, make_node
 
 ROOT = Path(__file__).parents[2]
 JOB_ID = "668ee2ea-0304-4655-82d1-f1cca65296dd"
 MIB = 1024 * 1024
-
-
-def make_child(slot="worker 0", **values) -> ChildView:
-    return ChildView(
-        **{
-            "slot": slot, "kind": slot.split()[0], "pid": 22443, "state": "up", "up_seconds": 11520.0,
-            "job_id": "", "job_name": "", "job_seconds": None, "done": 0, "failed": 0, "restarts": 0, "crashes": 0,
-            "last_end": "", "starts_in_seconds": None, "generation": 1, "is_stopped": False,
-        } | values
-    )  # fmt: skip
-
-
-def make_node(*children: ChildView, **values) -> NodeView:
-    return NodeView(
-        **{
-            "node": "web1-5c0ffee5", "master_pid": 22440, "is_running": True, "is_stopped": False, "phase": "running",
-            "up_seconds": 11530.0, "slots": len(children), "children": list(children),
-        } | values
-    )  # fmt: skip
 
 
 def lines_of(node: NodeView, usage=None, room=80) -> list[str]:

@@ -8,35 +8,28 @@ from bananasd.cli.output import width
 from bananasd.cli.picture import picture
 from bananasd.cli.rates import Look, cpu_percents, done_per_second
 from bananasd.job import Priority
-from bananasd.processes.control import ChildView, NodeView
+from bananasd.processes.control import ChildView
 from bananasd.processes.usage import Usage
 from bananasd.store.stats import LaneStats, QueueStats
 from tests.command_line import bananasd
 from tests.conftest import RedisServer
+from tests.views import make_child, make_node
 
 
-def make_child(number=0, **values) -> ChildView:
-    return ChildView(
-        **{
-            "slot": f"worker {number}", "kind": "worker", "pid": 100 + number, "state": "up", "up_seconds": 50.0,
-            "job_id": "", "job_name": "", "job_seconds": None, "done": 0, "failed": 0, "restarts": 0, "crashes": 0,
-            "last_end": "", "starts_in_seconds": None, "generation": 1 + number, "is_stopped": False,
-        } | values
-    )  # fmt: skip
-
-
-def make_node(*children: ChildView, **values) -> NodeView:
-    return NodeView(
-        **{
-            "node": "n1", "master_pid": 7, "is_running": True, "is_stopped": False, "phase": "running",
-            "up_seconds": 50.0, "slots": len(children), "children": list(children),
-        } | values
-    )  # fmt: skip
+def worker(number=0, **values) -> ChildView:
+    own = {"pid": 100 + number, "generation": 1 + number, "up_seconds": 50.0}
+    return make_child(f"worker {number}", **(own | values))
 
 
 def look(at, *children, cpu=None, queues=None, trouble="") -> Look:
     usage = {pid: Usage(1024 * 1024, seconds) for pid, seconds in (cpu or {}).items()}
-    return Look(at, [make_node(*children)] if children else [], usage, queues, trouble)
+    return Look(
+        at,
+        [make_node(*children, node="n1", master_pid=7, up_seconds=50.0)] if children else [],
+        usage,
+        queues,
+        trouble,
+    )
 
 
 def make_queues(**ready) -> QueueStats:
@@ -54,38 +47,38 @@ def texts(before, now, room=80, height=100) -> list[str]:
 
 def test_cpu_is_what_was_used_since_the_look_before():
     before, now = (
-        look(10.0, make_child(), cpu={7: 3.0, 100: 1.0}),
-        look(12.0, make_child(), cpu={7: 3.0, 100: 2.5}),
+        look(10.0, worker(), cpu={7: 3.0, 100: 1.0}),
+        look(12.0, worker(), cpu={7: 3.0, 100: 2.5}),
     )
     assert cpu_percents(before, now) == {7: 0.0, 100: 75.0}
 
 
-@pytest.mark.parametrize("before", [None, look(10.0, make_child(1), cpu={101: 9.0})])
+@pytest.mark.parametrize("before", [None, look(10.0, worker(1), cpu={101: 9.0})])
 def test_at_the_first_look_at_a_process_it_is_what_it_used_since_it_began(before):
-    assert cpu_percents(before, look(12.0, make_child(), cpu={100: 5.0})) == {100: 10.0}
+    assert cpu_percents(before, look(12.0, worker(), cpu={100: 5.0})) == {100: 10.0}
 
 
 def test_cpu_that_cannot_be_read_is_not_told():
-    assert cpu_percents(None, look(1.0, make_child(), cpu={100: None})) == {}
+    assert cpu_percents(None, look(1.0, worker(), cpu={100: None})) == {}
 
 
 def test_throughput_counts_what_each_worker_has_done_since_the_look_before():
-    before = look(10.0, make_child(0, done=10), make_child(1, done=500))
+    before = look(10.0, worker(0, done=10), worker(1, done=500))
     # The second one was replaced meanwhile.
-    now = look(12.0, make_child(0, done=16), make_child(1, done=4, generation=9, up_seconds=1.0))
+    now = look(12.0, worker(0, done=16), worker(1, done=4, generation=9, up_seconds=1.0))
     assert done_per_second(before, now, now.nodes[0]) == 3 + 4
     assert done_per_second(None, before, before.nodes[0]) == (10 + 500) / 50
 
 
 def test_two_looks_at_one_instant_divide_by_nothing():
-    now = look(10.0, make_child(done=1), cpu={100: 1.0})
+    now = look(10.0, worker(done=1), cpu={100: 1.0})
     assert done_per_second(now, now, now.nodes[0]) == 0
     assert cpu_percents(now, now) == {}
 
 
 def test_the_picture_has_queues_and_processes():
-    before = look(10.0, make_child(done=10), cpu={7: 0.0, 100: 1.0}, queues=make_queues(default=4))
-    now = look(12.0, make_child(done=16), cpu={7: 0.0, 100: 2.5}, queues=make_queues(default=4))
+    before = look(10.0, worker(done=10), cpu={7: 0.0, 100: 1.0}, queues=make_queues(default=4))
+    now = look(12.0, worker(done=16), cpu={7: 0.0, 100: 2.5}, queues=make_queues(default=4))
     lines = texts(before, now)
     assert lines[:2] == [
         "queues: 4 ready, 3 processing, 2 scheduled, 1 dead",
@@ -97,7 +90,7 @@ def test_the_picture_has_queues_and_processes():
 
 
 def test_without_a_server_it_says_so_and_shows_the_daemon():
-    lines = texts(None, look(1.0, make_child(), trouble="unix:///run/redis.sock: no such file " * 5))
+    lines = texts(None, look(1.0, worker(), trouble="unix:///run/redis.sock: no such file " * 5))
     assert lines[0].startswith("queues: unix:///run/redis.sock: no such file")
     assert lines[-1].startswith("worker 0")
 
@@ -110,9 +103,7 @@ def test_without_a_daemon_it_says_so_and_shows_the_queues():
 
 @pytest.mark.parametrize("height", [1, 2, 5, 10, 24, 50])
 def test_it_fits_into_the_terminal_and_tells_what_does_not(height):
-    now = look(
-        1.0, *(make_child(i) for i in range(100)), queues=make_queues(**{f"q{i}": i for i in range(50)})
-    )
+    now = look(1.0, *(worker(i) for i in range(100)), queues=make_queues(**{f"q{i}": i for i in range(50)}))
     lines = texts(None, now, 80, height)
     assert len(lines) == height
     assert max(map(width, lines)) <= 80
