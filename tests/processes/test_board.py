@@ -158,3 +158,10 @@ def test_a_deleted_board_is_not_listed_and_may_be_deleted_again(board, tmp_path)
     board.delete()
     board.delete()
     assert boards_in(tmp_path) == []
+
+
+def test_what_one_child_has_told_is_no_news_of_another(board):
+    first, second, _ = board.rows
+    assert first.is_news(7)
+    assert not second.is_news(7)
+    assert second.is_news(8)
