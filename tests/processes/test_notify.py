@@ -1,8 +1,11 @@
 """What systemd is told."""
 
+import os
 import shutil
+import signal
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +103,22 @@ def test_a_daemon_is_ready_when_all_children_are_up_and_says_when_it_stops(
     told = supervisor.take()
     assert told.index("READY=1") < told.index("STOPPING=1")
     assert (told.count("READY=1"), told.count("STOPPING=1")) == (1, 1)
+
+
+def test_a_reload_is_told_from_its_begin_to_its_end_good_or_bad(
+    server, make_daemon, address, supervisor, monkeypatch
+):
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    daemon = make_daemon(redis_url=server.url).start()
+    wait_until(lambda: "READY=1" in supervisor.take())
+    broken = daemon.directory / "handlers" / "broken.py"
+    for number in (1, 2):
+        os.kill(daemon.pid, signal.SIGHUP)
+        wait_until(lambda number=number: supervisor.take().count("READY=1") == number + 1)
+        broken.write_text("nonsense(")
+    told = [text for text in supervisor.take() if text.startswith(("READY", "RELOADING"))]
+    assert [text.partition("\n")[0] for text in told] == ["READY=1", *["RELOADING=1", "READY=1"] * 2]
+    # systemd compares it with its own clock.
+    microseconds = int(told[1].partition("MONOTONIC_USEC=")[2])
+    assert 0 < time.monotonic() - microseconds / 1e6 < 60
+    assert daemon.stop() == 0
