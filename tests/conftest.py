@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 15
 
-collect_ignore = [] if "BANANASD_FAULTS" in os.environ else ["faults"]
-"""Faults take minutes of their own: ``BANANASD_FAULTS=short`` makes them in their short form, ``make faults`` in their long one."""
-
 
 def wait_until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
     """Poll until the condition is true; fail with its text when the time is over."""
