@@ -3,20 +3,21 @@
 import os
 import select
 import signal
-from collections import deque
 from collections.abc import Iterable
 from types import FrameType
+
+PIPE_BYTES = 65_536
 
 
 class Inbox:
     """Takes the given signals of this process; ``fileno`` is readable while something has arrived.
 
-    The noting is done by a Python handler, the waking by a pipe: so nothing is lost if a library takes the wakeup
-    descriptor for itself.
+    The noting is done by a Python handler, the waking by a pipe, which also knows the order: so nothing is lost if a
+    library takes the wakeup descriptor for itself.
     """
 
     def __init__(self, signums: Iterable[signal.Signals]) -> None:
-        self._arrived: deque[int] = deque()
+        self._arrived: list[int] = []
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signums = list(signums)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -36,12 +37,13 @@ class Inbox:
         return self.take()
 
     def take(self) -> list[int]:
-        """What has arrived since the last look."""
-        self._empty_pipe()
-        arrived = []
-        while self._arrived:
-            arrived.append(self._arrived.popleft())
-        return arrived
+        """What has arrived since the last look, in order, each signal twice at most."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signums)
+        order = self._empty_pipe()
+        arrived, self._arrived = self._arrived, []
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signums)
+        # Of two that arrive at once Python calls the handler of the lower number first: a CONT that came after a TSTP.
+        return sorted(arrived, key=order.rfind)
 
     def close(self, then: signal.Handlers = signal.SIG_DFL) -> None:
         """Take no more of them. The defaults hold then, as in a forked child, or they are ignored."""
@@ -52,11 +54,12 @@ class Inbox:
         os.close(self._writer)
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
-        self._arrived.append(signum)
+        # A second one may say more than the first, a third does not; and who sends without end fills no memory.
+        if self._arrived.count(signum) < 2:
+            self._arrived.append(signum)
 
-    def _empty_pipe(self) -> None:
+    def _empty_pipe(self) -> bytes:
         try:
-            while os.read(self._reader, 4096):
-                pass
+            return os.read(self._reader, PIPE_BYTES)
         except BlockingIOError:
-            pass
+            return b""

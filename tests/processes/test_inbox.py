@@ -23,9 +23,9 @@ def inbox():
 
 
 def test_signals_are_kept_in_order_until_they_are_taken(inbox):
-    for signum in (USR1, USR2, USR1):
+    for signum in (USR2, USR1):
         os.kill(os.getpid(), signum)
-    assert inbox.take() == [USR1, USR2, USR1]
+    assert inbox.take() == [USR2, USR1]
     assert inbox.take() == []
 
 
@@ -48,10 +48,11 @@ def test_without_a_signal_the_wait_ends_in_time(inbox):
     assert inbox.wait(0) == []
 
 
-def test_more_signals_than_the_pipe_holds_do_not_block(inbox):
+def test_more_signals_than_the_pipe_holds_do_not_block_and_fill_no_memory(inbox):
     for _ in range(70_000):
         signal.raise_signal(USR1)
-    assert len(inbox.take()) == 70_000
+    signal.raise_signal(USR2)
+    assert sorted(inbox.take()) == [USR1, USR1, USR2]
 
 
 def test_a_library_that_takes_the_wakeup_descriptor_loses_no_signal(inbox):

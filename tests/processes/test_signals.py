@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,16 @@ def test_ttin_adds_a_worker_and_ttou_takes_the_last_one_away(daemon):
     assert slots(daemon) == ["worker 0"]
     with daemon.client() as client:
         assert client.wait(client.submit_job("note", {"result": 1}), 10).result == 1
+
+
+def test_of_quiet_and_resume_the_later_one_holds_however_close_they_are(daemon):
+    pairs = [(signal.SIGTSTP, signal.SIGCONT), (signal.SIGCONT, signal.SIGTSTP)] * 10
+    for number, (first, second) in enumerate(pairs, 1):
+        send(daemon.pid, first)
+        send(daemon.pid, second)
+        send(daemon.pid, signal.SIGUSR2)
+        wait_until(lambda number=number: len(daemon.lines("stacks slot='master'")) == number)
+        assert daemon.board.is_quiet == (second is signal.SIGTSTP)
 
 
 def test_a_worker_that_is_taken_away_ends_its_job_first(make_daemon):
@@ -213,6 +224,7 @@ def test_all_of_them_during_a_reload(daemon):
     while not board.head[Head.RELOADS_ENDED]:
         for signum in HARMLESS[1:]:
             send(daemon.pid, signum)
+        time.sleep(0.001)
     # The last TTIN, or the last TTOU, may have been heard when it was over.
     wait_until(lambda: daemon.is_up() and 1 <= len(slots(daemon)) <= 3)
     with daemon.client() as client:
