@@ -1,5 +1,6 @@
 """Signals as data: handlers only note what arrived, the owner reads it when it is ready."""
 
+import contextlib
 import os
 import select
 import signal
@@ -12,8 +13,8 @@ PIPE_BYTES = 65_536
 class Inbox:
     """Takes the given signals of this process; ``fileno`` is readable while something has arrived.
 
-    The noting is done by a Python handler, the waking by a pipe, which also knows the order: so nothing is lost if a
-    library takes the wakeup descriptor for itself.
+    The noting is done by a Python handler, the waking by a pipe: so nothing is lost if a library takes the wakeup
+    descriptor for itself.
     """
 
     def __init__(self, signums: Iterable[signal.Signals]) -> None:
@@ -29,7 +30,7 @@ class Inbox:
         return self._reader
 
     def wait(self, seconds: float) -> list[int]:
-        """Sleep until a signal arrives or the time is over; return what has arrived, in order."""
+        """Sleep until a signal arrives or the time is over; return what has arrived."""
         if not self._arrived and seconds > 0:
             poll = select.poll()
             poll.register(self._reader, select.POLLIN)
@@ -37,13 +38,10 @@ class Inbox:
         return self.take()
 
     def take(self) -> list[int]:
-        """What has arrived since the last look, in order, each signal twice at most."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._signums)
-        order = self._empty_pipe()
+        """What has arrived since the last look, each signal twice at most. Of those that came at once any is the first."""
+        self._empty_pipe()
         arrived, self._arrived = self._arrived, []
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signums)
-        # Of two that arrive at once Python calls the handler of the lower number first: a CONT that came after a TSTP.
-        return sorted(arrived, key=order.rfind)
+        return arrived
 
     def close(self, then: signal.Handlers = signal.SIG_DFL) -> None:
         """Take no more of them. The defaults hold then, as in a forked child, or they are ignored."""
@@ -58,8 +56,6 @@ class Inbox:
         if self._arrived.count(signum) < 2:
             self._arrived.append(signum)
 
-    def _empty_pipe(self) -> bytes:
-        try:
-            return os.read(self._reader, PIPE_BYTES)
-        except BlockingIOError:
-            return b""
+    def _empty_pipe(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, PIPE_BYTES)

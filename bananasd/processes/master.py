@@ -77,7 +77,10 @@ class Master:
         while not (self._drain and self._drain.is_over):
             self._start_slots()
             self._notice_up()
-            for signum in self._inbox.wait(self._seconds_to_wait()):
+            # Of a TSTP and a CONT that come at once nobody can tell the first: the daemon shall go on.
+            for signum in sorted(
+                self._inbox.wait(self._seconds_to_wait()), key=lambda signum: signum == signal.SIGCONT
+            ):
                 self._obey(signal.Signals(signum))
             self._look_for_blocked_signals()
             self._reap()

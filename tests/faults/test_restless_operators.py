@@ -14,7 +14,7 @@ def test_reloads_and_changes_of_size_under_load_lose_and_double_nothing(scene):
     daemon = scene.node()
     board = daemon.board
     files = len(os.listdir(daemon.run_dir))
-    for _ in range(either(10, 100)):
+    for _ in range(either(4, 100)):
         scene.submit_many(50, JOB_SECONDS)
         resize(scene, daemon, signal.SIGTTIN, 3)
         resize(scene, daemon, signal.SIGTTOU, 2)
