@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from .. import clock, log
 from . import child, deaths, exits, procfs, stacks
@@ -77,11 +77,7 @@ class Master:
         while not (self._drain and self._drain.is_over):
             self._start_slots()
             self._notice_up()
-            # Of a TSTP and a CONT that come at once nobody can tell the first: the daemon shall go on.
-            for signum in sorted(
-                self._inbox.wait(self._seconds_to_wait()), key=lambda signum: signum == signal.SIGCONT
-            ):
-                self._obey(signal.Signals(signum))
+            self._obey(self._inbox.wait(self._seconds_to_wait()))
             self._look_for_blocked_signals()
             self._reap()
             self._look_after_children()
@@ -131,9 +127,11 @@ class Master:
             signal.SIGUSR2: self._dump_stacks,
         }
 
-    def _obey(self, signum: signal.Signals) -> None:
-        if signum != signal.SIGCHLD:
-            self._answers[signum](signum)
+    def _obey(self, signums: Iterable[int]) -> None:
+        # Of a TSTP and a CONT that come at once nobody can tell the first: the daemon shall go on.
+        for signum in sorted(map(signal.Signals, signums), key=lambda signum: signum == signal.SIGCONT):
+            if signum != signal.SIGCHLD:
+                self._answers[signum](signum)
 
     def _look_for_blocked_signals(self) -> None:
         while found := signal.sigtimedwait(BLOCKED, 0):

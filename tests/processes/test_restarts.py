@@ -1,6 +1,8 @@
 """When a slot may start again."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bananasd.processes.restarts import Restarts, is_crash
 
@@ -88,3 +90,27 @@ def test_what_could_not_be_started_is_tried_a_second_later_and_not_counted():
 )
 def test_a_death_counts_soon_after_the_start_and_without_work(up_seconds, has_worked, has_left, counts):
     assert is_crash(up_seconds, has_worked=has_worked, has_left=has_left) is counts
+
+
+EVENTS = st.lists(st.sampled_from(["crash", "unfit", "other end", "postpone"]), max_size=60)
+
+
+@given(events=EVENTS, cap=st.integers(1, 300), limit=st.none() | st.integers(1, 20))
+def test_whatever_happens_pauses_grow_to_the_cap_and_only_a_row_of_crashes_is_fatal(events, cap, limit):
+    restarts, now, row, pause, is_unfit = Restarts(cap_seconds=cap, limit=limit), 1000.0, 0, 0.0, False
+    for event in events:
+        now = max(now, restarts.not_before)
+        if event == "postpone":
+            restarts.postpone(now)
+            assert restarts.not_before == now + 1
+        elif event == "other end":
+            restarts.note_other_end(now)
+            assert restarts.not_before == now
+            row, pause, is_unfit = 0, 0.0, False
+        else:
+            is_unfit = event == "unfit"
+            (restarts.note_unfit if is_unfit else restarts.note_crash)(now)
+            row += 1
+            pause = 0.0 if row == 1 else 1.0 if row == 2 else min(2 * pause, cap)
+            assert restarts.not_before == now + pause
+        assert restarts.is_fatal == (limit is not None and row >= limit and not is_unfit)
