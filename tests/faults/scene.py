@@ -44,13 +44,13 @@ class Scene:
         self.lost_nodes = 0
         self._client: Client | None = None
 
-    def has_unbroken_leases(self, nodes: int) -> bool:
+    def has_unbroken_leases(self, nodes: int, lease_seconds: float = LEASE_SECONDS) -> bool:
         """Whether so many nodes have beaten for a lease without a gap: each may take the jobs of the others now."""
         look = self.look
         seconds, micros = look.call("TIME")
         now = int(seconds) * 1000 + int(micros) // 1000
         since = [int(look.call("HGET", KEYS.node(node), "alive_since") or now) for node in look.nodes()]
-        return sum(now - instant > LEASE_SECONDS * 1000 for instant in since) >= nodes
+        return sum(now - instant > lease_seconds * 1000 for instant in since) >= nodes
 
     def node(
         self,

@@ -84,16 +84,19 @@ def swallowing_and_cut(scene):
 
 @pytest.mark.parametrize("outage", [frozen, swallowing_and_cut, *either([], [swallowing])])
 def test_while_nobody_is_answered_nobody_takes_what_others_run(scene, outage):
-    nodes = [scene.node(is_proxied=outage is not frozen) for _ in range(2)]
-    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    # Longer than it may take until the second is back, as it is by default: a timeout, a pause, a beat.
+    lease_seconds = either(2.5, LEASE_SECONDS)
+    settings = {"redis": {"timeout_seconds": either(0.5, 5)}, "scheduler": {"lease_seconds": lease_seconds}}
+    nodes = [scene.node(settings, is_proxied=outage is not frozen) for _ in range(2)]
+    scene.wait_until(lambda: scene.has_unbroken_leases(2, lease_seconds))
     held = scene.hold(4)
     behind = scene.submit_many(100, 0.001)
     with outage(scene):
-        silent_until = time.monotonic() + 2 * LEASE_SECONDS + 1
+        silent_until = time.monotonic() + lease_seconds + either(1, LEASE_SECONDS)
         scene.wait_until(lambda: time.monotonic() > silent_until)
     scene.wait_until(lambda: all(node.lines("scheduler", "redis back") for node in nodes))
     # By now each of them might take over, if it thought that the other was gone.
-    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    scene.wait_until(lambda: scene.has_unbroken_leases(2, lease_seconds))
     scene.let_go()
     scene.wait_until(lambda: scene.are_final([*held, *behind]))
     for job in map(scene.client.get_job, held):
