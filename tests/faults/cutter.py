@@ -20,6 +20,7 @@ LUA = Path(bananasd.store.__file__).parent / "lua"
 SCRIPTS = sorted(path.stem for path in LUA.glob("*.lua"))
 DIGESTS = {script(name).digest: name for name in SCRIPTS}
 IN_FULL = " in full"
+REALLY_SEND = HeldConnection._send
 
 UNSENT, HALF, UNANSWERED = "unsent", "half", "unanswered"
 """HALF: of the commands that travel together the first one runs, the others are not sent."""
@@ -49,7 +50,6 @@ class Cutter:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._unseen = threading.local()
-        self._really_send = HeldConnection._send
 
     @contextmanager
     def by(self, who: str) -> Iterator[None]:
@@ -74,16 +74,16 @@ class Cutter:
         call = self._note(commands)
         mode = self.wanted.pop(call, None) if call else None
         if mode is None:
-            return self._really_send(connection, deadline, commands)
+            return REALLY_SEND(connection, deadline, commands)
         if mode == UNSENT:
             (connection._connection._sock or connection._connect(deadline)).shutdown(socket.SHUT_RDWR)
         else:
-            self._really_send(connection, deadline, commands[:1] if mode == HALF else commands)
+            REALLY_SEND(connection, deadline, commands[:1] if mode == HALF else commands)
             _swallow_replies(connection._connection._sock)
         self.cut.append(call)
         self._look()
         if mode == UNSENT:
-            self._really_send(connection, deadline, commands)
+            REALLY_SEND(connection, deadline, commands)
         return None
 
     def _note(self, commands: Sequence[tuple]) -> Call | None:

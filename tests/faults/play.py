@@ -267,9 +267,7 @@ class Play:
         urgent = self._request("urgent", priority=Priority.HIGH)
         client.submit_job("brief", {}, Priority.HIGH, job_id=urgent.job_id)
         later = self._request("later", scheduled_for=timedelta(milliseconds=1))
-        client.submit_job_scheduled(
-            "brief", {}, Priority.LOW, timedelta(milliseconds=1), job_id=later.job_id
-        )
+        client.submit_job_scheduled("brief", {}, Priority.LOW, timedelta(milliseconds=1), job_id=later.job_id)
         cancelled = self._request("cancelled")
         self._many = [
             cancelled, self._request("before"), self._request("before, too"), self._request("long", "long"),

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import pytest
 
 import bananasd.store
+from bananasd.store.scripts import script
 from tests.faults.cutter import IN_FULL, SCRIPTS, Call
-from tests.faults.form import IS_LONG, either
+from tests.faults.form import either
 from tests.faults.play import Ending, Play
 
 WHO = ("client", "doctor", "scheduler", "worker", "helper")
@@ -54,6 +55,8 @@ Perform = Callable[..., Performance]
 def perform(server, monkeypatch, caplog) -> Perform:
     """Gives the play, with these calls cut."""
     caplog.set_level(logging.INFO, "bananasd")
+    for name in SCRIPTS:
+        server.call("SCRIPT", "LOAD", script(name).text)
 
     def perform(cuts: Cuts, **options: bool) -> Performance:
         server.call("FLUSHALL")
@@ -119,8 +122,7 @@ def test_whichever_call_is_cut_nothing_is_lost_or_doubled(perform, who):
             assert_the_same(first | second, perform(first | second), undisturbed)
 
 
-@pytest.mark.skipif(not IS_LONG, reason="a second cut after each: in the long form")
-@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("who", either(["helper"], WHO))
 def test_whichever_two_calls_are_cut_one_after_the_other_nothing_is_lost_or_doubled(perform, who):
     undisturbed = perform({})
     for first in points(call for call in undisturbed.sent if call.who == who):
