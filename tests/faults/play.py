@@ -11,7 +11,7 @@ import signal
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -163,7 +163,10 @@ class Play:
         shutil.rmtree(self._directory)
 
     def _patch_time(self) -> None:
-        self._patch.setattr(HeldConnection, "_send", lambda *args: self.cutter.send(*args))
+        def send(connection: HeldConnection, deadline: float, commands: Sequence[Any]) -> None:
+            self.cutter.send(connection, deadline, commands)
+
+        self._patch.setattr(HeldConnection, "_send", send)
         # No job is long but that which says so.
         self._patch.setattr(helper, "BATCH_SECONDS", math.inf)
         self._patch.setattr(helper, "PAUSE_AFTER_FAILURE_SECONDS", 0.001)

@@ -58,12 +58,13 @@ class Scene:
         *,
         fail_point: str = "",
         is_proxied: bool = False,
+        url: str = "",
     ) -> Daemon:
-        """A daemon that is up."""
+        """A daemon that is up; ``url``: the way to the server that it takes, if it is neither of the two."""
         sections = {name: {**SETTINGS.get(name, {}), **(settings or {}).get(name, {})}
                     for name in {*SETTINGS, *(settings or {})}}  # fmt: skip
         daemon = Daemon(
-            redis_url=self.proxy.url if is_proxied else self.server.url,
+            redis_url=url or (self.proxy.url if is_proxied else self.server.url),
             directory=Path(tempfile.mkdtemp(dir=self.directory, prefix="node-")),
             settings=sections,
         )

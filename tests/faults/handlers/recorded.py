@@ -12,7 +12,7 @@ from pathlib import Path
 import _fail_points
 from _scene import LEDGER
 
-from bananasd import GiveUp, handler
+from bananasd import GiveUp, RetryLater, handler
 
 INTERPRETER = ctypes.PyDLL(None)
 """What is called through it keeps the interpreter's lock, as a C extension that hangs does."""
@@ -90,6 +90,14 @@ def run_hold(job):
 def run_give_up(job):
     with recorded(job):
         raise GiveUp("as it was told")
+
+
+@handler("fails once")
+def run_failing_once(job):
+    with recorded(job):
+        job.set_progress(1)
+        if job.attempt == 1:
+            raise RetryLater(0)
 
 
 # Handlers that nothing but a kill can end, until a file is there
