@@ -17,6 +17,7 @@ from tests.faults.cutter import IN_FULL, SCRIPTS, Call
 from tests.faults.form import either
 from tests.faults.play import Ending, Play
 
+STORE = Path(bananasd.store.__file__).parent
 WHO = ("client", "doctor", "scheduler", "worker", "helper")
 MAX_NUMBER = either(2, 1000)
 """Up to the how-manieth call of a kind the sweep goes: the first, and one that is not the first."""
@@ -153,13 +154,16 @@ def test_the_play_makes_every_call_that_there_is(server, perform):
     assert commands_named(server) - kinds == set()
 
 
+def test_all_calls_leave_by_the_one_method_that_cuts_them():
+    assert sum(path.read_text().count(".send_until(") for path in STORE.glob("*.py")) == 1
+
+
 def commands_named(server) -> set[str]:
     """The commands of the server that the code of the store names; scripts are called by two that have names of their own."""
     names = {reply[0].decode().upper() for reply in server.call("COMMAND")}
-    folder = Path(bananasd.store.__file__).parent
     words = {
         node.value
-        for path in folder.glob("*.py")
+        for path in STORE.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

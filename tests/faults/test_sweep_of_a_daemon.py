@@ -87,6 +87,7 @@ class Sweep:
             assert ends == (job.status is Status.COMPLETED), (job, wanted)
             completed += ends
         assert [child.done for child in self.daemon.children("worker")] == [completed], wanted
+        assert not any(child.restarts for child in self.daemon.children()), wanted
 
 
 def points(calls: list[Call]) -> Iterator[dict[Call, str]]:
