@@ -17,7 +17,7 @@ from tests.faults.scene import titles
 from tests.invariants import KEYS
 
 NUMBER = either(3_000, 100_000)
-FOUND_SECONDS = either(10, 20)
+FOUND_SECONDS = either(20, 60)
 """Many times what it takes where nothing else runs: a test shares its machine."""
 SCRIPT_SECONDS = 0.05
 """Of the server's own time, for the same reason."""
@@ -42,8 +42,8 @@ def connection(own_server):
     connection.close()
 
 
-@pytest.mark.parametrize("end", [cancel, delete])
-def test_a_job_behind_many_tombstones_is_found_soon_and_no_script_takes_long(scene, connection, end):
+@pytest.mark.parametrize(("end", "a_call"), [(cancel, 1000), (delete, 200)])
+def test_a_job_behind_many_tombstones_is_found_soon_and_no_script_takes_long(scene, connection, end, a_call):
     daemon = scene.node()
     os.kill(daemon.pid, signal.SIGTSTP)
     scene.wait_until(lambda: titles(daemon).count("[resting]") == 2)
@@ -56,8 +56,8 @@ def test_a_job_behind_many_tombstones_is_found_soon_and_no_script_takes_long(sce
     spent, seconds = cpu_seconds(scene) - spent, scene.ledger.starts(job_id)[0].at - began
     assert scene.wait(job_id).run == 1
     scripts = script_seconds(connection)
-    # Every claim but the last one or two meets as many of them: none takes much longer than the others.
-    assert spent / (NUMBER / 1000) < SCRIPT_SECONDS
+    # So many a claim; none takes much longer than the others.
+    assert spent / (NUMBER / a_call) < SCRIPT_SECONDS
     assert seconds < FOUND_SECONDS
     figures.note(f"{end.__name__} {NUMBER:,} jobs in a lane -> the one behind them starts", [seconds])
     figures.note(f"{end.__name__} {NUMBER:,} jobs in a lane: each script, on a busy machine", scripts)

@@ -224,6 +224,16 @@ def test_after_a_thousand_ids_without_a_job_it_asks_to_be_called_again(world):
     assert ids(world.claim()) == wanted
 
 
+def test_after_two_hundred_ids_without_a_record_it_asks_to_be_called_again(world):
+    """To bury one takes five times as long as to drop one."""
+    unreadable = world.submit(201)
+    world.call("DEL", *map(world.keys.job, unreadable))
+    assert world.claim() == Claim([], is_cut=True)
+    assert world.ready() == unreadable[200:]
+    assert world.claim() == Claim([])
+    assert set(world.dead()) == set(unreadable)
+
+
 def test_what_was_taken_before_the_thousandth_id_is_returned(world):
     first, *cancelled = world.submit(1200)
     for job_id in cancelled:

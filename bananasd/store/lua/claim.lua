@@ -1,7 +1,8 @@
 -- claim: move up to n pending jobs from the lanes to a holder, in the order in which the lanes are given.
 --
 -- A suspect (a job that was lost with a worker before) is claimed alone. A cancelled id is dropped and its record gets
--- its retention; an id without a readable record is buried. It looks at 1000 ids and takes 1 MiB of specs at most.
+-- its retention; an id without a readable record is buried. It looks at 1000 ids at most, one that it buries
+-- counting as five, and takes 1 MiB of specs at most.
 --
 -- KEYS  1 held list of the holder   2 holders   3 nodes   then the n lanes' ready lists, then their n wake lists
 -- ARGV  1 key prefix   2 holder   3 node   4 n wanted   5 ms to keep a cancelled job   6.. the lanes' names
@@ -58,6 +59,7 @@ for lane = 1, lanes do
       redis.call('PEXPIRE', job, ARGV[5])
     elseif status == 'pending' or not status then
       bury_unreadable(prefix, ARGV[5 + lane], id, now, 'its record is missing or unreadable')
+      looked = looked + 4
     end
     if looked >= 1000 then is_full = true end
   end
