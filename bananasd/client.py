@@ -28,7 +28,10 @@ class Client:
 
     ``url`` is redis://, rediss:// or unix://; without one it is $BANANAS_REDIS_URL, else (or if that says
     "embedded") the embedded server of a daemon that runs here with the default run_dir. ``password`` wins over one
-    in the URL.
+    in the URL. For a server that Sentinels watch it is ``redis+sentinel://HOST:PORT,HOST:PORT/SERVICE``, with
+    /N for another database behind it, ``USER:PASSWORD@`` for that of the server in front, and
+    ``?sentinel_password=…`` for that of the Sentinels; rediss+sentinel:// speaks TLS to both. Every new connection asks
+    them where the primary is.
 
     Making a client tries the server once. That, and every later call, ends within ``timeout_seconds``, connecting
     included and whatever server and network do. Until then a call repeats what a broken connection left in doubt, which

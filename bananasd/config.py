@@ -26,11 +26,15 @@ LEFT_OPEN: dict[str, str | int] = {
     "node_name": "",
     "run_dir": "",
     "state_dir": "",
+    "redis.service": "",
     "redis.password_file": "",
+    "redis.sentinel_password_file": "",
     "log.file": "",
     "workers.count": 0,
 }
 """Settings with a value that means "find it out", as if the key were not there."""
+
+SERVICE = ("redis.sentinels", "redis.service")
 
 Flag = Annotated[bool, Meta(description="true or false")]
 Directory = Annotated[Path, Meta(description="the path of a directory")]
@@ -39,8 +43,13 @@ NodeName = Annotated[str, text("[!-.0-~]{1,64}", "1 to 64 printable ASCII charac
 NAME_WANTED = "1 to 64 letters, digits, '_' or '-'"
 Name = Annotated[str, text("[A-Za-z0-9_-]{1,64}", f"{NAME_WANTED}, in quotes")]
 Queues = Annotated[tuple[Name, ...], Meta(min_length=1, description=f"a list of names of {NAME_WANTED}")]
-URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss:// or unix://'
-Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?|unix)://\S+", URL_WANTED, is_secret=True)]
+URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss://, unix:// or redis+sentinel://'
+Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?(?:\+sentinel)?|unix)://\S+", URL_WANTED, is_secret=True)]
+Sentinels = Annotated[
+    tuple[Annotated[str, text(r"[^\s/?#@,]+", "an address")], ...],
+    Meta(description='a list of addresses "HOST:PORT"'),
+]
+Service = Annotated[str, text("[A-Za-z0-9._-]+", "a name of letters, digits, '.', '_' or '-', in quotes")]
 LogFile = Annotated[Path | None, Meta(description="the path of a file")]
 SecretFile = Annotated[Path | None, Meta(description="the path of a file", extra={"is_secret": True})]
 
@@ -49,30 +58,32 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     """``[redis]``: which server."""
 
     url: Url = EMBEDDED
+    sentinels: Sentinels = ()
+    service: Service = ""
     password_file: SecretFile = None
+    sentinel_password_file: SecretFile = None
     timeout_seconds: Annotated[float, seconds(0.01, HOUR)] = 5.0
 
     @property
     def is_embedded(self) -> bool:
         """Whether the daemon runs a private server of its own."""
-        return self.url == EMBEDDED
+        return self.url == EMBEDDED and not self.sentinels
+
+    @property
+    def asks_sentinels(self) -> bool:
+        """Whether Sentinels know where the server is."""
+        return bool(self.sentinels) or "+sentinel://" in self.url
 
     def read_password(self) -> str | None:
         """What the password file holds, without the end of its line; None if there is no such file to read.
 
         Raises ValueError if it cannot be read or holds nothing.
         """
-        if self.password_file is None or self.is_embedded:
-            return None
-        try:
-            password = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise ValueError(f"{self.password_file}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ValueError(f"{self.password_file}: cannot be read: it is not UTF-8") from None
-        if not password:
-            raise ValueError(f"{self.password_file}: holds no password")
-        return password
+        return None if self.is_embedded else _read_secret(self.password_file)
+
+    def read_sentinel_password(self) -> str | None:
+        """The same for the file with the password of the Sentinels."""
+        return _read_secret(self.sentinel_password_file) if self.asks_sentinels else None
 
 
 class WorkersConfig(Struct, frozen=True, kw_only=True):
@@ -192,6 +203,9 @@ def examine(path: Path | None, environ: Mapping[str, str]) -> Draft:
         except ValueError as problem:
             problems.append(f"{place}: {problem}")
             rejected.add(name)
+    if environ.get(URL_VARIABLE):
+        # It takes the place of everything that says where the server is.
+        values = {name: value for name, value in values.items() if name not in SERVICE}
     config = _build(path, values)
     for names, advice in _contradictions(config, given):
         if rejected.isdisjoint(names):
@@ -231,16 +245,31 @@ def _surroundings(environ: Mapping[str, str], directory: Path) -> dict[str, Any]
         "node_name": socket.gethostname(),
         "run_dir": directories.run_dir(environ),
         "state_dir": directories.state_dir(environ),
-        "redis.password_file": _credential(environ),
+        "redis.password_file": _credential(environ, "redis_password"),
+        "redis.sentinel_password_file": _credential(environ, "redis_sentinel_password"),
         "workers.count": usable_cores(),
         "workers.handlers": directory / "handlers",
     }
 
 
-def _credential(environ: Mapping[str, str]) -> Path | None:
-    """The password as systemd hands it over (LoadCredential=redis_password:…)."""
-    credential = Path(environ.get("CREDENTIALS_DIRECTORY", ""), "redis_password")
+def _credential(environ: Mapping[str, str], name: str) -> Path | None:
+    """A password as systemd hands it over (LoadCredential=redis_password:…)."""
+    credential = Path(environ.get("CREDENTIALS_DIRECTORY", ""), name)
     return credential if credential.is_absolute() and _exists(credential) else None
+
+
+def _read_secret(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: cannot be read: it is not UTF-8") from None
+    if not secret:
+        raise ValueError(f"{path}: holds no password")
+    return secret
 
 
 def _exists(path: Path) -> bool:
@@ -280,9 +309,38 @@ def _contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[
             ("state_dir", "run_dir"),
             f"{shown(str(config.state_dir))}: must not be run_dir, which holds what does not outlive the daemon",
         )
-    is_embedded = config.redis.is_embedded and given.get("redis.url", EMBEDDED) == EMBEDDED
-    if is_embedded and given.get("redis.password_file"):
+    yield from _contradictions_of_redis(config, given)
+
+
+def _contradictions_of_redis(
+    config: Config, given: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same for the server. What the environment puts in the place of the file's is no contradiction to it."""
+    has_url = given.get("redis.url", EMBEDDED) != EMBEDDED
+    sentinels, service = given.get("redis.sentinels"), given.get("redis.service")
+    if has_url and sentinels:
+        yield (
+            ("redis.sentinels", "redis.url"),
+            "redis.url says where the server is, too; leave one of them out",
+        )
+    if sentinels and not service:
+        yield (
+            ("redis.service", *SERVICE),
+            "the Sentinels know more than one server by name; set it to the one that is wanted",
+        )
+    if service and not sentinels:
+        yield (
+            ("redis.service", *SERVICE),
+            "it is the name of a server to Sentinels; set redis.sentinels, or leave this out",
+        )
+    if config.redis.is_embedded and not has_url and given.get("redis.password_file"):
         yield (
             ("redis.password_file", "redis.url"),
             "the embedded server has no password; set redis.url, or leave this out",
+        )
+    asks_sentinels = config.redis.asks_sentinels or sentinels or "+sentinel://" in str(given.get("redis.url"))
+    if given.get("redis.sentinel_password_file") and not asks_sentinels:
+        yield (
+            ("redis.sentinel_password_file", "redis.sentinels", "redis.url"),
+            "no Sentinel is asked; set redis.sentinels, or leave this out",
         )

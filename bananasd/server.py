@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from . import directories
 from .config import URL_VARIABLE, Config
 from .errors import BadAddress, ConfigError
+from .store import sentinel
 from .store.connection import Server
 
 
@@ -17,7 +18,10 @@ def server_of(config: Config) -> Server:
     """
     if problems := list(_problems(config)):
         raise ConfigError(problems)
-    return Server(_url(config), config.redis.timeout_seconds, config.redis.read_password())
+    url, password = _url(config), config.redis.read_sentinel_password()
+    if password is not None:
+        url = sentinel.with_password(url, password)
+    return Server(url, config.redis.timeout_seconds, config.redis.read_password())
 
 
 def _problems(config: Config) -> Iterator[str]:
@@ -25,15 +29,27 @@ def _problems(config: Config) -> Iterator[str]:
     try:
         Server(_url(config), config.redis.timeout_seconds)
     except BadAddress as error:
-        if config.redis.is_embedded:
-            yield f"{at}run_dir: {error}"
-        else:
-            yield f"{f'${URL_VARIABLE}' if os.environ.get(URL_VARIABLE) else f'{at}redis.url'}: {error}"
-    try:
-        config.redis.read_password()
-    except ValueError as error:
-        yield f"{at}redis.password_file: {error}"
+        yield f"{_place_of_url(config, at)}: {error}"
+    for name, read in (
+        ("password_file", config.redis.read_password),
+        ("sentinel_password_file", config.redis.read_sentinel_password),
+    ):
+        try:
+            read()
+        except ValueError as error:
+            yield f"{at}redis.{name}: {error}"
+
+
+def _place_of_url(config: Config, at: str) -> str:
+    if config.redis.is_embedded:
+        return f"{at}run_dir"
+    if os.environ.get(URL_VARIABLE):
+        return f"${URL_VARIABLE}"
+    return f"{at}redis.sentinels" if config.redis.sentinels else f"{at}redis.url"
 
 
 def _url(config: Config) -> str:
-    return directories.socket_url(config.run_dir) if config.redis.is_embedded else config.redis.url
+    redis = config.redis
+    if redis.is_embedded:
+        return directories.socket_url(config.run_dir)
+    return sentinel.url_of(redis.sentinels, redis.service) if redis.sentinels else redis.url

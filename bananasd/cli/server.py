@@ -50,7 +50,9 @@ def takes_config_path(command: Command) -> Command:
 
 
 _url_option = click.option(
-    "--url", metavar="URL", help="The server (redis://, rediss://, unix://), instead of the configuration's."
+    "--url",
+    metavar="URL",
+    help="The server (redis://, rediss://, unix://, redis+sentinel://), instead of the configuration's.",
 )
 _namespace_option = click.option(
     "--namespace", metavar="NAME", help="The namespace, instead of the configuration's."

@@ -120,6 +120,8 @@ class Blueprint:
             "run_dir": old.run_dir == new.run_dir,
             "state_dir": old.state_dir == new.state_dir,
             "redis.url": old.redis.url == new.redis.url,
+            "redis.sentinels": old.redis.sentinels == new.redis.sentinels,
+            "redis.service": old.redis.service == new.redis.service,
             "workers.preload": old.workers.preload == new.workers.preload,
             "workers.handlers": old.workers.handlers == new.workers.handlers or not old.workers.preload,
             "log.file": bool(old.log.file) <= bool(new.log.file),

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors import BadAddress
+from . import sentinel
 
-SCHEMES = ("redis", "rediss", "unix")
+SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 MAX_SOCKET_PATH_BYTES = 107
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -19,11 +20,14 @@ def address_of(url: Any) -> str:
 
     No message shows a part of it that could belong to a password, and be it a password that was written badly.
     """
-    parts = _split(url)
-    return _socket_address(parts) if parts.scheme == "unix" else _network_address(parts)
+    scheme = _checked_scheme(url)
+    if scheme.endswith("+sentinel"):
+        return _service_address(scheme, url)
+    parts = _split(scheme, url)
+    return _socket_address(parts) if scheme == "unix" else _network_address(parts)
 
 
-def _split(url: Any) -> SplitResult:
+def _checked_scheme(url: Any) -> str:
     wanted = f"it must begin with {'://, '.join(SCHEMES[:-1])}:// or {SCHEMES[-1]}://"
     if not isinstance(url, str):
         raise BadAddress(f"the address is no text but of type {type(url).__name__}; {wanted}")
@@ -34,18 +38,41 @@ def _split(url: Any) -> SplitResult:
         raise BadAddress(f"the address {scheme[0]}… is of no known kind; {wanted}")
     if _CONTROL.search(url) or (" " in url and scheme[1] != "unix"):
         raise BadAddress(f"the address {scheme[0]}… has a space or control character in it")
+    return scheme[1]
+
+
+def _split(scheme: str, url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:  # its text holds the whole of it
-        raise BadAddress(f"the address {scheme[0]}… has a host that cannot be one") from None
+        raise BadAddress(f"the address {scheme}://… has a host that cannot be one") from None
+
+
+def _service_address(scheme: str, url: str) -> str:
+    start = f"{scheme}://"
+    _refuse_bare_password(start, re.split(r"[/?#]", url.removeprefix(start), maxsplit=1)[1:])
+    parts = sentinel.URL.fullmatch(url)
+    places = sentinel.places(parts["sentinels"]) if parts else []
+    if parts is None or parts["name"] is None or not places:
+        raise BadAddress(
+            f"the address {start}… must go on with Sentinels and the name of a service that they know, "
+            f"and may end with /N for the database N: {start}host:port,host:port/name"
+        )
+    addresses = [_network_address(_split(scheme, start + place)) for place in places]
+    hosts = ",".join(address.removeprefix(start) for address in addresses)
+    return f"{start}{hosts}/{parts['name']}{parts['database'] or ''}"
+
+
+def _refuse_bare_password(start: str, texts: list[str]) -> None:
+    if "@" in "".join(texts):
+        raise BadAddress(
+            f"the address {start}…: '/', '?', '#' and '@' in a password must be written %2F, %3F, %23 and %40"
+        )
 
 
 def _network_address(parts: SplitResult) -> str:
     start = f"the address {parts.scheme}://…"
-    if "@" in parts.path + parts.query + parts.fragment:
-        raise BadAddress(
-            f"{start}: '/', '?', '#' and '@' in a password must be written %2F, %3F, %23 and %40"
-        )
+    _refuse_bare_password(f"{parts.scheme}://", [parts.path, parts.query, parts.fragment])
     if not re.fullmatch(r"/?\d*", parts.path):
         raise BadAddress(f"{start} must end with its port, or with /N for the database N")
     try:

@@ -12,7 +12,13 @@ from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, ConnectionPool, SSLConnection
-from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+)
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -20,6 +26,7 @@ from .. import clock
 from ..errors import BadAddress, ConnectionFailed, ServerRefused
 from .address import address_of
 from .scripts import Command
+from .sentinel import Sentinel, Sentinels, Service, service_of
 from .timed_socket import TimedSocket
 
 BLOCK_SECONDS = 1
@@ -50,13 +57,22 @@ class Server:
     timeout_seconds: float
     password: str | None = field(default=None, repr=False)
     address: str = field(init=False)
+    service: Service | None = field(init=False, repr=False)
+    """If it is one that Sentinels know: its host and port are asked for at every connect."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "address", address_of(self.url))
+        object.__setattr__(self, "service", service_of(self.url))
         self.make_connection()
+        self.sentinels()
+
+    def sentinels(self) -> "list[Server]":
+        """Those to ask for it; none if it is no service."""
+        urls = self.service.sentinel_urls if self.service else ()
+        return [Server(url, self.timeout_seconds) for url in urls]
 
     def make_connection(self) -> AbstractConnection:
-        """An unconnected connection of redis-py."""
+        """An unconnected connection of redis-py; that of a service has no host yet."""
         limits: dict[str, Any] = {
             "socket_timeout": self.timeout_seconds,
             "socket_connect_timeout": self.timeout_seconds,
@@ -70,7 +86,8 @@ class Server:
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
         try:
-            pool = ConnectionPool.from_url(self.url, **limits)
+            url = self.service.server_url if self.service else self.url
+            pool = ConnectionPool.from_url(url, **limits)
             # What stands in the URL itself would win over our limits.
             options = pool.connection_kwargs | limits
             if self.password is not None:
@@ -90,6 +107,7 @@ class HeldConnection:
         self.server = server
         # redis-py's connection, the parts of which that send have no types.
         self._connection: Any = server.make_connection()
+        self._sentinels = _sentinels_of(server)
         self._asked_until: float | None = None
 
     def trip(self, commands: Sequence[Command]) -> list[Any]:
@@ -161,6 +179,25 @@ class HeldConnection:
         (sock or self._connect(deadline)).send_until(deadline, packed)
 
     def _connect(self, deadline: float) -> TimedSocket:
+        if self._sentinels is None:
+            return self._open(deadline)
+        try:
+            self._sentinels.lead(self._enter, deadline)
+        except ConnectionFailed as error:
+            raise type(error)(f"{self.server.address}: {error}") from None
+        return self._socket()
+
+    def _enter(self, host: str, port: int, deadline: float) -> None:
+        """Connect to what a Sentinel says is the primary; it may be demoted since, or not promoted yet."""
+        self._connection.host, self._connection.port = host, port
+        try:
+            sock = self._open(deadline)
+            sock.send_until(deadline, b"".join(self._connection.pack_command("ROLE")))
+            _check_role(self._connection._parser.read_response())  # noqa: SLF001
+        except FAULTS as error:
+            raise self._failed(error, f"{host}:{port}") from None
+
+    def _open(self, deadline: float) -> TimedSocket:
         self._share_out(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS))
         self._connection.redis_connect_func = partial(_greet, deadline)
         self._connection.connect()
@@ -180,14 +217,31 @@ class HeldConnection:
             raise OSError("the connection was closed")
         return sock
 
-    def _failed(self, error: BaseException) -> BaseException:
+    def _failed(self, error: BaseException, place: str = "") -> BaseException:
         """What to raise. Whatever has broken in, a signal's handler too, may have left a command or a reply half done."""
         self.close()
         if not isinstance(error, FAULTS):
             return error
         # While it connects: a wrong password, a database that there is not.
         is_refusal = isinstance(error, (AuthenticationError, ResponseError))
-        return (ServerRefused if is_refusal else ConnectionFailed)(f"{self.server.address}: {error}")
+        return (ServerRefused if is_refusal else ConnectionFailed)(f"{place or self.server.address}: {error}")
+
+
+def _sentinels_of(server: Server) -> Sentinels | None:
+    if server.service is None:
+        return None
+    known = [Sentinel(sentinel.address, HeldConnection(sentinel)) for sentinel in server.sentinels()]
+    return Sentinels(server.service.name, known)
+
+
+def _check_role(reply: Any) -> None:
+    """Raise if a server says that it is no primary. One that does not let us ask is taken at its Sentinel's word."""
+    if isinstance(reply, NoPermissionError):
+        return
+    if isinstance(reply, ResponseError):
+        raise reply
+    if reply[0] != b"master":
+        raise OSError("it is no primary")
 
 
 def _greet(deadline: float, connection: Any) -> None:
