@@ -47,7 +47,7 @@ URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss://, unix
 Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?(?:\+sentinel)?|unix)://\S+", URL_WANTED, is_secret=True)]
 Sentinels = Annotated[
     tuple[Annotated[str, text(r"[^\s/?#@,]+", "an address")], ...],
-    Meta(description='a list of addresses "HOST:PORT"'),
+    Meta(description='a list of addresses "HOST:PORT", without passwords', extra={"is_secret": True}),
 ]
 Service = Annotated[str, text("[A-Za-z0-9._-]+", "a name of letters, digits, '.', '_' or '-', in quotes")]
 LogFile = Annotated[Path | None, Meta(description="the path of a file")]
@@ -333,7 +333,7 @@ def _contradictions_of_redis(
             ("redis.service", *SERVICE),
             "it is the name of a server to Sentinels; set redis.sentinels, or leave this out",
         )
-    if config.redis.is_embedded and not has_url and given.get("redis.password_file"):
+    if config.redis.is_embedded and not (has_url or sentinels) and given.get("redis.password_file"):
         yield (
             ("redis.password_file", "redis.url"),
             "the embedded server has no password; set redis.url, or leave this out",

@@ -62,7 +62,7 @@ def main() -> None:
     A first try: 'bananasd demo'. A project of your own: 'bananasd init jobs', then 'bananasd start'.
 
     Without --config the configuration is ./bananas.toml, else /etc/bananasd/bananas.toml, else the defaults.
-    $BANANAS_REDIS_URL takes the place of its redis.url.
+    $BANANAS_REDIS_URL takes the place of its redis.url and redis.sentinels.
 
     \b
     Exit codes:

@@ -25,6 +25,7 @@ class Scene:
     """What a case works with. The checker looks at it when the case is over.
 
     ``may_overlap``, ``may_end_again``: jobs of which two runs may be under way at a time, or both come to an end.
+    ``may_run_anew``: jobs of which the server may have forgotten a run, and so give its number to another one.
     ``lost_nodes``: how many daemons ended without a word and did not come back.
     """
 
@@ -40,6 +41,7 @@ class Scene:
         self.job_ids: list[str] = []
         self.may_overlap: set[str] = set()
         self.may_end_again: set[str] = set()
+        self.may_run_anew: set[str] = set()
         self.unrecorded = 0  # jobs of which the ledger knows nothing
         self.lost_nodes = 0
         self._client: Client | None = None

@@ -1,0 +1,134 @@
+"""Servers that are reached by TCP, one of them the primary, and Sentinels that watch them."""
+
+import os
+import random
+import re
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bananasd.processes.redis_server import find_server_binary
+from bananasd.store.connection import HeldConnection, Server
+
+from .conftest import RedisServer, wait_until
+
+SERVICE = "jobs"
+HOST = "127.0.0.1"
+NEVER_SECONDS = 3600
+
+
+def free_port() -> int:
+    """Below those that the system gives to outgoing connections, so that a server can come back to it."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port
+
+
+class TcpServer(RedisServer):
+    """A server with a port."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        directory.mkdir()
+        self.port = free_port()
+        self.place = f"{HOST}:{self.port}"
+        super().__init__(directory, "--port", str(self.port), "--repl-diskless-sync-delay", "0", *options)
+
+    @property
+    def role(self) -> bytes:
+        """What it takes itself for."""
+        return self.call("ROLE")[0]
+
+    @property
+    def offset(self) -> int:
+        """How much of the stream of changes it has written, or has from its primary."""
+        (offset,) = re.findall(
+            rb"^(?:master|slave)_repl_offset:(\d+)", self.call("INFO", "replication"), re.MULTILINE
+        )[:1]
+        return int(offset)
+
+    def follow(self, primary: "TcpServer | None", port: int = 0) -> None:
+        """Become a replica, of what is to be found at another port perhaps, and be in sync; or a primary."""
+        if primary is None:
+            self.call("REPLICAOF", "NO", "ONE")
+            return
+        self.call("REPLICAOF", HOST, port or primary.port)
+        wait_until(lambda: b"master_link_status:up" in self.call("INFO", "replication"))
+
+
+class Sentinel:
+    """A real one. Unless it is told to, it takes nothing for down."""
+
+    def __init__(
+        self,
+        directory: Path,
+        primary: TcpServer,
+        *,
+        quorum: int = 1,
+        down_after_seconds: float = NEVER_SECONDS,
+    ) -> None:
+        directory.mkdir()
+        self.port = free_port()
+        self.place = f"{HOST}:{self.port}"
+        lines = [f"bind {HOST}", f"port {self.port}", f"dir {directory}"]
+        (directory / "conf").write_text("".join(f"{line}\n" for line in lines))
+        binary = find_server_binary(os.environ)
+        self.process = subprocess.Popen(
+            [binary, str(directory / "conf"), "--sentinel"], stdout=subprocess.DEVNULL
+        )
+        wait_until(self.answers)
+        self.tell(primary, quorum)
+        self.call("SENTINEL", "SET", SERVICE, "down-after-milliseconds", int(down_after_seconds * 1000))
+        # It looks at them every few seconds only.
+        self.call("SENTINEL", "DEBUG", "info-period", 100, "publish-period", 100)
+
+    def tell(self, primary: TcpServer, quorum: int = 1) -> None:
+        """From now on this is the primary, if it says so or not."""
+        with suppress(AssertionError):
+            self.call("SENTINEL", "REMOVE", SERVICE)
+        self.call("SENTINEL", "MONITOR", SERVICE, HOST, primary.port, quorum)
+
+    def knows(self, replica: TcpServer, others: int) -> bool:
+        """Whether it could fail over to this one now, together with so many others."""
+        replicas = {seen["port"]: seen.get("master-link-status") for seen in self._seen("REPLICAS")}
+        agreeing = [seen for seen in self._seen("SENTINELS") if seen["flags"] == "sentinel"]
+        return replicas == {str(replica.port): "ok"} and len(agreeing) == others
+
+    @property
+    def primary_port(self) -> int:
+        """Of what it says is the primary."""
+        return int(self.call("SENTINEL", "get-master-addr-by-name", SERVICE)[1])
+
+    def _seen(self, what: str) -> Iterator[dict[str, str]]:
+        for words in self.call("SENTINEL", what, SERVICE):
+            texts = [word.decode() for word in words]
+            yield dict(zip(texts[::2], texts[1::2], strict=True))
+
+    def answers(self) -> bool:
+        """Whether it is up."""
+        try:
+            return self.call("PING") == b"PONG"
+        except Exception:
+            return False
+
+    def call(self, *command: object) -> object:
+        """One command on a connection of its own."""
+        connection = HeldConnection(Server(f"redis://{self.place}", 5))
+        try:
+            (reply,) = connection.trip([command])
+        finally:
+            connection.close()
+        assert not isinstance(reply, Exception), reply
+        return reply
+
+    def stop(self) -> None:
+        """End it, frozen or not."""
+        self.process.kill()
+        self.process.wait()
+
+
+def url_of(sentinels: Sequence[Sentinel], service: str = SERVICE) -> str:
+    """What leads to the primary."""
+    return f"redis+sentinel://{','.join(sentinel.place for sentinel in sentinels)}/{service}"
