@@ -67,12 +67,17 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     @property
     def is_embedded(self) -> bool:
         """Whether the daemon runs a private server of its own."""
-        return self.url == EMBEDDED and not self.sentinels
+        return self.url == EMBEDDED and not self.is_service
+
+    @property
+    def is_service(self) -> bool:
+        """Whether ``sentinels`` and ``service`` say where the server is, instead of ``url``."""
+        return bool(self.sentinels and self.service)
 
     @property
     def asks_sentinels(self) -> bool:
         """Whether Sentinels know where the server is."""
-        return bool(self.sentinels) or "+sentinel://" in self.url
+        return self.is_service or "+sentinel://" in self.url
 
     def read_password(self) -> str | None:
         """What the password file holds, without the end of its line; None if there is no such file to read.
@@ -326,7 +331,7 @@ def _contradictions_of_redis(
     if sentinels and not service:
         yield (
             ("redis.service", *SERVICE),
-            "the Sentinels know more than one server by name; set it to the one that is wanted",
+            "the Sentinels know servers by name; set it to the name of the one that is wanted",
         )
     if service and not sentinels:
         yield (

@@ -45,11 +45,11 @@ def _place_of_url(config: Config, at: str) -> str:
         return f"{at}run_dir"
     if os.environ.get(URL_VARIABLE):
         return f"${URL_VARIABLE}"
-    return f"{at}redis.sentinels" if config.redis.sentinels else f"{at}redis.url"
+    return f"{at}redis.sentinels" if config.redis.is_service else f"{at}redis.url"
 
 
 def _url(config: Config) -> str:
     redis = config.redis
     if redis.is_embedded:
         return directories.socket_url(config.run_dir)
-    return sentinel.url_of(redis.sentinels, redis.service) if redis.sentinels else redis.url
+    return sentinel.url_of(redis.sentinels, redis.service) if redis.is_service else redis.url

@@ -72,6 +72,7 @@ class Sentinel:
         directory.mkdir()
         self.port = free_port()
         self.place = f"{HOST}:{self.port}"
+        self._password: str | None = None
         lines = [f"bind {HOST}", f"port {self.port}", f"dir {directory}"]
         (directory / "conf").write_text("".join(f"{line}\n" for line in lines))
         binary = find_server_binary(os.environ)
@@ -85,10 +86,14 @@ class Sentinel:
         self.call("SENTINEL", "DEBUG", "info-period", 100, "publish-period", 100)
 
     def tell(self, primary: TcpServer, quorum: int = 1) -> None:
-        """From now on this is the primary, if it says so or not."""
+        """From now on this is the primary, whether it says so or not."""
+        self.tell_port(primary.port, quorum)
+
+    def tell_port(self, port: int, quorum: int = 1) -> None:
+        """The same for whatever listens there."""
         with suppress(AssertionError):
             self.call("SENTINEL", "REMOVE", SERVICE)
-        self.call("SENTINEL", "MONITOR", SERVICE, HOST, primary.port, quorum)
+        self.call("SENTINEL", "MONITOR", SERVICE, HOST, port, quorum)
 
     def knows(self, replica: TcpServer, others: int) -> bool:
         """Whether it could fail over to this one now, together with so many others."""
@@ -113,9 +118,19 @@ class Sentinel:
         except Exception:
             return False
 
+    @property
+    def password(self) -> str | None:
+        """What it asks for, if it does."""
+        return self._password
+
+    @password.setter
+    def password(self, password: str) -> None:
+        self.call("ACL", "SETUSER", "default", "resetpass", f">{password}")
+        self._password = password
+
     def call(self, *command: object) -> object:
         """One command on a connection of its own."""
-        connection = HeldConnection(Server(f"redis://{self.place}", 5))
+        connection = HeldConnection(Server(f"redis://{self.place}", 5, self._password))
         try:
             (reply,) = connection.trip([command])
         finally:

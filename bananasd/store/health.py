@@ -46,8 +46,12 @@ def _problems(info: dict[str, str], name: str, version: str) -> list[str]:
         problems.append(
             f"maxmemory-policy is {info['maxmemory_policy']}: it throws jobs away when memory is short; set noeviction"
         )
-    if info.get("redis_mode") == "cluster" or info.get("cluster_enabled") == "1":
+    # Valkey's word, and Redis's.
+    mode = info.get("server_mode") or info.get("redis_mode")
+    if mode == "cluster" or info.get("cluster_enabled") == "1":
         problems.append("it is a cluster, which is not supported yet; use a single server")
+    if mode == "sentinel":
+        problems.append("it is a Sentinel, which keeps no jobs: name it in redis.sentinels, not in redis.url")
     return problems
 
 

@@ -1,12 +1,13 @@
-"""A primary that has been demoted answers on, with a refusal; the name that led to it leads to another by now."""
+"""A primary that has been demoted answers on, with a refusal; what led to it leads to another by now."""
 
 from datetime import timedelta
 
 import pytest
 
-from bananasd import Priority, ServerRefused, Status
+from bananasd import Client, Priority, ServerRefused, Status
 from tests.conftest import wait_until
 from tests.proxy import Proxy
+from tests.sentinels import SERVICE, Sentinel, TcpServer, url_of
 
 
 def test_everybody_leaves_a_demoted_server_for_the_one_that_its_name_leads_to(
@@ -31,3 +32,46 @@ def test_everybody_leaves_a_demoted_server_for_the_one_that_its_name_leads_to(
         assert daemon.stop() == 0
     finally:
         own.close()
+
+
+SUBMITTING = """
+    @handler("submit")
+    def run_submit(job):
+        from noted import run_note
+        return run_note.submit({})
+"""
+
+
+@pytest.fixture
+def service(tmp_path):
+    """Two servers, and a Sentinel with a password that leads to the first."""
+    servers = [TcpServer(tmp_path / name) for name in ("one", "two")]
+    sentinel = Sentinel(tmp_path / "sentinel", servers[0])
+    yield servers, sentinel
+    for process in (*servers, sentinel):
+        process.stop()
+
+
+def test_a_daemon_goes_where_the_sentinels_of_its_configuration_lead(make_daemon, service, tmp_path):
+    (one, two), sentinel = service
+    (tmp_path / "password").write_text("of the sentinel\n")
+    settings = {
+        "sentinels": ["127.0.0.1:1", sentinel.place],
+        "service": SERVICE,
+        "sentinel_password_file": str(tmp_path / "password"),
+    }
+    sentinel.password = "of the sentinel"
+    daemon = make_daemon(handlers=SUBMITTING, settings={"redis": settings}).start()
+    with Client(f"{url_of([sentinel])}?sentinel_password=of+the+sentinel") as client:
+        job = client.wait(client.submit_job("submit", {}), 10)
+        assert client.wait(job.result, 10).status is Status.COMPLETED
+        one.call("REPLICAOF", "127.0.0.1", "1")
+        sentinel.tell(two)
+        wait_until(lambda: two.call("SCARD", "{bananas:default}:holders") == 2)
+        wait_until(lambda: two.call("ZCARD", "{bananas:default}:nodes") == 1)
+    with Client(f"{url_of([sentinel])}?sentinel_password=of+the+sentinel") as client:
+        job = client.wait(client.submit_job("submit", {}), 10)
+        assert client.wait(job.result, 10).status is Status.COMPLETED
+    assert daemon.stop() == 0
+    assert two.call("ZCARD", "{bananas:default}:nodes") == 0
+    assert "of the sentinel" not in daemon.log_text()

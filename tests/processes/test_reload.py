@@ -146,6 +146,14 @@ def test_what_cannot_change_without_a_restart_is_refused_by_name(daemon, old, ne
     assert workers(daemon) == before
 
 
+def test_sentinels_cannot_take_the_place_of_the_server_without_a_restart(daemon):
+    reconfigure(daemon, 'url = "embedded"', 'sentinels = ["localhost:1"]\nservice = "jobs"')
+    names = ("redis.sentinels", "redis.service")
+    assert reload(daemon) == [
+        f"{daemon.config}: {name}: cannot change without a restart of the daemon" for name in names
+    ]
+
+
 def test_more_workers_than_there_is_room_for_are_refused(daemon):
     reconfigure(daemon, "count = 2", "count = 500")
     (problem,) = reload(daemon)

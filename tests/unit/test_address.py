@@ -1,5 +1,7 @@
 """Addresses of servers: what is one, and that no message shows a password."""
 
+import ssl
+
 import pytest
 
 from bananasd import BadAddress, ConnectionFailed
@@ -20,6 +22,13 @@ from bananasd.store.connection import Server
         ("redis://[fe80::1%25eth0]", "redis://[fe80::1%25eth0]:6379"),
         ("redis://bücher.example", "redis://bücher.example:6379"),
         ("redis://:secret%0A@host", "redis://host:6379"),
+        ("redis+sentinel://a,b:7000/jobs", "redis+sentinel://a:26379,b:7000/jobs"),
+        ("redis+sentinel://:se%2Fc@a/my.jobs-1_x/3", "redis+sentinel://a:26379/my.jobs-1_x/3"),
+        ("rediss+sentinel://a/jobs?sentinel_password=secret", "rediss+sentinel://a:26379/jobs"),
+        (
+            "redis+sentinel://a,[::1],[::2]:7000/jobs/",
+            "redis+sentinel://a:26379,[::1]:26379,[::2]:7000/jobs/",
+        ),
         ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         ("unix://:secret@/run/redis.sock?db=1", "unix:///run/redis.sock"),
         ("unix:///tmp/with%20space/redis.sock", "unix:///tmp/with space/redis.sock"),
@@ -31,7 +40,8 @@ def test_an_address_is_shown_without_user_password_and_options(url, address):
 
 
 WRONG = {
-    "secret@host:6379": "is no URL; it must begin with redis://, rediss:// or unix://",
+    "secret@host:6379": "is no URL; it must begin with redis://, rediss://, unix://, "
+    "redis+sentinel:// or rediss+sentinel://",
     ":secret@host:6379": "is no URL",
     "localhost:6379": "is no URL",
     "": "is no URL",
@@ -59,6 +69,21 @@ WRONG = {
     "redis://host?db=secret": "not a usable address",
     "unix:///run/a\x1b[31m.sock": "a space or control character",
     "unix:///run/a%0Ab.sock": "a control character",
+    "redis+sentinel://": "must go on with Sentinels and the name of a service",
+    "redis+sentinel:///jobs": "must go on with Sentinels and the name of a service",
+    "redis+sentinel://host": "must go on with Sentinels and the name of a service",
+    "redis+sentinel://host/": "must go on with Sentinels and the name of a service",
+    "redis+sentinel://host/a b": "a space or control character",
+    "redis+sentinel://host/jobs/secret": "may end with /N for the database N",
+    "redis+sentinel://host/jobs#secret": "must go on with Sentinels and the name of a service",
+    "redis+sentinel://:12/secret@host/jobs": "must be written %2F",
+    "redis+sentinel://:12?secret@host/jobs": "must be written %2F",
+    "redis+sentinel://a,b:secret/jobs": "redis+sentinel://… has a port that is no number",
+    "redis+sentinel://a,b..c/jobs": "redis+sentinel://… has a host that cannot be one",
+    "redis+sentinel://a,[::secret/jobs": "a host that cannot be one",
+    "redis+sentinel://a/jobs?secret_option=1": "not a usable address",
+    "redis+sentinel://a/jobs?sentinel_secret_option=1": "not a usable address",
+    "sentinel://a/jobs": "is of no known kind",
     "unix://": "must go on with an absolute path",
     "unix://run/secret.sock": "must go on with an absolute path",
     "unix:///" + "x" * 107: "a socket path may have 107 bytes, this one has 108",
@@ -104,3 +129,26 @@ def test_options_of_the_url_do_not_change_how_we_speak(option):
     connection = Server(f"redis://host?{option}", 1).make_connection()
     assert (connection.encoder.decode_responses, connection.encoder.encoding) == (False, "utf-8")
     assert (connection.protocol, connection.socket_timeout) == (2, 1)
+
+
+def test_server_and_sentinels_have_their_own_users_and_share_the_options_of_tls():
+    server = Server(
+        "rediss+sentinel://user:pass%2Fword@a,b:7000/jobs/3"
+        "?ssl_cert_reqs=none&sentinel_username=watcher&sentinel_password=pass%20word",
+        1,
+    )
+    of_server = server.make_connection()
+    assert (of_server.username, of_server.password, of_server.db) == ("user", "pass/word", 3)
+    of_sentinels = [sentinel.make_connection() for sentinel in server.sentinels()]
+    assert [(each.host, each.port) for each in of_sentinels] == [("a", 26379), ("b", 7000)]
+    assert {(each.username, each.password, each.db) for each in of_sentinels} == {("watcher", "pass word", 0)}
+    assert {each.cert_reqs for each in [of_server, *of_sentinels]} == {ssl.CERT_NONE}
+
+
+def test_sentinels_are_not_told_what_is_for_the_server():
+    server = Server("redis+sentinel://a/jobs?username=user&password=secret&db=3", 1, "own")
+    (sentinel,) = [sentinel.make_connection() for sentinel in server.sentinels()]
+    assert (sentinel.username, sentinel.password, sentinel.db) == (None, None, 0)
+    assert (server.make_connection().password, server.make_connection().db) == ("own", 3)
+    assert server.service.name == "jobs"
+    assert "secret" not in repr(server)

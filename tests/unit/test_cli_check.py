@@ -120,6 +120,39 @@ def test_a_wrong_address_from_the_environment_is_not_blamed_on_the_file(project:
     assert result.stderr.startswith("bananasd: $BANANAS_REDIS_URL: the address ")
 
 
+def test_a_service_is_shown_with_its_sentinels(project: Path) -> None:
+    (project / "bananas.toml").write_text('[redis]\nsentinels = ["a", "b:7000"]\nservice = "jobs"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert result.exit_code == 0
+    assert "redis+sentinel://a:26379,b:7000/jobs" in result.stdout
+    assert "embedded" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            'sentinels = ["a", "b:x"]\nservice = "jobs"',
+            "redis.sentinels: the address redis+sentinel://… has a port",
+        ),
+        ('sentinels = ["a"]', "redis.service: the Sentinels know servers by name"),
+        ('url = "redis+sentinel://a"', "redis.url: the address redis+sentinel://… must go on with Sentinels"),
+        (
+            'sentinels = ["a"]\nservice = "jobs"\nsentinel_password_file = "none"',
+            "redis.sentinel_password_file: {project}/none: cannot be read: No such file or directory",
+        ),
+    ],
+)
+def test_what_is_wrong_with_sentinels_is_one_problem_with_its_place(
+    project: Path, settings: str, problem: str
+) -> None:
+    (project / "bananas.toml").write_text(f"[redis]\n{settings}\n")
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert result.exit_code == 78
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"bananasd: {project}/bananas.toml: {problem.format(project=project)}")
+
+
 def test_a_missing_directory_of_handlers_is_told_with_its_setting(project: Path) -> None:
     (project / "bananas.toml").write_text('[workers]\nhandlers = "none"\n')
     result = bananasd("check", "--config", project / "bananas.toml")

@@ -174,7 +174,7 @@ def test_the_retry_settings_make_the_policy(load):
 
 
 def test_values_that_leave_a_setting_open_are_as_if_it_were_not_there(load):
-    text = 'node_name = ""\nrun_dir = ""\nstate_dir = ""\n[redis]\npassword_file = ""\n[workers]\ncount = 0'
+    text = 'node_name = ""\nrun_dir = ""\nstate_dir = ""\n[redis]\npassword_file = ""\nservice = ""\nsentinels = []\nsentinel_password_file = ""\n[workers]\ncount = 0'
     assert load(text) == load("")
 
 
@@ -200,7 +200,16 @@ def test_an_empty_variable_overrides_nothing(load):
     assert load("", {"BANANAS_REDIS_URL": ""}).redis.is_embedded
 
 
-@pytest.mark.parametrize("url", ["redis://h:6379/0", "rediss://:pw@h", "unix:///run/r.sock?db=1", "embedded"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:6379/0",
+        "rediss://:pw@h",
+        "redis+sentinel://:pw@a,b:7/jobs",
+        "unix:///run/r.sock?db=1",
+        "embedded",
+    ],
+)
 def test_these_addresses_are_taken(load, url):
     assert load(f'[redis]\nurl = "{url}"').redis.url == url
 
@@ -288,6 +297,18 @@ def test_systemd_hands_the_password_over_as_a_credential(load, tmp_path):
     assert load("", environ).redis.read_password() is None, "the embedded server has none"
 
 
+def test_sentinels_have_a_password_file_and_a_credential_of_their_own(load, tmp_path):
+    (tmp_path / "redis_sentinel_password").write_text("s3cret\n")
+    (tmp_path / "pw").write_text("0ther\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    service = '[redis]\nsentinels = ["a"]\nservice = "jobs"'
+    assert load(service, environ).redis.read_sentinel_password() == "s3cret"
+    assert load(service, environ).redis.read_password() is None
+    chosen = load(f'{service}\nsentinel_password_file = "pw"', environ).redis
+    assert chosen.read_sentinel_password() == "0ther"
+    assert load('[redis]\nurl = "redis://h"', environ).redis.read_sentinel_password() is None
+
+
 def test_a_password_file_of_the_configuration_wins_over_the_credential(load, tmp_path):
     (tmp_path / "redis_password").touch()
     loaded = load(
@@ -324,6 +345,8 @@ def test_a_password_file_that_is_no_use_is_a_clear_error(load, tmp_path, content
         'password = "hunter2"',
         "password_file = ['hunter2']",
         'timeout_seconds = "redis://:hunter2@h"',
+        'sentinels = [":hunter2@h:26379"]',
+        'sentinel_password_file = ["hunter2"]',
         'url = "redis://h"\nusername = "redis://u:hunter2@h"',
     ],
 )
@@ -397,12 +420,18 @@ CENTURY = 100 * 365 * 86400
         (
             "redis",
             "url = 3",
-            '…: must be "embedded", or a URL that begins with redis://, rediss:// or unix://',
+            '…: must be "embedded", or a URL that begins with redis://, rediss://, unix:// or redis+sentinel://',
         ),
         ("redis", 'url = "embeded"', '"embeded…": must be "embedded", or a URL'),
         ("redis", 'url = ""', '…: must be "embedded", or a URL'),
         ("redis", 'url = "localhost:6379"', '…: must be "embedded", or a URL'),
         ("redis", 'url = "redis://"', '"redis://…": must be "embedded", or a URL'),
+        ("redis", 'sentinels = "a:1"', '…: must be a list of addresses "HOST:PORT", without passwords'),
+        ("redis", 'sentinels = ["redis://a"]', "…: must be a list of addresses"),
+        ("redis", 'sentinels = ["a,b"]', "…: must be a list of addresses"),
+        ("redis", 'sentinels = [""]', "…: must be a list of addresses"),
+        ("redis", "service = 3", "3: must be a name of letters, digits, '.', '_' or '-', in quotes"),
+        ("redis", 'service = "a/b"', '"a/b": must be a name of letters'),
         ("redis", "password_file = 3", "…: must be the path of a file"),
         ("redis", "timeout_seconds = 0", "0: must be a number of seconds from 0.01 to 3600"),
         ("redis", "timeout_seconds = true", "true: must be a number of seconds from 0.01 to 3600"),
@@ -465,6 +494,22 @@ def test_a_wrong_value_is_shown_with_what_would_be_right(problems, section, line
             '[redis]\npassword_file = "pw"',
             "redis.password_file: the embedded server has no password; set redis.url, or leave this out",
         ),
+        (
+            '[redis]\nurl = "redis://h"\nsentinels = ["a"]\nservice = "jobs"',
+            "redis.sentinels: redis.url says where the server is, too; leave one of them out",
+        ),
+        (
+            '[redis]\nsentinels = ["a"]',
+            "redis.service: the Sentinels know servers by name; set it to the name of the one that is wanted",
+        ),
+        (
+            '[redis]\nservice = "jobs"',
+            "redis.service: it is the name of a server to Sentinels; set redis.sentinels, or leave this out",
+        ),
+        (
+            '[redis]\nurl = "redis://h"\nsentinel_password_file = "pw"',
+            "redis.sentinel_password_file: no Sentinel is asked; set redis.sentinels, or leave this out",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_a_problem(problems, text, wanted):
@@ -478,6 +523,22 @@ def test_a_contradiction_with_a_rejected_value_is_not_reported(problems):
 def test_the_embedded_server_of_the_environment_does_not_make_a_contradiction(load):
     text = '[redis]\nurl = "redis://h"\npassword_file = "pw"'
     assert load(text, {"BANANAS_REDIS_URL": "embedded"}).redis.is_embedded
+
+
+def test_the_variable_takes_the_place_of_sentinels_and_contradicts_nothing(load):
+    text = """
+        [redis]
+        sentinels = ["a", "b:7000"]
+        service = "jobs"
+        password_file = "pw"
+        sentinel_password_file = "pw"
+    """
+    assert load(text).redis.sentinels == ("a", "b:7000")
+    assert not load(text).redis.is_embedded
+    for url in ("embedded", "redis://h"):
+        redis = load(text, {"BANANAS_REDIS_URL": url}).redis
+        assert (redis.url, redis.sentinels, redis.service) == (url, (), "")
+        assert redis.read_sentinel_password() is None
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(problems):
