@@ -81,8 +81,10 @@ class Sentinel:
         )
         wait_until(self.answers)
         self.tell(primary, quorum)
-        self.call("SENTINEL", "SET", SERVICE, "down-after-milliseconds", int(down_after_seconds * 1000))
-        # It looks at them every few seconds only.
+        # An election without a winner is repeated, and a replica put right that replicates by a detour, after the second.
+        for name, times in (("down-after-milliseconds", 1), ("failover-timeout", 4)):
+            self.call("SENTINEL", "SET", SERVICE, name, int(times * down_after_seconds * 1000))
+        # By itself it looks at them every few seconds only.
         self.call("SENTINEL", "DEBUG", "info-period", 100, "publish-period", 100)
 
     def tell(self, primary: TcpServer, quorum: int = 1) -> None:
@@ -98,7 +100,8 @@ class Sentinel:
     def knows(self, replica: TcpServer, others: int) -> bool:
         """Whether it could fail over to this one now, together with so many others."""
         replicas = {seen["port"]: seen.get("master-link-status") for seen in self._seen("REPLICAS")}
-        agreeing = [seen for seen in self._seen("SENTINELS") if seen["flags"] == "sentinel"]
+        away = {"s_down", "disconnected"}
+        agreeing = [seen for seen in self._seen("SENTINELS") if away.isdisjoint(seen["flags"].split(","))]
         return replicas == {str(replica.port): "ok"} and len(agreeing) == others
 
     @property

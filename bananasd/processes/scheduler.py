@@ -44,7 +44,8 @@ class Scheduler:
         self._board = board
         # The beat's own: it must not find a connection on which a duty's reply is still to come.
         self._connection = access.connect()
-        self._store = access.store()
+        self._other_connection = access.connect()
+        self._store = access.store(self._other_connection)
         self._wake_up = WakeUp(access.connect(), access.namespace)
         self._recoverer = Recoverer(self._store, board, terms, self._stay_alive)
         self._outage = Outage()
@@ -100,6 +101,9 @@ class Scheduler:
         return signal.SIGTERM in signums and self._board.phase is Phase.RUNNING
 
     def _lose_server(self, error: ConnectionFailed) -> None:
+        # What broke one of them has broken them all, and each would cost a try of its own.
+        self._connection.close()
+        self._other_connection.close()
         self._wake_up.close()
         # The first duty of the next try: it tells whether the server is back.
         self._beat.due_at = 0.0

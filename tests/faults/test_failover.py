@@ -174,7 +174,7 @@ def test_what_a_stale_replica_has_forgotten_runs_again_and_nothing_is_stranded(s
     held, taken_over = scene.hold(2)
     for node in nodes:
         os.kill(node.pid, signal.SIGTSTP)
-    scene.wait_until(lambda: all(titles(node).count("[resting]") >= 2 for node in nodes))
+    scene.wait_until(lambda: sum(titles(node).count("[resting]") for node in nodes) == 4)
     ended = [*scene.submit_many(either(20, 200), 0.001), dying := scene.submit("give up")]
     twice = scene.submit("hold", {"until": str(scene.until)})
     pair.sync()
@@ -207,7 +207,10 @@ def test_what_a_stale_replica_has_forgotten_runs_again_and_nothing_is_stranded(s
     scene.wait_until(lambda: scene.are_final(scene.job_ids))
     for job in map(scene.client.get_job, scene.job_ids):
         assert job.status is (Status.FAILED if job.id == dying else Status.COMPLETED)
-        assert (job.run, job.recoveries) == (2 if job.id == taken_over else 1, 0)
+        # What was taken into a batch with a long job has been released, unbegun, and counts that as a run.
+        assert job.run == 1 or job.id in forgotten
+        # The death of a worker may be found out again.
+        assert job.recoveries <= (job.id == taken_over)
     assert {len(scene.ledger.starts(job_id)) for job_id in ended} == {2}
     assert {len(scene.ledger.starts(job_id)) for job_id in [*done, held]} == {1}
     # The first runs of those that ran twice at a time, and of the one that nobody knows any more.

@@ -56,6 +56,21 @@ def test_the_wait_before_a_try_is_not_held_against_the_scheduler(make_daemon, ow
     assert max(ages) < 1.7
 
 
+def test_one_try_brings_back_all_connections(make_daemon, own_server):
+    daemon = make_daemon(redis_url=own_server.url).start()
+    wait_until(lambda: own_server.call("ZCARD", "{bananas:default}:nodes") == 1)
+    own_server.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    wait_until(lambda: daemon.lines("scheduler", "redis back"))
+    with daemon.client() as client:
+        # All of its duties have been done, and it has waited for the next.
+        due = client.submit_job_scheduled("note", {}, Priority.NORMAL, timedelta(milliseconds=100))
+        assert client.wait(due, 10).status is Status.COMPLETED
+    killed = daemon.children("worker")[0].pid
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: killed not in {child.pid for child in daemon.children("worker")} and daemon.is_up())
+    assert len(daemon.lines("scheduler", "redis lost")) == 1
+
+
 @pytest.fixture
 def seconds(monkeypatch):
     """The clock of an outage, to be set."""
