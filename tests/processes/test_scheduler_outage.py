@@ -61,14 +61,9 @@ def test_one_try_brings_back_all_connections(make_daemon, own_server):
     wait_until(lambda: own_server.call("ZCARD", "{bananas:default}:nodes") == 1)
     own_server.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     wait_until(lambda: daemon.lines("scheduler", "redis back"))
-    with daemon.client() as client:
-        # All of its duties have been done, and it has waited for the next.
-        due = client.submit_job_scheduled("note", {}, Priority.NORMAL, timedelta(milliseconds=100))
-        assert client.wait(due, 10).status is Status.COMPLETED
-    killed = daemon.children("worker")[0].pid
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: killed not in {child.pid for child in daemon.children("worker")} and daemon.is_up())
-    assert len(daemon.lines("scheduler", "redis lost")) == 1
+    (line,) = daemon.lines("scheduler", "redis back")
+    # A second try would have been 0.8 s later at the soonest.
+    assert float(line.rpartition("after=")[2].rstrip("s")) < 0.8
 
 
 @pytest.fixture
