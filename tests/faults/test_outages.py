@@ -114,6 +114,16 @@ def refuse_writes(scene):
     scene.server.call("REPLICAOF", "NO", "ONE")
 
 
+def miss_replicas(scene):
+    """As a primary that is cut off from its replicas, if it is told to keep that short."""
+    scene.server.call("CONFIG", "SET", "min-replicas-to-write", "1")
+    refused_until = time.monotonic() + either(1, 5)
+    scene.wait_until(lambda: time.monotonic() > refused_until)
+    with pytest.raises(ServerRefused, match="NOREPLICAS"):
+        scene.client.submit_job("brief", {})
+    scene.server.call("CONFIG", "SET", "min-replicas-to-write", "0")
+
+
 def restart_slowly(scene):
     """It answers LOADING for a while: it does so only between pieces of a snapshot, and these are made small."""
     scene.server.call("BGREWRITEAOF")
@@ -138,7 +148,9 @@ def forget_scripts(scene):
         scene.wait_until(lambda: len(scene.ledger.ends()) > done or scene.are_final(scene.job_ids))  # noqa: B023
 
 
-@pytest.mark.parametrize("refusal", [refuse_writes, restart_slowly, kill_clients, forget_scripts])
+@pytest.mark.parametrize(
+    "refusal", [refuse_writes, miss_replicas, restart_slowly, kill_clients, forget_scripts]
+)
 def test_refusals_are_waited_out_under_load(scene, refusal):
     daemon = scene.node()
     before = workers(daemon)
@@ -150,6 +162,7 @@ def test_refusals_are_waited_out_under_load(scene, refusal):
     assert workers(daemon) == before
     told = {
         refuse_writes: "READONLY",
+        miss_replicas: "NOREPLICAS",
         restart_slowly: "is loading the dataset",
         kill_clients: "redis lost",
     }.get(refusal)
