@@ -119,7 +119,7 @@ def first_starts(scene, after):
 def test_every_worker_follows_a_failover_by_sentinels_under_load(scene, own_server):
     pair = own_server
     pair.replica.follow(pair.primary)
-    pair.watch(3, quorum=2, down_after_seconds=either(0.5, 5))
+    pair.watch(3, quorum=2, down_after_seconds=either(1, 5))
     wait_until(pair.are_ready)
     daemon = scene.node()
     workers = {child.pid for child in daemon.children("worker")}
