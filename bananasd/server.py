@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 
 from . import directories
-from .config import URL_VARIABLE, Config
+from .config import URL_VARIABLE
 from .errors import BadAddress, ConfigError
+from .settings import Config
 from .store import sentinel
 from .store.connection import Server
 

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from .. import config as configuration
-from ..config import Config
 from ..errors import ConfigError, DaemonError, HandlersError
 from ..handlers import Registry, load_directory
 from ..processes.redis_server import find_server_binary
 from ..server import server_of
+from ..settings import Config
 from .errors import warn
 from .output import echo_fields, echo_json, json_option
 from .server import takes_config_path

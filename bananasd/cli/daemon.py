@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from ..config import Config
 from ..errors import ConfigError, DaemonError
 from ..processes import control
 from ..processes.control import Stacks
+from ..settings import Config
 from .errors import Failure
 from .output import printable
 from .server import find_run_dir, load_config, takes_config, takes_config_path

@@ -4,11 +4,11 @@ from typing import Self
 
 from .. import clock
 from ..client import Client
-from ..config import Config
 from ..errors import ConfigError, ConnectionFailed
 from ..processes.control import nodes
 from ..processes.usage import usages
 from ..server import server_of
+from ..settings import Config
 from ..store.stats import QueueStats
 from .rates import Look
 from .status import pids_of

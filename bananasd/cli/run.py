@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from .. import clock, log
-from ..config import Config
 from ..handlers import HandlerSpec, load_directory, submit_through
 from ..job import Job, JobRequest, encode_result, read_spec
 from ..processes.performance import perform_inline
+from ..settings import Config
 from .errors import Failure
 from .jobs import show_progress
 from .output import echo_json, printable

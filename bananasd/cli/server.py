@@ -14,9 +14,9 @@ import click
 from .. import config as configuration
 from .. import directories
 from ..client import Client
-from ..config import Config
 from ..errors import ConnectionFailed
 from ..server import server_of
+from ..settings import Config
 from ..store.connection import HeldConnection, Server
 
 Command = Callable[..., Any]

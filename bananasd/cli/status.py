@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from ..config import Config
 from ..errors import DaemonError, NotRunning
 from ..processes.control import NodeView, nodes, running_pid
 from ..processes.usage import Usage, usages
+from ..settings import Config
 from .nodes import UNKNOWN, Taken, node_lines
 from .output import columns, echo_json, json_option, size
 from .server import takes_config

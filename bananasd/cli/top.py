@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import clock
-from ..config import Config
+from ..settings import Config
 from .errors import Failure
 from .keyboard import Keyboard
 from .nodes import Line

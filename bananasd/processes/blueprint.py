@@ -11,10 +11,10 @@ from pathlib import Path
 from .. import config as configuration
 from .. import directories, log
 from ..client import Client
-from ..config import Config
 from ..errors import ConfigError
 from ..handlers import Registry, load_directory, submit_through
 from ..server import server_of
+from ..settings import Config
 from ..store.access import Access
 from ..store.keys import lanes_of
 from ..store.store import Retention

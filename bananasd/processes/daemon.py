@@ -8,8 +8,8 @@ import signal
 from contextlib import ExitStack
 
 from .. import log
-from ..config import Config
 from ..handlers import load_directory
+from ..settings import Config
 from .blueprint import Blueprint, Premises, access_of, apply_log
 from .board import Board
 from .locks import forget_pid, lock_run_dir, lock_state_dir

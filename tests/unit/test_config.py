@@ -14,6 +14,15 @@ from hypothesis import strategies as st
 from bananasd import config, cores, directories
 from bananasd.errors import ConfigError
 from bananasd.retry import RetryPolicy
+from bananasd.settings import (
+    LogConfig,
+    MasterConfig,
+    RedisConfig,
+    RetentionConfig,
+    RetryConfig,
+    SchedulerConfig,
+    WorkersConfig,
+)
 
 
 @pytest.fixture
@@ -51,8 +60,8 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
         node_name=socket.gethostname(),
         run_dir=Path(f"/tmp/bananasd-{os.getuid()}"),
         state_dir=Path("/home/ann/.local/state/bananasd"),
-        redis=config.RedisConfig(url="embedded", password_file=None, timeout_seconds=5),
-        workers=config.WorkersConfig(
+        redis=RedisConfig(url="embedded", password_file=None, timeout_seconds=5),
+        workers=WorkersConfig(
             count=cores.usable_cores(),
             handlers=tmp_path / "handlers",
             queues=("default",),
@@ -64,13 +73,13 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
             max_rss_mb=0,
             max_recoveries=3,
         ),
-        master=config.MasterConfig(drain_seconds=30),
-        scheduler=config.SchedulerConfig(beat_seconds=3, lease_seconds=15),
-        retry=config.RetryConfig(max_retries=5, base_seconds=2, factor=2, cap_seconds=3600, jitter=0),
-        retention=config.RetentionConfig(
+        master=MasterConfig(drain_seconds=30),
+        scheduler=SchedulerConfig(beat_seconds=3, lease_seconds=15),
+        retry=RetryConfig(max_retries=5, base_seconds=2, factor=2, cap_seconds=3600, jitter=0),
+        retention=RetentionConfig(
             completed_seconds=86400, dead_seconds=604800, dead_count=1_000_000, result_bytes=1_048_576
         ),
-        log=config.LogConfig(level="info", format="auto"),
+        log=LogConfig(level="info", format="auto"),
     )
 
 
@@ -128,10 +137,10 @@ def test_every_setting_can_be_set(load, tmp_path):
         node_name="web-1.example.org",
         run_dir=tmp_path / "run",
         state_dir=Path("/var/lib/shop"),
-        redis=config.RedisConfig(
+        redis=RedisConfig(
             url="rediss://cache:6380/2", password_file=tmp_path / "secret/redis", timeout_seconds=0.5
         ),
-        workers=config.WorkersConfig(
+        workers=WorkersConfig(
             count=7,
             handlers=tmp_path.parent / "code/jobs",
             queues=("gpu", "default"),
@@ -143,13 +152,11 @@ def test_every_setting_can_be_set(load, tmp_path):
             max_rss_mb=512,
             max_recoveries=1,
         ),
-        master=config.MasterConfig(drain_seconds=8),
-        scheduler=config.SchedulerConfig(beat_seconds=0.2, lease_seconds=1),
-        retry=config.RetryConfig(max_retries=0, base_seconds=0.1, factor=1.5, cap_seconds=0.2, jitter=0.25),
-        retention=config.RetentionConfig(
-            completed_seconds=60, dead_seconds=1, dead_count=10, result_bytes=100
-        ),
-        log=config.LogConfig(level="debug", format="json"),
+        master=MasterConfig(drain_seconds=8),
+        scheduler=SchedulerConfig(beat_seconds=0.2, lease_seconds=1),
+        retry=RetryConfig(max_retries=0, base_seconds=0.1, factor=1.5, cap_seconds=0.2, jitter=0.25),
+        retention=RetentionConfig(completed_seconds=60, dead_seconds=1, dead_count=10, result_bytes=100),
+        log=LogConfig(level="debug", format="json"),
     )
 
 

@@ -19,7 +19,7 @@ ROOT = Path(bananasd.__file__).parent
 FOUNDATIONS = [
     {"errors", "clock", "cores", "directories", "encoding", "streams"},
     {"limits"},
-    {"job", "record", "retry", "schema", "config", "log"},
+    {"job", "record", "retry", "schema", "settings", "contradictions", "config", "log"},
 ]
 SHARED_BY_PROCESSES = [
     {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},

@@ -1,0 +1,73 @@
+"""Settings that are fine one by one but not together."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .schema import shown
+from .settings import EMBEDDED, Config
+
+SERVICE = ("redis.sentinels", "redis.service")
+"""What says where the server is in the place of ``redis.url``."""
+
+
+def contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The names of such settings, and what to do about them."""
+    lease, beat = config.scheduler.lease_seconds, config.scheduler.beat_seconds
+    if round(lease / beat, 6) < 3:
+        yield (
+            ("scheduler.lease_seconds", "scheduler.beat_seconds"),
+            f"{lease:g}: must be at least 3 times beat_seconds ({beat:g}), or one late beat loses the lease",
+        )
+    grace, drain = config.workers.grace_seconds, config.master.drain_seconds
+    if grace >= drain:
+        yield (
+            ("workers.grace_seconds", "master.drain_seconds"),
+            f"{grace:g}: must be below master.drain_seconds ({drain:g}), which ends every job",
+        )
+    base, cap = config.retry.base_seconds, config.retry.cap_seconds
+    if cap < base:
+        yield (
+            ("retry.cap_seconds", "retry.base_seconds"),
+            f"{cap:g}: must not be below base_seconds ({base:g}), the first delay",
+        )
+    queues = config.workers.queues
+    if len(set(queues)) < len(queues):
+        yield ("workers.queues",), f"{shown(queues)}: must not name a queue twice"
+    if config.run_dir == config.state_dir:
+        yield (
+            ("state_dir", "run_dir"),
+            f"{shown(str(config.state_dir))}: must not be run_dir, which holds what does not outlive the daemon",
+        )
+    yield from _of_redis(config, given)
+
+
+def _of_redis(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same for the server. What the environment puts in the place of the file's is no contradiction to it."""
+    has_url = given.get("redis.url", EMBEDDED) != EMBEDDED
+    sentinels, service = given.get("redis.sentinels"), given.get("redis.service")
+    if has_url and sentinels:
+        yield (
+            ("redis.sentinels", "redis.url"),
+            "redis.url says where the server is, too; leave one of them out",
+        )
+    if sentinels and not service:
+        yield (
+            ("redis.service", *SERVICE),
+            "the Sentinels know servers by name; set it to the name of the one that is wanted",
+        )
+    if service and not sentinels:
+        yield (
+            ("redis.service", *SERVICE),
+            "it is the name of a server to Sentinels; set redis.sentinels, or leave this out",
+        )
+    if config.redis.is_embedded and not (has_url or sentinels) and given.get("redis.password_file"):
+        yield (
+            ("redis.password_file", "redis.url"),
+            "the embedded server has no password; set redis.url, or leave this out",
+        )
+    asks_sentinels = config.redis.asks_sentinels or sentinels or "+sentinel://" in str(given.get("redis.url"))
+    if given.get("redis.sentinel_password_file") and not asks_sentinels:
+        yield (
+            ("redis.sentinel_password_file", "redis.sentinels", "redis.url"),
+            "no Sentinel is asked; set redis.sentinels, or leave this out",
+        )

@@ -1,0 +1,161 @@
+"""Every setting, with its bounds and its default."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from .limits import MAX_RETRIES, MAX_SECONDS
+from .retry import RetryPolicy
+from .schema import choice, number, seconds, text, whole
+
+EMBEDDED = "embedded"
+HOUR, DAY = 3600, 86400
+MIB = 1024 * 1024
+
+Flag = Annotated[bool, Meta(description="true or false")]
+Directory = Annotated[Path, Meta(description="the path of a directory")]
+# It becomes part of file names and of holders' names, which end at the first '/'.
+NodeName = Annotated[str, text("[!-.0-~]{1,64}", "1 to 64 printable ASCII characters without '/' and spaces")]
+NAME_WANTED = "1 to 64 letters, digits, '_' or '-'"
+Name = Annotated[str, text("[A-Za-z0-9_-]{1,64}", f"{NAME_WANTED}, in quotes")]
+Queues = Annotated[tuple[Name, ...], Meta(min_length=1, description=f"a list of names of {NAME_WANTED}")]
+URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss://, unix:// or redis+sentinel://'
+Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?(?:\+sentinel)?|unix)://\S+", URL_WANTED, is_secret=True)]
+Sentinels = Annotated[
+    tuple[Annotated[str, text(r"[^\s/?#@,]+", "an address")], ...],
+    Meta(description='a list of addresses "HOST:PORT", without passwords', extra={"is_secret": True}),
+]
+Service = Annotated[str, text("[A-Za-z0-9._-]+", "a name of letters, digits, '.', '_' or '-', in quotes")]
+LogFile = Annotated[Path | None, Meta(description="the path of a file")]
+SecretFile = Annotated[Path | None, Meta(description="the path of a file", extra={"is_secret": True})]
+
+
+class RedisConfig(Struct, frozen=True, kw_only=True):
+    """``[redis]``: which server."""
+
+    url: Url = EMBEDDED
+    sentinels: Sentinels = ()
+    service: Service = ""
+    password_file: SecretFile = None
+    sentinel_password_file: SecretFile = None
+    timeout_seconds: Annotated[float, seconds(0.01, HOUR)] = 5.0
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the daemon runs a private server of its own."""
+        return self.url == EMBEDDED and not self.is_service
+
+    @property
+    def is_service(self) -> bool:
+        """Whether ``sentinels`` and ``service`` say where the server is, instead of ``url``."""
+        return bool(self.sentinels and self.service)
+
+    @property
+    def asks_sentinels(self) -> bool:
+        """Whether Sentinels know where the server is."""
+        return self.is_service or "+sentinel://" in self.url
+
+    def read_password(self) -> str | None:
+        """What the password file holds, without the end of its line; None if there is no such file to read.
+
+        Raises ValueError if it cannot be read or holds nothing.
+        """
+        return None if self.is_embedded else _read_secret(self.password_file)
+
+    def read_sentinel_password(self) -> str | None:
+        """The same for the file with the password of the Sentinels."""
+        return _read_secret(self.sentinel_password_file) if self.asks_sentinels else None
+
+
+class WorkersConfig(Struct, frozen=True, kw_only=True):
+    """``[workers]``: how many, what they run and for how long."""
+
+    count: Annotated[int, whole(0, 1000)]
+    handlers: Directory
+    queues: Queues = ("default",)
+    timeout_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 300.0
+    grace_seconds: Annotated[float, seconds(0, DAY)] = 5.0
+    start_seconds: Annotated[float, seconds(0, DAY)] = 60.0
+    preload: Flag = False
+    max_jobs: Annotated[int, whole(0, 1_000_000_000)] = 0
+    max_age_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 0.0
+    max_rss_mb: Annotated[int, whole(0, 100_000_000)] = 0
+    max_recoveries: Annotated[int, whole(1, 1000)] = 3
+
+
+class MasterConfig(Struct, frozen=True, kw_only=True):
+    """``[master]``: how the daemon ends."""
+
+    drain_seconds: Annotated[float, seconds(8, DAY)] = 30.0
+
+
+class SchedulerConfig(Struct, frozen=True, kw_only=True):
+    """``[scheduler]``: how this node proves that it lives."""
+
+    beat_seconds: Annotated[float, seconds(0.01, HOUR)] = 3.0
+    lease_seconds: Annotated[float, seconds(0.03, DAY)] = 15.0
+
+
+class RetryConfig(Struct, frozen=True, kw_only=True):
+    """``[retry]``: when a failed job is tried again, where neither it nor its handler says."""
+
+    max_retries: Annotated[int, whole(0, MAX_RETRIES)] = 5
+    base_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 2.0
+    factor: Annotated[float, number(1, 1000)] = 2.0
+    cap_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 3600.0
+    jitter: Annotated[float, number(0, 1)] = 0.0
+
+    def policy(self) -> RetryPolicy:
+        """The same as the rule that computes delays."""
+        return RetryPolicy(**structs.asdict(self))
+
+
+class RetentionConfig(Struct, frozen=True, kw_only=True):
+    """``[retention]``: what is kept of jobs that have ended."""
+
+    # A client repeats a submit for up to a minute, and must still meet the job it made.
+    completed_seconds: Annotated[float, seconds(60, MAX_SECONDS)] = 86400.0
+    dead_seconds: Annotated[float, seconds(0.01, MAX_SECONDS)] = 604800.0
+    dead_count: Annotated[int, whole(1, 1_000_000_000)] = 1_000_000
+    result_bytes: Annotated[int, whole(1, 64 * MIB)] = MIB
+
+
+class LogConfig(Struct, frozen=True, kw_only=True):
+    """``[log]``: see `bananasd.log.configure`."""
+
+    level: Annotated[str, choice("debug", "info", "warning", "error", "critical")] = "info"
+    format: Annotated[str, choice("auto", "text", "json")] = "auto"
+    file: LogFile = None
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """Everything that can be set; directories are absolute, ``workers.count`` is at least 1."""
+
+    path: Path | None
+    """The file it was read from; None: the defaults."""
+    namespace: Name = "default"
+    node_name: NodeName
+    run_dir: Directory
+    state_dir: Directory
+    redis: RedisConfig
+    workers: WorkersConfig
+    master: MasterConfig
+    scheduler: SchedulerConfig
+    retry: RetryConfig
+    retention: RetentionConfig
+    log: LogConfig
+
+
+def _read_secret(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: cannot be read: it is not UTF-8") from None
+    if not secret:
+        raise ValueError(f"{path}: holds no password")
+    return secret
