@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +33,28 @@ def wait_until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -
 class RedisServer:
     """A real server on a unix socket in a directory of its own."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        environ: Mapping[str, str] | None = None,
+        is_started: bool = True,
+    ) -> None:
         self.directory = directory
         self.socket = directory / "redis.sock"
         self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
         self._options = options
-        self.start()
+        self._environ = {**os.environ, **(environ or {})}
+        if is_started:
+            self.start()
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.process = subprocess.Popen(
             [find_server_binary(os.environ), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory),
              "--save", "", *self._options],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, env=self._environ,
         )  # fmt: skip
         wait_until(self.answers)
 
@@ -69,8 +78,9 @@ class RedisServer:
 
     def stop(self) -> None:
         """End it, frozen or not."""
-        self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture(scope="session")

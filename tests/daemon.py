@@ -75,7 +75,10 @@ class Daemon:
         redis_url: str = "embedded",
         directory: Path | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        self.environ = {**os.environ, **(environ or {})}
+        self.program: Sequence[str] = ("-m", "bananasd")
         self.directory = directory or Path(tempfile.mkdtemp(prefix="bananasd-test-"))
         self.run_dir = self.directory / "run"
         self.ledger = self.directory / "ledger"
@@ -104,8 +107,8 @@ class Daemon:
         """Start it and, unless told otherwise, wait until all its children are up."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bananasd", "start", "--config", str(self.config), *options],
-                stdin=stdin, stdout=log, stderr=log, cwd=self.directory,
+                [sys.executable, *self.program, "start", "--config", str(self.config), *options],
+                stdin=stdin, stdout=log, stderr=log, cwd=self.directory, env=self.environ,
             )  # fmt: skip
         if wait:
             wait_until(self.is_up)

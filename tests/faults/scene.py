@@ -29,11 +29,11 @@ class Scene:
     ``lost_nodes``: how many daemons ended without a word and did not come back.
     """
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisServer, directory: Path | None = None) -> None:
         self.server = server
         self.proxy = Proxy(server.socket)
         # Short: the path of a socket may have no more than 107 bytes.
-        self.directory = Path(tempfile.mkdtemp(prefix="bananasd-test-"))
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="bananasd-test-"))
         self.ledger = Ledger(self.directory / "ledger")
         self.ledger.path.touch()
         self.daemons: list[Daemon] = []
@@ -61,21 +61,33 @@ class Scene:
         fail_point: str = "",
         is_proxied: bool = False,
         url: str = "",
+        is_embedded: bool = False,
+        is_started: bool = True,
+        environ: Mapping[str, str] | None = None,
     ) -> Daemon:
-        """A daemon that is up; ``url``: the way to the server that it takes, if it is neither of the two."""
+        """A daemon that is up, unless it is not to be started yet.
+
+        ``url``: the way to the server that it takes, if it is neither of the two. With an embedded server: the scene's
+        is that.
+        """
         sections = {name: {**SETTINGS.get(name, {}), **(settings or {}).get(name, {})}
                     for name in {*SETTINGS, *(settings or {})}}  # fmt: skip
+        url = url or (self.proxy.url if is_proxied else self.server.url)
         daemon = Daemon(
-            redis_url=url or (self.proxy.url if is_proxied else self.server.url),
-            directory=Path(tempfile.mkdtemp(dir=self.directory, prefix="node-")),
+            redis_url="embedded" if is_embedded else url,
+            directory=self.server.directory.parent
+            if is_embedded
+            else Path(tempfile.mkdtemp(dir=self.directory, prefix="node-")),
             settings=sections,
+            environ=environ,
         )
         shutil.rmtree(daemon.directory / "handlers")
         shutil.copytree(HANDLERS, daemon.directory / "handlers", ignore=shutil.ignore_patterns("__pycache__"))
         scene = f"LEDGER, FAIL_POINT = {str(self.ledger.path)!r}, {fail_point!r}\n"
         (daemon.directory / "handlers" / "_scene.py").write_text(scene)
         self.daemons.append(daemon)
-        self.start(daemon)
+        if is_started:
+            self.start(daemon)
         return daemon
 
     def start(self, daemon: Daemon) -> None:

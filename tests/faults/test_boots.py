@@ -1,0 +1,311 @@
+"""Starts and reloads that are broken off, or that cannot succeed: no job is touched, and the next good start takes them all."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bananasd import Status
+from bananasd.processes.board import Head
+from bananasd.processes.locks import running_pid
+from tests.faults.form import DRAIN_SECONDS, either
+
+SOON_SECONDS = either(5, 5)
+"""For an end that waits for nothing but processes."""
+
+
+def write(daemon, source):
+    """One more module in its directory of handlers."""
+    (daemon.directory / "handlers" / "added.py").write_text(source)
+
+
+def mend(daemon):
+    """Take that module away."""
+    (daemon.directory / "handlers" / "added.py").unlink()
+
+
+def workers(daemon):
+    return {child.pid for child in daemon.children("worker")}
+
+
+def states(daemon, kind="worker"):
+    return [child.state for child in daemon.children(kind)]
+
+
+class Gate:
+    """Holds up whoever loads a daemon's handlers, if the word in a file is part of its command line."""
+
+    def __init__(self, daemon):
+        self.path = daemon.directory / "gate"
+        self.open()
+        write(
+            daemon,
+            "import time\nfrom pathlib import Path\n"
+            f"gate = Path({str(self.path)!r})\n"
+            "def is_shut():\n    word = gate.read_text()\n"
+            "    return word != '' and word in Path('/proc/self/cmdline').read_text()\n"
+            "while is_shut():\n    time.sleep(0.01)\n",
+        )
+
+    def shut(self, word="bananasd"):
+        """Whole at once: it is read all the time."""
+        self.path.with_suffix(".new").write_text(word)
+        self.path.with_suffix(".new").rename(self.path)
+
+    def open(self):
+        self.shut("")
+
+
+# TERM
+
+
+STAGES = {
+    "it has begun": lambda daemon: True,
+    "it has its lock": lambda daemon: running_pid(daemon.run_dir) == daemon.pid,
+    "there is a board": lambda daemon: daemon.boards(),
+    "there is a child": lambda daemon: daemon.children(),
+    "handlers are being loaded": lambda daemon: states(daemon) == ["starting"] * 2,
+    "a worker is up": lambda daemon: "up" in states(daemon),
+    "it is ready": lambda daemon: daemon.lines("daemon ready"),
+}
+
+
+def test_term_at_any_moment_of_the_boot(scene):
+    daemon = scene.node(is_started=False)
+    gate = Gate(daemon)
+    ids = scene.submit_many(100, 0.01)
+    for stage, is_reached in STAGES.items():
+        if stage == "handlers are being loaded":
+            gate.shut()
+        daemon.log.unlink(missing_ok=True)
+        daemon.start(wait=False)
+        scene.wait_until(lambda: is_reached(daemon))  # noqa: B023
+        _end_by_term(daemon)
+        gate.open()
+    _wait_for_start(scene, daemon, ids)
+
+
+@pytest.mark.skipif(either(True, False), reason="the long form's")
+def test_term_after_any_time_of_the_boot(scene):
+    daemon = scene.node(is_started=False)
+    ids = scene.submit_many(1000, 0.01)
+    for boot in range(60):
+        daemon.start(wait=False)
+        term_at = time.monotonic() + boot * 0.02
+        scene.wait_until(lambda: time.monotonic() >= term_at)  # noqa: B023
+        _end_by_term(daemon)
+    _wait_for_start(scene, daemon, ids)
+
+
+def _end_by_term(daemon):
+    """Before the master is there to be told, the signal ends its process as it would any other."""
+    began = time.monotonic()
+    daemon.terminate()
+    assert daemon.wait(DRAIN_SECONDS + 1) in (0, -signal.SIGTERM)
+    assert time.monotonic() - began < SOON_SECONDS
+
+
+def _wait_for_start(scene, daemon, ids):
+    scene.start(daemon)
+    scene.wait_until(lambda: scene.are_final(ids))
+    for job in map(scene.client.get_job, ids):
+        assert (job.status, job.attempts, job.recoveries) == (Status.COMPLETED, 1, 0)
+
+
+# Who waits at the gate, and what is to be seen when it does.
+RELOADS = {
+    "the check is under way": ("-m", lambda daemon, before: True),
+    "the first successor starts": ("worker 0", lambda daemon, before: "starting" in states(daemon)),
+    "half of the workers are replaced": ("worker 1", lambda daemon, before: workers(daemon) - before),
+}
+
+
+@pytest.mark.parametrize("stage", RELOADS)
+def test_term_during_a_reload(scene, stage):
+    daemon = scene.node(is_started=False)
+    gate = Gate(daemon)
+    scene.start(daemon)
+    running = [scene.submit("brief", {"seconds": 1.5}) for _ in range(2)]
+    scene.wait_until(lambda: all(scene.ledger.starts(job_id) for job_id in running))
+    behind = scene.submit_many(20, 0)
+    _reload_until(scene, daemon, gate, stage)
+    scene.stop(daemon)
+    for job in map(scene.client.get_job, running):
+        assert (job.status, job.run) == (Status.COMPLETED, 1)
+    gate.open()
+    _wait_for_start(scene, daemon, [*running, *behind])
+
+
+def test_term_during_a_reload_with_a_long_job_of_a_worker_that_was_replaced(scene):
+    daemon = scene.node(is_started=False)
+    gate = Gate(daemon)
+    scene.start(daemon)
+    held = scene.hold(2)
+    _reload_until(scene, daemon, gate, "half of the workers are replaced")
+    behind = scene.submit_many(20, 0)
+    scene.stop(daemon)
+    assert set(scene.look.ready()[:2]) == set(held)
+    for job in map(scene.client.get_job, held):
+        assert (job.status, job.attempts, job.recoveries) == (Status.PENDING, 0, 0)
+    gate.open()
+    scene.let_go()
+    _wait_for_start(scene, daemon, [*held, *behind])
+
+
+def _reload_until(scene, daemon, gate, stage):
+    before, board = workers(daemon), daemon.board
+    word, is_reached = RELOADS[stage]
+    gate.shut(word)
+    os.kill(daemon.pid, signal.SIGHUP)
+    scene.wait_until(lambda: board.head[Head.RELOADS_BEGUN] == 1 and is_reached(daemon, before))
+
+
+def test_term_while_the_workers_wait_for_their_restart(scene):
+    daemon = scene.node(is_started=False)
+    ids = scene.submit_many(20, 0)
+    write(daemon, "import os\nos._exit(3)\n")
+    daemon.start(wait=False)
+    scene.wait_until(lambda: len(daemon.lines("child ended", "crashes=2")) == 2 and set(states(daemon)) == {"backoff"})
+    assert scene.stop(daemon) < SOON_SECONDS
+    assert scene.look.ready() == ids
+    mend(daemon)
+    _wait_for_start(scene, daemon, ids)
+
+
+def test_term_while_the_scheduler_waits_for_its_restart(scene):
+    """It is the last to leave: until it is back, and has put back what is left, the daemon stays."""
+    daemon = scene.node()
+    for _ in range(3):
+        scene.wait_until(lambda: "up" in states(daemon, "scheduler"))
+        (scheduler,) = daemon.children("scheduler")
+        os.kill(scheduler.pid, signal.SIGKILL)
+        scene.wait_until(lambda: scheduler.pid not in {child.pid for child in daemon.children()})  # noqa: B023
+    assert states(daemon, "scheduler") == ["backoff"]
+    ending = scene.submit("brief", {"seconds": 0.5})
+    scene.wait_until(lambda: scene.ledger.starts(ending))
+    behind = scene.submit_many(20, 0)
+    scene.stop(daemon)
+    assert not daemon.boards() and not scene.look.holders() and not scene.look.nodes()
+    _wait_for_start(scene, daemon, [ending, *behind])
+
+
+# Handlers that cannot be loaded
+
+
+BROKEN = {
+    "def broken(:\n": "added.py:1: SyntaxError",
+    "from bananasd import no_such_thing\n": "added.py:1: ImportError",
+    "import os\nimport no_such_package\n": "added.py:2: ModuleNotFoundError: No module named 'no_such_package'",
+    "import sys\nsys.exit(0)\n": "added.py:2: sys.exit(0) while it is imported",
+}
+"""What is wrong, and what is told."""
+
+ENDS_AT_ONCE = {
+    "import os\nos._exit(3)\n": "the check ended with exit status 3",
+    "import os\nos._exit(0)\n": "",
+    "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n": "the check ended with signal 9",
+    "import ctypes\nctypes.string_at(0)\n": "the check ended with signal 11",
+}
+"""Modules that take their process along, and what is told when it was the check's."""
+
+
+def test_handlers_that_cannot_be_loaded_end_the_start_with_the_place(scene):
+    daemon = scene.node(is_started=False)
+    ids = scene.submit_many(20, 0)
+    for source, told in BROKEN.items():
+        write(daemon, source)
+        daemon.start(wait=False)
+        assert daemon.wait() == 78, daemon.log_text()
+        assert daemon.lines(told)
+        assert scene.look.ready() == ids and not scene.look.nodes()
+    mend(daemon)
+    _wait_for_start(scene, daemon, ids)
+
+
+def test_handlers_that_cannot_be_loaded_refuse_the_reload_and_no_job_notices(scene):
+    daemon = scene.node()
+    board, before = daemon.board, workers(daemon)
+    (held,) = scene.hold()
+    for source, told in {**BROKEN, **ENDS_AT_ONCE}.items():
+        write(daemon, source)
+        ids = scene.submit_many(20, 0.01)
+        problems = reload(scene, daemon, board)
+        assert told in "\n".join(problems) and problems
+        assert workers(daemon) == before
+        scene.wait_until(lambda: scene.are_final(ids))  # noqa: B023
+    mend(daemon)
+    scene.let_go()
+    assert reload(scene, daemon, board) == []
+    assert not workers(daemon) & before
+    assert scene.client.get_job(held).run == 1
+
+
+def reload(scene, daemon, board):
+    """HUP, and the wait for what comes of it; why it was refused."""
+    ended = board.head[Head.RELOADS_ENDED]
+    os.kill(daemon.pid, signal.SIGHUP)
+    scene.wait_until(lambda: board.head[Head.RELOADS_ENDED] > ended)
+    return [] if board.head[Head.IS_RELOADED] else board.problems_path.read_text().splitlines()
+
+
+# Handlers that take their time, or go on beside
+
+
+THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=[1000]).start()\n"
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_an_import_that_starts_a_thread_which_does_not_end(scene, preload):
+    daemon = scene.node({"workers": {"preload": preload}}, is_started=False)
+    write(daemon, THREAD)
+    ids = scene.submit_many(20, 0.01)
+    _wait_for_start(scene, daemon, ids)
+    assert reload(scene, daemon, daemon.board) == []
+    ids = scene.submit_many(20, 0.01)
+    assert scene.stop(daemon) < SOON_SECONDS
+    _wait_for_start(scene, daemon, ids)
+
+
+SLOW_SECONDS = either(2, 60)
+SLOW = f"import time\ntime.sleep({SLOW_SECONDS})\n"
+
+
+def test_an_import_that_takes_long_is_waited_for(scene):
+    """While new workers load, those that are there go on."""
+    daemon = scene.node({"workers": {"start_seconds": 2 * SLOW_SECONDS}}, is_started=False)
+    write(daemon, SLOW)
+    ids = scene.submit_many(20, 0.01)
+    _wait_for_start(scene, daemon, ids)
+    board, before = daemon.board, workers(daemon)
+    os.kill(daemon.pid, signal.SIGHUP)
+    scene.wait_until(lambda: board.head[Head.RELOADS_BEGUN] == 1)
+    ids = scene.submit_many(20, 0.01)
+    scene.wait_until(lambda: scene.are_final(ids))
+    assert board.head[Head.RELOADS_ENDED] == 0
+    mend(daemon)
+    scene.wait_until(lambda: board.head[Head.RELOADS_ENDED] == 1)
+    assert not workers(daemon) & before
+
+
+def test_an_import_that_takes_too_long_refuses_the_reload(scene):
+    daemon = scene.node({"workers": {"start_seconds": SLOW_SECONDS / 2}})
+    before = workers(daemon)
+    write(daemon, SLOW)
+    scene.hold()
+    assert "workers.start_seconds" in reload(scene, daemon, daemon.board)[0]
+    assert workers(daemon) == before
+
+
+# Nobody comes up
+
+
+DIES_AT_BOOT = """
+import os
+from bananasd.cli import main
+from bananasd.processes import blueprint, child
+from functools import partial
+"""
+QUICK_PAUSES = "blueprint.Restarts = partial(blueprint.Restarts, 0.1)\n"
+NO_CHILD_LIVES = "child._stand_alone = lambda *_: os._exit(3)\n"
