@@ -178,12 +178,16 @@ class Daemon:
         self.terminate()
         return self.wait()
 
-    def kill(self) -> None:
-        """SIGKILL to the master alone, and wait until the kernel has taken its children."""
-        pids = [child.pid for child in self.children()]
+    def kill_master(self) -> None:
+        """SIGKILL to the master alone."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    def kill(self) -> None:
+        """The same, and wait until the kernel has taken its children."""
+        pids = [child.pid for child in self.children()]
+        self.kill_master()
         wait_until(lambda: not any(map(is_alive, pids)))
 
     def send_all(self, signum: signal.Signals) -> list[int]:

@@ -1,6 +1,7 @@
 """One daemon per run_dir, one server per state_dir: files that are locked for as long as somebody lives."""
 
 import fcntl
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ PID_NAME = "pid"
 RUN_WAIT_SECONDS = 0.1
 STATE_WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.02
+
+logger = logging.getLogger(__name__)
 
 
 def lock_run_dir(run_dir: Path) -> int:
@@ -40,6 +43,10 @@ def lock_state_dir(state_dir: Path) -> int:
     The descriptor crosses an exec, for the server to inherit; every other child must close it.
     """
     descriptor = _open(make_private(state_dir))
+    if not _try(descriptor):
+        logger.warning(
+            "daemon waits up to %g s: another embedded server still uses %s", STATE_WAIT_SECONDS, state_dir
+        )
     if not _try_for(descriptor, STATE_WAIT_SECONDS):
         os.close(descriptor)
         raise DaemonError(

@@ -92,11 +92,12 @@ def _check_processes(scene: Scene, running: list[Daemon]) -> None:
 
 
 def _processes_below(scene: Scene) -> Iterator[int]:
-    """Those whose working directory is the scene's: whatever is started by a daemon inherits it."""
+    """Those whose working directory is a daemon's: whatever it starts inherits that."""
+    places = tuple(str(daemon.directory) for daemon in scene.daemons)
     for entry in os.listdir("/proc"):
         if entry.isdigit() and entry != str(os.getpid()):
             try:
-                is_ours = os.readlink(f"/proc/{entry}/cwd").startswith(str(scene.directory))
+                is_ours = os.readlink(f"/proc/{entry}/cwd").startswith(places)
             except OSError:
                 continue
             if is_ours:

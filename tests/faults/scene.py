@@ -29,11 +29,11 @@ class Scene:
     ``lost_nodes``: how many daemons ended without a word and did not come back.
     """
 
-    def __init__(self, server: RedisServer, directory: Path | None = None) -> None:
+    def __init__(self, server: RedisServer) -> None:
         self.server = server
         self.proxy = Proxy(server.socket)
         # Short: the path of a socket may have no more than 107 bytes.
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="bananasd-test-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="bananasd-test-"))
         self.ledger = Ledger(self.directory / "ledger")
         self.ledger.path.touch()
         self.daemons: list[Daemon] = []
@@ -93,6 +93,10 @@ class Scene:
     def start(self, daemon: Daemon) -> None:
         """Start it, again perhaps, and note what its master has open once all is up."""
         daemon.start(wait=False)
+        self.wait_until_up(daemon)
+
+    def wait_until_up(self, daemon: Daemon) -> None:
+        """After a start that was not waited for."""
         self.wait_until(daemon.is_up)
         self.descriptors[daemon.pid] = descriptors(daemon.pid)
 

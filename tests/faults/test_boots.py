@@ -301,11 +301,48 @@ def test_an_import_that_takes_too_long_refuses_the_reload(scene):
 # Nobody comes up
 
 
-DIES_AT_BOOT = """
-import os
-from bananasd.cli import main
-from bananasd.processes import blueprint, child
-from functools import partial
-"""
-QUICK_PAUSES = "blueprint.Restarts = partial(blueprint.Restarts, 0.1)\n"
-NO_CHILD_LIVES = "child._stand_alone = lambda *_: os._exit(3)\n"
+DIES_AT_ONCE = "import os\nos._exit(3)\n"
+NO_CHILD_LIVES = "child._stand_alone = lambda *_: os._exit(3)"
+
+
+def program(*changes):
+    """The daemon's, with changes to its code. Its pauses are short in the short form, and as they are in the long one."""
+    shorter = "blueprint.Restarts = functools.partial(blueprint.Restarts, cap_seconds=0.1)"
+    lines = ["import functools, os", "from bananasd.cli import main", "from bananasd.processes import blueprint, child, locks"]
+    return ("-c", "\n".join([*lines, *either([shorter], []), *changes, "main()"]))
+
+
+GIVES_UP_SECONDS = either(5, 63)
+"""The sum of a slot's pauses, as docs/signals.md has it."""
+
+
+@pytest.mark.parametrize("who", ["every worker", "every child"])
+def test_a_daemon_whose_children_all_die_at_boot_gives_up_in_time_and_leaves_the_jobs(scene, who):
+    """What a daemon held that was killed before comes back, too."""
+    daemon = scene.node()
+    held = scene.hold(2)
+    daemon.kill()
+    behind = scene.submit_many(20, 0)
+    usual = daemon.program
+    if who == "every worker":
+        write(daemon, DIES_AT_ONCE)
+    daemon.program = program(*[NO_CHILD_LIVES] if who == "every child" else [])
+    began = time.monotonic()
+    daemon.start(wait=False)
+    assert daemon.wait(GIVES_UP_SECONDS + DRAIN_SECONDS + 20) == 70
+    seconds = time.monotonic() - began
+    # With no scheduler nobody tells that all is put back: the end is not before that of a drain.
+    drain_seconds = DRAIN_SECONDS if who == "every child" else 0
+    assert seconds < GIVES_UP_SECONDS + drain_seconds + either(5, 8)
+    assert seconds > either(0, GIVES_UP_SECONDS)
+    assert len(daemon.lines("child started", "slot='worker 0'")) == 1 + 8
+    assert daemon.lines("daemon gives up status=70")
+    for job in map(scene.client.get_job, [*held, *behind]):
+        assert not job.status.is_final
+    daemon.program = usual
+    (daemon.directory / "handlers" / "added.py").unlink(missing_ok=True)
+    scene.let_go()
+    scene.start(daemon)
+    scene.wait_until(lambda: scene.are_final([*held, *behind]))
+    assert [job.recoveries for job in map(scene.client.get_job, held)] == [1, 1]
+    assert {job.run for job in map(scene.client.get_job, behind)} == {1}
