@@ -305,11 +305,19 @@ DIES_AT_ONCE = "import os\nos._exit(3)\n"
 NO_CHILD_LIVES = "child._stand_alone = lambda *_: os._exit(3)"
 
 
+IMPORTS = """
+import os
+from bananasd.cli import main
+from bananasd.processes import blueprint, child, locks
+from bananasd.processes.restarts import CRASH_LIMIT, Restarts
+"""
+
+
 def program(*changes):
     """The daemon's, with changes to its code. Its pauses are short in the short form, and as they are in the long one."""
-    shorter = "blueprint.Restarts = functools.partial(blueprint.Restarts, cap_seconds=0.1)"
-    lines = ["import functools, os", "from bananasd.cli import main", "from bananasd.processes import blueprint, child, locks"]
-    return ("-c", "\n".join([*lines, *either([shorter], []), *changes, "main()"]))
+    shorter = "blueprint.Restarts = lambda *_, limit=CRASH_LIMIT: Restarts(0.1, limit)"
+    changed = "\n".join([*either([shorter], []), *changes])
+    return ("-c", f"{IMPORTS}\n{changed}\nmain()")
 
 
 GIVES_UP_SECONDS = either(5, 63)
