@@ -14,7 +14,9 @@ def run() -> None:
     try:
         main()
     except SystemExit as end:
-        if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        if any(
+            not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()
+        ):
             _end_now(end.code if isinstance(end.code, int) else 0)
         raise
 

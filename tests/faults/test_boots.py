@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
@@ -167,7 +166,9 @@ def test_term_while_the_workers_wait_for_their_restart(scene):
     ids = scene.submit_many(20, 0)
     write(daemon, "import os\nos._exit(3)\n")
     daemon.start(wait=False)
-    scene.wait_until(lambda: len(daemon.lines("child ended", "crashes=2")) == 2 and set(states(daemon)) == {"backoff"})
+    scene.wait_until(
+        lambda: len(daemon.lines("child ended", "crashes=2")) == 2 and set(states(daemon)) == {"backoff"}
+    )
     assert scene.stop(daemon) < SOON_SECONDS
     assert scene.look.ready() == ids
     mend(daemon)

@@ -113,7 +113,9 @@ def test_a_server_that_dies_at_each_start_ends_the_daemon_and_loses_nothing(scen
     daemon.kill()
     scene.wait_until(lambda: not servers(daemon))
     binary = daemon.directory / "server"
-    binary.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {find_server_binary(os.environ)} --version\nexit 1\n')
+    binary.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exec {find_server_binary(os.environ)} --version\nexit 1\n'
+    )
     binary.chmod(0o700)
     usual, daemon.program = daemon.program, program()
     daemon.environ["BANANASD_REDIS_SERVER"] = str(binary)

@@ -84,3 +84,24 @@ def test_a_lease_that_cannot_be_true_is_cut_down(world):
     ends = {node: int(world.call("ZSCORE", world.keys.nodes, node)) for node in ("old", OTHER)}
     assert is_now(world, ends["old"] - 100 * LEASE_MS)
     assert is_now(world, ends[OTHER] - 50 * LEASE_MS)
+
+
+@pytest.mark.parametrize("ahead_ms", [5 * LEASE_MS, 3_600_000])
+def test_another_nodes_lease_that_was_granted_in_the_future_counts_from_now(world, ahead_ms):
+    """As after a server's clock was set back by so much. The length of it is its node's own."""
+    for node, lease_ms in (("brief", LEASE_MS), ("long", 4 * LEASE_MS)):
+        world.lease(node, ahead_ms + lease_ms)
+        world.beaten(node, ms_ago=-ahead_ms, alive_for_ms=-ahead_ms)
+    for _ in range(3):
+        beat(world)
+        ends = {node: int(world.call("ZSCORE", world.keys.nodes, node)) for node in ("brief", "long")}
+        assert is_now(world, ends["brief"] - LEASE_MS)
+        assert is_now(world, ends["long"] - 4 * LEASE_MS)
+
+
+def test_the_longer_lease_of_another_node_is_left_to_it(world):
+    world.beaten(OTHER, ms_ago=1_000, alive_for_ms=60_000)
+    world.lease(OTHER, 20 * LEASE_MS)
+    before = world.call("ZSCORE", world.keys.nodes, OTHER)
+    beat(world)
+    assert world.call("ZSCORE", world.keys.nodes, OTHER) == before

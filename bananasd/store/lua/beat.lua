@@ -1,8 +1,9 @@
 -- beat: extend a node's lease, keep what it says of itself, and tell which of its holders are no longer admitted.
 --
 -- alive_since is the start of an unbroken row of beats: it begins anew when the last beat is more than half a lease old.
--- Times from the future (the server's clock was set back) count as now. A lease that ends in 100 leases or later cannot be
--- a true one: cut down to that, it gives the jobs of a node that is gone back in time.
+-- Times from the future (the server's clock was set back) count as now, those of other nodes too: a lease that was granted
+-- in the future counts from now, so that the jobs of a node that is gone are back in time. One that ends in 100 leases or
+-- later cannot be a true one, and is cut down to that.
 --
 -- KEYS  1 nodes   2 node hash   3 holders
 -- ARGV  1 node   2 lease in ms   3 what it says of itself, as JSON   4.. holders to look for
@@ -16,10 +17,20 @@ local alive_since = math.min(tonumber(f[2]) or now, now)
 if now - last > lease / 2 then alive_since = now end
 redis.call('HSET', KEYS[2], 'beat_at', now, 'alive_since', alive_since, 'about', ARGV[3])
 redis.call('ZADD', KEYS[1], now + lease, ARGV[1])
-local latest = now + 100 * lease
-for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. latest, '+inf', 'LIMIT', 0, 100)) do
+
+local function correct(node, lease_end)
+  local hash = string.sub(KEYS[2], 1, -#ARGV[1] - 1) .. node
+  local beat_at = tonumber(redis.call('HGET', hash, 'beat_at')) or now
+  local latest = now + math.min(100 * lease, beat_at > now and lease_end - beat_at or math.huge)
+  if lease_end <= latest then return end
   redis.call('ZADD', KEYS[1], latest, node)
+  if beat_at > now then redis.call('HSET', hash, 'beat_at', now) end
 end
+
+-- The latest first: a node may have a longer lease than this one.
+local others = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', '(' .. now + lease, 'WITHSCORES', 'LIMIT', 0, 100)
+for i = 1, #others, 2 do correct(others[i], tonumber(others[i + 1])) end
+
 local gone = {}
 for i = 4, #ARGV do
   if redis.call('SISMEMBER', KEYS[3], ARGV[i]) == 0 then gone[#gone + 1] = ARGV[i] end

@@ -73,6 +73,19 @@ def run_brief(job):
         time.sleep(job.payload.get("seconds", 0))
 
 
+@handler("tells the time")
+def run_clock(job):
+    with recorded(job):
+        return time.time()
+
+
+@handler("fails once")
+def run_failing(job):
+    with recorded(job):
+        if job.attempt == 1:
+            raise RuntimeError
+
+
 @handler("fragile")
 def run_fragile(job):
     with recorded(job):
