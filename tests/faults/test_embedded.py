@@ -14,7 +14,7 @@ from bananasd.processes.locks import STATE_WAIT_SECONDS
 from bananasd.processes.redis_server import find_server_binary
 from tests.conftest import RedisServer
 from tests.daemon import is_alive
-from tests.faults.form import either
+from tests.faults.form import DRAIN_SECONDS, either
 from tests.faults.test_boots import GIVES_UP_SECONDS, program
 
 
@@ -71,7 +71,7 @@ def start_after(scene, daemon, survivor):
 
 
 def test_the_next_daemon_waits_for_a_server_that_outlives_its_master(scene):
-    daemon = scene.node(is_embedded=True)
+    daemon = scene.node({"workers": {"max_recoveries": 100}}, is_embedded=True)
     held = scene.hold(2)
     behind = scene.submit_many(20, 0)
     for kill in range(either(2, 10)):
@@ -120,7 +120,7 @@ def test_a_server_that_dies_at_each_start_ends_the_daemon_and_loses_nothing(scen
     usual, daemon.program = daemon.program, program()
     daemon.environ["BANANASD_REDIS_SERVER"] = str(binary)
     daemon.start(wait=False)
-    assert daemon.wait(GIVES_UP_SECONDS + 20) == 70
+    assert daemon.wait(GIVES_UP_SECONDS + DRAIN_SECONDS + 20) == 70
     assert daemon.lines("daemon gives up status=70", "redis")
     daemon.program = usual
     del daemon.environ["BANANASD_REDIS_SERVER"]
