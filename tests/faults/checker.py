@@ -1,7 +1,7 @@
 """Holds the ledger and the server against the promise, when a case is over."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from bananasd import Job, Status
@@ -10,6 +10,7 @@ from bananasd.processes.row import Word
 from tests.daemon import Daemon
 from tests.invariants import Look, assert_documented
 
+from .ledger import Line
 from .scene import Scene, descriptors
 
 
@@ -33,8 +34,11 @@ def check(scene: Scene) -> None:
 
 def _check_jobs(scene: Scene, look: Look) -> None:
     jobs = [scene.client.get_job(job_id) for job_id in scene.job_ids]
+    lines = defaultdict(list)
+    for line in scene.ledger.lines():
+        lines[line.job_id].append(line)
     for job in jobs:
-        _check_job(scene, job)
+        _check_job(scene, job, lines[job.id])
     statuses = Counter(job.status for job in jobs)
     counted = scene.client.queue_stats().counters
     assert counted.get("completed", 0) == statuses[Status.COMPLETED] + scene.unrecorded
@@ -44,8 +48,7 @@ def _check_jobs(scene: Scene, look: Look) -> None:
     assert not look.ready()
 
 
-def _check_job(scene: Scene, job: Job) -> None:
-    lines = scene.ledger.lines(job_id=job.id)
+def _check_job(scene: Scene, job: Job, lines: list[Line]) -> None:
     ends = sum(line.what == "end" for line in lines)
     if job.status is Status.COMPLETED:
         assert ends == 1 or (ends > 1 and job.id in scene.may_end_again), (job, lines)
