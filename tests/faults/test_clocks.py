@@ -13,13 +13,17 @@ import pytest
 
 from bananasd import Priority, Status
 from tests.conftest import RedisServer
-from tests.faults.form import LEASE_SECONDS, either
+from tests.faults.form import either
 from tests.faults.wall_clock import WallClock, clear_away
 
+LEASE_SECONDS = either(2, 15)
+LEASE = {"scheduler": {"lease_seconds": LEASE_SECONDS}}
 OFF_SECONDS = either(5, 60)
+STEP_SECONDS = either(5, 60)
 """Several leases."""
 
-STEP_SECONDS = either(4, 60)
+SPARE_SECONDS = either(10, 5)
+"""For what else has to be done, on a machine that does much besides."""
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +55,12 @@ def test_nodes_whose_clocks_differ_by_many_leases(scene):
     for name, seconds in {"behind": -OFF_SECONDS, "ahead": OFF_SECONDS}.items():
         clock = WallClock(scene.directory / name, seconds)
         nodes[name] = scene.node(
-            {"workers": {"queues": ["default", name], "max_recoveries": 100}}, environ=clock.environ
+            {**LEASE, "workers": {"queues": ["default", name], "max_recoveries": 100}}, environ=clock.environ
         )
     for name, seconds in {"behind": -OFF_SECONDS, "ahead": OFF_SECONDS}.items():
         told = scene.wait(scene.submit("tells the time", queue=name)).result
         assert abs(told - (time.time() + seconds)) < OFF_SECONDS / 2
-    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    scene.wait_until(lambda: scene.has_unbroken_leases(2, LEASE_SECONDS))
     held = scene.hold(4)
     wait_for(scene, 2 * LEASE_SECONDS)
     assert [scene.client.get_job(job_id).run for job_id in held] == [1] * 4
@@ -65,7 +69,7 @@ def test_nodes_whose_clocks_differ_by_many_leases(scene):
     later = submit_for_later(scene)
     failing = scene.submit("fails once", queue="behind")
     lose(scene, nodes["ahead"], held)
-    assert 1 <= seconds_until_start(scene, later, began) < either(4, 3)
+    assert 1 <= seconds_until_start(scene, later, began) < 1 + SPARE_SECONDS
     assert scene.wait(failing).attempts == 2
     scene.start(nodes["ahead"])
 
@@ -110,11 +114,11 @@ def set_clock(scene, server_clock, seconds):
 
 def test_the_servers_clock_is_set_back_and_forth_under_load(scene, server_clock):
     """Leases that end in the future, or all at once, are nobody's gain; and the next loss of a node is noticed in time."""
-    lost, other = (scene.node({"workers": {"max_recoveries": 100}}) for _ in range(2))
+    lost, other = (scene.node({**LEASE, "workers": {"max_recoveries": 100}}) for _ in range(2))
     before = pids(lost) | pids(other)
     ids = scene.hold(2)
     for seconds in (-STEP_SECONDS, STEP_SECONDS):
-        scene.wait_until(lambda: scene.has_unbroken_leases(2))
+        scene.wait_until(lambda: scene.has_unbroken_leases(2, LEASE_SECONDS))
         brief = scene.submit_many(either(100, 1000), 0.01)
         scene.wait_until(lambda: scene.count(brief) > 10)  # noqa: B023
         # A lease that has ended is not renewed at once; he who has renewed his own does not take that for a loss.
@@ -124,7 +128,7 @@ def test_the_servers_clock_is_set_back_and_forth_under_load(scene, server_clock)
         wait_for(scene, LEASE_SECONDS / 3)
         os.kill(scheduler.pid, signal.SIGCONT)
         ids += brief
-    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    scene.wait_until(lambda: scene.has_unbroken_leases(2, LEASE_SECONDS))
     scene.wait_until(lambda: scene.are_final(ids[2:]))
     assert {scene.client.get_job(job_id).run for job_id in ids} == {1}
     assert not scene.ledger.lines("LeaseLost") and pids(lost) | pids(other) == before
@@ -142,24 +146,24 @@ def lose(scene, daemon, held):
     scene.let_go()
     for job_id in taken:
         scene.wait_until(lambda: len(scene.ledger.starts(job_id)) == 2)  # noqa: B023
-        assert scene.ledger.starts(job_id)[1].at - killed_at < LEASE_SECONDS + either(4, 5)
+        assert scene.ledger.starts(job_id)[1].at - killed_at < LEASE_SECONDS + SPARE_SECONDS
 
 
 def test_a_node_is_lost_just_before_the_servers_clock_is_set_back(scene, server_clock):
     """Its lease ends that much later by the new time; but it was granted in the future, so it counts anew."""
-    lost, _ = (scene.node({"workers": {"count": 1}}) for _ in range(2))
-    scene.wait_until(lambda: scene.has_unbroken_leases(2))
+    lost, _ = (scene.node({**LEASE, "workers": {"count": 1}}) for _ in range(2))
+    scene.wait_until(lambda: scene.has_unbroken_leases(2, LEASE_SECONDS))
     held = scene.hold(2)
     (taken,) = [
         line.job_id for line in scene.ledger.starts() if line.job_id in held and line.pid in pids(lost)
     ]
     lost.kill_all()
-    set_clock(scene, server_clock, -10 * LEASE_SECONDS)
+    set_clock(scene, server_clock, -20 * LEASE_SECONDS)
     set_at = time.monotonic()
     scene.let_go()
     scene.wait_until(lambda: len(scene.ledger.starts(taken)) == 2)
     # A lease for the one that lives, by the new time, to be believed at all, and the lost one's meanwhile.
-    assert scene.ledger.starts(taken)[1].at - set_at < 2 * LEASE_SECONDS + either(4, 5)
+    assert scene.ledger.starts(taken)[1].at - set_at < 2 * LEASE_SECONDS + SPARE_SECONDS
     assert scene.wait(taken).recoveries == 1
     scene.start(lost)
 
@@ -183,12 +187,14 @@ def test_what_the_server_keeps_when_its_clock_is_set_back(scene, server_clock):
     late = scene.submit("give up")
     assert scene.wait(late).status is Status.FAILED
     assert {job.id for job in scene.client.dead_jobs()} == {dead, late}
-    assert 1 + STEP_SECONDS - 0.1 <= seconds_until_start(scene, later, began) < STEP_SECONDS + either(5, 3)
+    assert (
+        1 + STEP_SECONDS - 0.1 <= seconds_until_start(scene, later, began) < 1 + STEP_SECONDS + SPARE_SECONDS
+    )
     assert scene.wait(failing).attempts == 2
     assert len(scene.ledger.starts(completed)) == 1
     # What idle workers wait for at most is a second by the server's clock: by the old one, that is an hour now.
     set_clock(scene, server_clock, -3600)
-    assert seconds_until_start(scene, scene.submit("brief"), time.monotonic()) < either(3, 1)
+    assert seconds_until_start(scene, scene.submit("brief"), time.monotonic()) < SPARE_SECONDS
     wait_for(scene, either(3, 10))
     assert pids(daemon) == before
 
