@@ -67,7 +67,7 @@ def test_nodes_whose_clocks_differ_by_many_leases(scene):
     assert not scene.ledger.lines("LeaseLost")
     began = time.monotonic()
     later = submit_for_later(scene)
-    failing = scene.submit("fails once", queue="behind")
+    failing = scene.submit("raises at first", queue="behind")
     lose(scene, nodes["ahead"], held)
     assert 1 <= seconds_until_start(scene, later, began) < 1 + SPARE_SECONDS
     assert scene.wait(failing).attempts == 2
@@ -176,7 +176,7 @@ def test_what_the_server_keeps_when_its_clock_is_set_back(scene, server_clock):
     scene.wait_until(lambda: scene.are_final([completed, dead]))
     kept_ms = [scene.look.call("PTTL", key) for key in record_keys(scene, completed)]
     began = time.monotonic()
-    later, failing = submit_for_later(scene), scene.submit("fails once")
+    later, failing = submit_for_later(scene), scene.submit("raises at first")
     scene.wait_until(lambda: scene.ledger.lines("RuntimeError", failing))
     set_clock(scene, server_clock, -STEP_SECONDS)
     # Completed, and dead: still there, and a repeat of the submit is met by its record.

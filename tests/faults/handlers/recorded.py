@@ -79,8 +79,8 @@ def run_clock(job):
         return time.time()
 
 
-@handler("fails once")
-def run_failing(job):
+@handler("raises at first")
+def run_raising(job):
     with recorded(job):
         if job.attempt == 1:
             raise RuntimeError
