@@ -26,6 +26,7 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # uuid.UUID takes more than its forms: underscores between the digits, signs, digits of other scripts.
 _ID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
+_CANONICAL_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _brief = Repr()
 _brief.maxstring = _brief.maxlong = _brief.maxother = 80
@@ -51,6 +52,11 @@ def check_id(job_id: Any) -> str:
     if not isinstance(text, str) or not _ID.fullmatch(text):
         raise InvalidJob(f"job id {shown(job_id)}: want a UUID such as {uuid.uuid4()}")
     return str(uuid.UUID(text))
+
+
+def is_id(text: str) -> bool:
+    """Whether a record can have this id: others may have written anything."""
+    return _CANONICAL_ID.fullmatch(text) is not None
 
 
 def check_description(description: Any) -> str:

@@ -16,11 +16,11 @@ from .. import clock, log
 from ..errors import GiveUp, JobDrained, JobInterrupted, JobTimeout, LeaseLost, RetryLater
 from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
-from ..limits import MAX_SECONDS
+from ..limits import MAX_SECONDS, is_id
 from ..retry import RetryPolicy
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from ..store.store import Claimed
-from .row import ID_BYTES, JobView, Reason, Row, Word
+from .row import JobView, Reason, Row, Word
 
 MAX_ERROR_CHARACTERS = 4000
 
@@ -95,7 +95,7 @@ class Performer:
         return outcome
 
     def _read(self, claimed: Claimed) -> Job:
-        if len(claimed.job_id.encode()) != ID_BYTES:
+        if not is_id(claimed.job_id):
             raise ValueError("its id is no UUID")
         spec = read_spec(claimed.spec)
         job = Job.claimed(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from redis.exceptions import ResponseError
 
 from ..job import Status
+from ..limits import is_id
 from ..record import read_spec
 from .calls import checked, text
 from .connection import Transport
@@ -30,7 +31,6 @@ MAX_STEPS = 100_000
 MAX_SPEC_BYTES = 4 * 1024 * 1024
 FIELDS = ("status", "lane", "holder", "run", "attempts", "recoveries", "due_at")
 
-_ID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LANE = rb"[\w-]{1,64}:(high|normal|low)"
 _TYPES = [
     (re.compile(rb"ready:" + _LANE + rb"|wake:" + _LANE + rb"|wake:scheduled"), "list"),
@@ -254,7 +254,7 @@ def _homes(fields: Any) -> list[bytes]:
 
 def _complaint(job_id: bytes, spec: bytes) -> str:
     """As a worker would say it."""
-    if not _ID.fullmatch(job_id):
+    if not is_id(text(job_id)):
         return "its id is no UUID"
     try:
         read_spec(spec)

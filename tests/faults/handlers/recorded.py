@@ -113,6 +113,24 @@ def run_failing_once(job):
             raise RetryLater(0)
 
 
+# Handlers whose end is no text, or too long: not recorded, for they come to their end and their jobs fail
+
+
+@handler("returns 10 MiB")
+def return_much(_job):
+    return "x" * (10 * 1024 * 1024)
+
+
+@handler("returns no text")
+def return_no_text(_job):
+    return "\udcff"
+
+
+@handler("fails without text")
+def fail_without_text(_job):
+    raise ValueError("\udcff\x00")
+
+
 # Handlers that nothing but a kill can end, until a file is there
 
 
