@@ -1,14 +1,14 @@
 """Holds the ledger and the server against the promise, when a case is over."""
 
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from bananasd import Job, Status
 from bananasd.processes import procfs
 from bananasd.processes.row import Word
 from tests.daemon import Daemon
-from tests.invariants import Look, assert_documented
+from tests.invariants import KEYS, Look, assert_documented
 
 from .ledger import Line
 from .scene import Scene, descriptors
@@ -34,15 +34,13 @@ def check(scene: Scene) -> None:
 
 def _check_jobs(scene: Scene, look: Look) -> None:
     jobs = [scene.client.get_job(job_id) for job_id in scene.job_ids]
-    lines = defaultdict(list)
-    for line in scene.ledger.lines():
-        lines[line.job_id].append(line)
+    ledger = scene.ledger.by_job()
     for job in jobs:
-        _check_job(scene, job, lines[job.id])
+        _check_job(scene, job, ledger.get(job.id, []))
     statuses = Counter(job.status for job in jobs)
     counted = scene.client.queue_stats().counters
     assert counted.get("completed", 0) == statuses[Status.COMPLETED] + scene.unrecorded
-    assert {job.id for job in scene.client.dead_jobs(limit=1000)} == {
+    assert {job_id.decode() for job_id in look.call("ZRANGE", KEYS.dead, 0, -1)} == {
         job.id for job in jobs if job.status is Status.FAILED
     }
     assert not look.ready()
@@ -54,6 +52,8 @@ def _check_job(scene: Scene, job: Job, lines: list[Line]) -> None:
         assert ends == 1 or (ends > 1 and job.id in scene.may_end_again), (job, lines)
         # What was completed is what ran to its end.
         assert job.run in {line.run for line in lines if line.what == "end"}, (job, lines)
+    elif job.status is Status.CANCELLED:
+        assert ends == 0 or job.id in scene.may_end_again, (job, lines)
     else:
         assert (job.status, ends) == (Status.FAILED, 0) and job.error, (job, lines)
     runs = [line.run for line in lines if line.what == "start"]

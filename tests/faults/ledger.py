@@ -28,6 +28,13 @@ class Ledger:
         found = (_line(words) for words in text[: text.rfind("\n") + 1].splitlines())
         return [line for line in found if what in ("", line.what) and job_id in ("", line.job_id)]
 
+    def by_job(self) -> dict[str, list[Line]]:
+        """All lines of each job."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines():
+            found.setdefault(line.job_id, []).append(line)
+        return found
+
     def starts(self, job_id: str = "") -> list[Line]:
         return self.lines("start", job_id)
 

@@ -18,6 +18,9 @@ INTERPRETER = ctypes.PyDLL(None)
 """What is called through it keeps the interpreter's lock, as a C extension that hangs does."""
 
 
+leaked = []
+
+
 def write(job, what):
     """One line, written at once."""
     line = f"{job.id} {job.run} {job.attempt} {os.getpid()} {what} {time.monotonic()}\n"
@@ -44,8 +47,10 @@ def runs_elsewhere(job):
     """Whether a process is alive in which an earlier run has begun and not ended."""
     running = {}
     for line in Path(LEDGER).read_text().splitlines():
-        job_id, run, _, pid, what, _ = line.split()
-        if job_id == job.id and what != "overlap" and not what.startswith("subprocess-"):
+        if not line.startswith(job.id):
+            continue
+        _, run, _, pid, what, _ = line.split()
+        if what != "overlap" and not what.startswith("subprocess-"):
             running[run] = int(pid) if what == "start" else 0
     return any(is_alive(pid) for pid in running.values() if pid)
 
@@ -97,6 +102,19 @@ def run_hold(job):
     with recorded(job):
         while not is_over(job):
             time.sleep(0.005)
+
+
+@handler("fails twice")
+def run_failing_twice(job):
+    with recorded(job):
+        if job.attempt <= 2:
+            raise ValueError("as it was told")
+
+
+@handler("leaks")
+def run_leak(job):
+    with recorded(job):
+        leaked.append(b"x" * job.payload["mb"] * 1_000_000)
 
 
 @handler("give up")
@@ -195,6 +213,12 @@ def run_sleep(job):
 def run_segfault(job):
     with recorded(job):
         ctypes.string_at(0)
+
+
+@handler("exits")
+def run_exit(job):
+    with recorded(job):
+        os._exit(3)
 
 
 @handler("eats memory")

@@ -1,0 +1,45 @@
+"""Which runs may overlap or come to their end again, and why: everything else is a breach of the promise."""
+
+import re
+from collections.abc import Sequence
+
+from .dice import Patient
+from .ledger import Line
+
+SLACK_SECONDS = 3.0
+"""A lease that was lost in a fault is noticed, and its runs interrupted, a little after it."""
+STARTED = re.compile(r"child started slot=\S+(?: \d+')? pid=(\d+)")
+ENDED = re.compile(r"child ended slot=\S+(?: \d+')? pid=(\d+) end='([^']*)'")
+
+
+class Excuses:
+    """What the faults of a soak, and the logs of its daemons, say about a process."""
+
+    def __init__(self, patients: Sequence[Patient]) -> None:
+        self._patient_of: dict[int, Patient] = {}
+        self._ended_well: set[int] = set()
+        self._running: set[int] = set()
+        for patient in patients:
+            log = patient.daemon.log_text()
+            self._patient_of.update((int(pid), patient) for pid in STARTED.findall(log))
+            self._ended_well.update(int(pid) for pid, end in ENDED.findall(log) if end == "exit status 0")
+            self._running.update(patient.pids())
+
+    def may_overlap(self, lines: Sequence[Line]) -> bool:
+        """Whether one of these runs was a node's that was cut off meanwhile."""
+        last = lines[-1].at
+        return any(self._was_cut_off(line.pid, line.at, last) for line in lines if line.what == "start")
+
+    def may_end_again(self, lines: Sequence[Line], completed_run: int) -> bool:
+        """Whether each end that did not count was that of a process which was killed, or cut off."""
+        ends = [line for line in lines if line.what == "end" and line.run != completed_run]
+        return all(
+            self._was_killed(line.pid) or self._was_cut_off(line.pid, line.at, line.at) for line in ends
+        )
+
+    def _was_killed(self, pid: int) -> bool:
+        return pid in self._patient_of and pid not in self._ended_well and pid not in self._running
+
+    def _was_cut_off(self, pid: int, first: float, last: float) -> bool:
+        windows = self._patient_of[pid].cut_off
+        return any(began <= last and first <= ended + SLACK_SECONDS for began, ended in windows)

@@ -1,0 +1,96 @@
+"""A steady stream of jobs from a program that survives every outage: what it submits it repeats until it is accepted."""
+
+import random
+import threading
+from contextlib import suppress
+from datetime import timedelta
+
+from bananasd import Client, ConnectionFailed, JobNotFound, JobRequest, Priority
+
+from .scene import Scene
+
+ENOUGH_WAITING = 200
+PAUSE_SECONDS = 0.05
+NOWHERE = {"until": "/nowhere"}
+OVERRUN = {"timeout_seconds": 0.5, "max_retries": 1}
+
+JOBS = {
+    "brief": (200, lambda dice: {"seconds": dice.choice([0, 0.002, 0.02, 0.2])}, {}),
+    "fails twice": (10, lambda _: {}, {"max_retries": 5}),
+    "leaks": (3, lambda _: {"mb": 20}, {}),
+    "give up": (3, lambda _: {}, {}),
+    "returns 10 MiB": (1, lambda _: {}, {}),
+    "segfaults": (1, lambda _: {}, {}),
+    "exits": (1, lambda _: {}, {}),
+    "sleeps": (1, lambda _: {}, OVERRUN),
+    "loops": (1, lambda _: NOWHERE, OVERRUN),
+    "swallows everything": (1, lambda _: NOWHERE, OVERRUN),
+    "ignores signals": (1, lambda _: NOWHERE, OVERRUN),
+    "holds the interpreter": (1, lambda _: NOWHERE, OVERRUN),
+    "has a stubborn subprocess": (1, lambda _: NOWHERE, OVERRUN),
+}
+"""By the handler: how often, its payload, its options."""
+COMPLETING = ("brief", "fails twice", "leaks")
+"""These must complete; the others end dead."""
+
+
+class Stream(threading.Thread):
+    """Submits until it is told to end, cancels a job now and then, and brings dead ones back."""
+
+    def __init__(self, scene: Scene, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.names: dict[str, str] = {}
+        self.repeats = 0
+        self.brought_back = 0
+        self.error: BaseException | None = None
+        self._scene = scene
+        self._dice = random.Random(seed)
+        self._is_over = threading.Event()
+
+    def run(self) -> None:
+        try:
+            with Client(self._scene.server.url, timeout_seconds=1) as client:
+                while not self._is_over.wait(PAUSE_SECONDS):
+                    with suppress(ConnectionFailed):
+                        self._step(client)
+        except BaseException as error:  # noqa: BLE001 - the test tells it
+            self.error = error
+
+    def end(self) -> None:
+        """Return when what was begun has been accepted."""
+        self._is_over.set()
+        self.join()
+        if self.error:
+            raise self.error
+
+    def _step(self, client: Client) -> None:
+        if client.queue_stats().ready < ENOUGH_WAITING:
+            self._insist(client, [self._request() for _ in range(self._dice.randint(1, 20))])
+        if self._dice.random() < 0.05:
+            self._cancel(client)
+        if self._dice.random() < 0.01:
+            self.brought_back += len(client.retry_dead(job.id for job in client.dead_jobs(limit=2)))
+
+    def _insist(self, client: Client, requests: list[JobRequest]) -> None:
+        while True:
+            try:
+                ids = client.submit_many(requests)
+            except ConnectionFailed:
+                self.repeats += 1
+            else:
+                self._scene.job_ids += ids
+                self.names.update((request.job_id, request.name) for request in requests)
+                return
+
+    def _request(self) -> JobRequest:
+        (name,) = self._dice.choices(list(JOBS), [weight for weight, _, _ in JOBS.values()])
+        _, payload, options = JOBS[name]
+        due = timedelta(seconds=self._dice.random() * 2) if self._dice.random() < 0.1 else None
+        return JobRequest(
+            name, payload(self._dice), self._dice.choice(list(Priority)), scheduled_for=due, **options
+        )
+
+    def _cancel(self, client: Client) -> None:
+        job_id = self._dice.choice(self._scene.job_ids[-50:])
+        with suppress(JobNotFound):
+            client.cancel(job_id)

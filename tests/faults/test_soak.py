@@ -1,0 +1,84 @@
+"""The soak: two daemons, a steady stream of jobs, toxic ones among them, and faults by dice. At the end nothing is lost.
+
+``make soak`` runs it for ten minutes, ``make soak SECONDS=3600 SEED=7`` for an hour with the dice of another run.
+"""
+
+import os
+import time
+from collections import Counter
+
+import pytest
+
+from bananasd import Status
+from tests.faults.dice import Dice, Patient
+from tests.faults.excuses import Excuses
+from tests.faults.stream import COMPLETING, Stream
+
+SECONDS = float(os.environ.get("BANANASD_SOAK_SECONDS", "15"))
+SEED = int(os.environ.get("BANANASD_SOAK_SEED", "20"))
+LEASE_SECONDS = 4
+QUIET_SECONDS = 180
+"""How long the jobs that are left may take when all faults are over."""
+SETTINGS = {
+    "redis": {"timeout_seconds": 1},
+    "workers": {"count": 3, "grace_seconds": 1, "max_recoveries": 20, "max_rss_mb": 150},
+    "master": {"drain_seconds": 8},
+    "scheduler": {"beat_seconds": 0.5, "lease_seconds": LEASE_SECONDS},
+    "retry": {"base_seconds": 0.1, "cap_seconds": 2},
+    "log": {"level": "info"},
+}
+
+
+@pytest.mark.timeout(SECONDS + QUIET_SECONDS + 120)
+def test_nothing_is_lost_whatever_the_dice_say(scene, capsys):
+    patients = [
+        Patient(f"daemon {i}", scene.node(SETTINGS, is_proxied=i == 1), is_proxied=i == 1) for i in range(2)
+    ]
+    open_at_first = {patient.name: scene.descriptors[patient.daemon.pid] for patient in patients}
+    stream, dice = Stream(scene, SEED), Dice(scene, patients, SEED, LEASE_SECONDS)
+    stream.start()
+    try:
+        dice.roll_until(time.monotonic() + SECONDS)
+    finally:
+        with capsys.disabled():
+            print(f"\nsoak of {SECONDS:g} s, seed {SEED}: {dict(dice.faults)}")
+    dice.let_go()
+    stream.end()
+    scene.let_go()
+    scene.wait_until(lambda: scene.are_final(scene.job_ids), QUIET_SECONDS)
+    for patient in patients:
+        scene.descriptors[patient.daemon.pid] = open_at_first[patient.name]
+    judge(scene, patients, stream)
+    with capsys.disabled():
+        print(summary(scene, stream))
+
+
+def judge(scene, patients, stream):
+    """Each job ended as its handler lets expect; what may overlap or end again is told to the checker, which judges the rest."""
+    excuses, ledger = Excuses(patients), scene.ledger.by_job()
+    for job_id in scene.job_ids:
+        job, lines = scene.client.get_job(job_id), ledger.get(job_id, [])
+        wanted = Status.COMPLETED if stream.names[job_id] in COMPLETING else Status.FAILED
+        assert job.status in (wanted, Status.CANCELLED), (job, lines)
+        if lines and excuses.may_overlap(lines):
+            scene.may_overlap.add(job_id)
+        if excuses.may_end_again(lines, job.run):
+            scene.may_end_again.add(job_id)
+
+
+def summary(scene, stream):
+    jobs = [scene.client.get_job(job_id) for job_id in scene.job_ids]
+    statuses = Counter(job.status.value for job in jobs)
+    lines = Counter(line.what for line in scene.ledger.lines())
+    counters = scene.client.queue_stats().counters
+    ends = Counter(line.job_id for line in scene.ledger.ends())
+    return "\n".join(
+        [
+            f"jobs: {len(jobs)} accepted, {statuses}; {stream.repeats} submits repeated, {stream.brought_back} dead ones retried",
+            f"runs: {lines['start']} begun, {sum(job.run > 1 for job in jobs)} jobs ran more than once,"
+            f" {sum(number > 1 for number in ends.values())} came to their end more than once,"
+            f" {lines['overlap']} overlapped on a node that was cut off",
+            f"interrupted: {lines['JobDrained']} by a drain, {lines['LeaseLost']} for a lost lease, {lines['JobTimeout']} for their time",
+            f"counters: {counters}",
+        ]
+    )
