@@ -78,10 +78,7 @@ class Dice:
         faults = [*SERVER_FAULTS.items(), *NODE_FAULTS.items()]
         ((name, (_, fault)),) = self._dice.choices(faults, [weight for _, (weight, _) in faults])
         patient = self._dice.choice(self._patients)
-        if name in SERVER_FAULTS:
-            is_made = fault(self)
-        else:
-            is_made = patient.runs and fault(self, patient)
+        is_made = fault(self) if name in SERVER_FAULTS else patient.runs and fault(self, patient)
         if is_made is not False:
             self.faults[name] += 1
             where = "" if name in SERVER_FAULTS else f" of {patient.name}"

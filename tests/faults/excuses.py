@@ -8,8 +8,8 @@ from .ledger import Line
 
 SLACK_SECONDS = 3.0
 """A lease that was lost in a fault is noticed, and its runs interrupted, a little after it."""
-STARTED = re.compile(r"child started slot=\S+(?: \d+')? pid=(\d+)")
-ENDED = re.compile(r"child ended slot=\S+(?: \d+')? pid=(\d+) end='([^']*)'")
+STARTED = re.compile(r"child started slot='[^']*' pid=(\d+)")
+ENDED = re.compile(r"child ended slot='[^']*' pid=(\d+) end='([^']*)'")
 
 
 class Excuses:

@@ -39,21 +39,22 @@ class Stream(threading.Thread):
 
     def __init__(self, scene: Scene, seed: int) -> None:
         super().__init__(daemon=True)
-        self.names: dict[str, str] = {}
         self.repeats = 0
         self.brought_back = 0
         self.error: BaseException | None = None
         self._scene = scene
+        # Made while the server is there: that is asked for once, and not repeated.
+        self._client = Client(scene.server.url, timeout_seconds=1)
         self._dice = random.Random(seed)
         self._is_over = threading.Event()
 
     def run(self) -> None:
         try:
-            with Client(self._scene.server.url, timeout_seconds=1) as client:
+            with self._client as client:
                 while not self._is_over.wait(PAUSE_SECONDS):
                     with suppress(ConnectionFailed):
                         self._step(client)
-        except BaseException as error:  # noqa: BLE001 - the test tells it
+        except BaseException as error:
             self.error = error
 
     def end(self) -> None:
@@ -79,7 +80,6 @@ class Stream(threading.Thread):
                 self.repeats += 1
             else:
                 self._scene.job_ids += ids
-                self.names.update((request.job_id, request.name) for request in requests)
                 return
 
     def _request(self) -> JobRequest:

@@ -58,7 +58,7 @@ def judge(scene, patients, stream):
     excuses, ledger = Excuses(patients), scene.ledger.by_job()
     for job_id in scene.job_ids:
         job, lines = scene.client.get_job(job_id), ledger.get(job_id, [])
-        wanted = Status.COMPLETED if stream.names[job_id] in COMPLETING else Status.FAILED
+        wanted = Status.COMPLETED if job.name in COMPLETING else Status.FAILED
         assert job.status in (wanted, Status.CANCELLED), (job, lines)
         if lines and excuses.may_overlap(lines):
             scene.may_overlap.add(job_id)
@@ -72,13 +72,9 @@ def summary(scene, stream):
     lines = Counter(line.what for line in scene.ledger.lines())
     counters = scene.client.queue_stats().counters
     ends = Counter(line.job_id for line in scene.ledger.ends())
-    return "\n".join(
-        [
-            f"jobs: {len(jobs)} accepted, {statuses}; {stream.repeats} submits repeated, {stream.brought_back} dead ones retried",
-            f"runs: {lines['start']} begun, {sum(job.run > 1 for job in jobs)} jobs ran more than once,"
-            f" {sum(number > 1 for number in ends.values())} came to their end more than once,"
-            f" {lines['overlap']} overlapped on a node that was cut off",
-            f"interrupted: {lines['JobDrained']} by a drain, {lines['LeaseLost']} for a lost lease, {lines['JobTimeout']} for their time",
-            f"counters: {counters}",
-        ]
-    )
+    again, more = sum(job.run > 1 for job in jobs), sum(number > 1 for number in ends.values())
+    return f"""\
+jobs: {len(jobs)} accepted, {dict(statuses)}; {stream.repeats} submits repeated, {stream.brought_back} dead ones retried
+runs: {lines["start"]}; {again} jobs ran more than once, {more} to their end; {lines["overlap"]} overlaps, of a node cut off
+interrupted: {lines["JobDrained"]} by a drain, {lines["LeaseLost"]} for a lost lease, {lines["JobTimeout"]} for their time
+counters: {counters}"""
