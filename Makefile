@@ -3,6 +3,9 @@
 PYTHON ?= python3
 # How many tests run at a time.
 PROCESSES ?= 2
+# How long a soak takes, and which numbers its dice begin with: others each time.
+SECONDS ?= 600
+SEED ?= $(shell date +%s)
 
 VENV := .venv
 RUN := $(VENV)/bin/python -m
@@ -11,7 +14,7 @@ READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults lint format clean install uninstall
+.PHONY: help demo test faults soak lint format clean install uninstall
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +33,9 @@ faults: $(READY_TO_TEST) ## Make every fault in its long form, with default sett
 	@rm -f .fault-figures
 	@BANANASD_FAULTS=long BANANASD_FIGURES=$(CURDIR)/.fault-figures $(RUN) pytest tests/faults --timeout 1200; faults=$$?; \
 	$(RUN) tests.faults.figures .fault-figures; exit $$faults
+
+soak: $(READY_TO_TEST) ## Ten minutes of faults by dice, SECONDS=3600 for an hour, SEED=7 to roll the same ones again
+	@BANANASD_SOAK_SECONDS=$(SECONDS) BANANASD_SOAK_SEED=$(SEED) $(RUN) pytest tests/faults/test_soak.py --timeout 0
 
 lint: $(READY_TO_TEST) ## Check style, format and types
 	$(RUN) ruff check

@@ -38,6 +38,11 @@ class Patient:
         """Whether it is there, and nobody has told it to end."""
         return self.ends_by is None and self.starts_at is None
 
+    @property
+    def listens(self) -> bool:
+        """Whether its master has begun to supervise: before, signals end it as they end any program."""
+        return bool(self.pids()) and not procfs.is_stopped(self.daemon.pid)
+
     def pids(self, kind: str = "") -> list[int]:
         return [child.pid for child in self.daemon.children(kind) if child.pid]
 
@@ -232,8 +237,7 @@ def kill_all(dice: Dice, patient: Patient) -> None:
 
 def stop(signum: signal.Signals, seconds: float):
     def tell(dice: Dice, patient: Patient) -> bool:
-        # One that is frozen, or has not come up yet, would take its time.
-        if not patient.daemon.node or procfs.is_stopped(patient.daemon.pid):
+        if not patient.listens:
             return False
         os.kill(patient.daemon.pid, signum)
         dice.ends(patient, seconds + 2 * dice._lease_seconds)
@@ -244,8 +248,7 @@ def stop(signum: signal.Signals, seconds: float):
 
 def signal_master(*signums: signal.Signals):
     def send(_: Dice, patient: Patient) -> bool:
-        # Before the daemon listens, a signal ends it as it ends any program.
-        if not patient.daemon.node:
+        if not patient.listens:
             return False
         for signum in signums:
             os.kill(patient.daemon.pid, signum)
@@ -255,7 +258,7 @@ def signal_master(*signums: signal.Signals):
 
 
 def rest(dice: Dice, patient: Patient) -> bool:
-    if not patient.daemon.node:
+    if not patient.listens:
         return False
     pid = patient.daemon.pid
     born = procfs.born(pid)
