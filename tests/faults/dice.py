@@ -15,7 +15,7 @@ from tests.daemon import Daemon
 from .form import DRAIN_SECONDS
 from .scene import Scene
 
-PAUSE_SECONDS = (0.1, 2.0)
+PAUSE_SECONDS = (0.1, 4.0)
 """Between a fault and the next."""
 LATE_SECONDS = 10.0
 """How much longer than promised a daemon may take to end: the machine is busy with all of this."""

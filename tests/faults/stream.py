@@ -10,12 +10,15 @@ from bananasd import Client, ConnectionFailed, JobNotFound, JobRequest, Priority
 from .scene import Scene
 
 ENOUGH_WAITING = 200
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.02
 NOWHERE = {"until": "/nowhere"}
 OVERRUN = {"timeout_seconds": 0.5, "max_retries": 1}
 
+BRIEF_SECONDS = [0] * 20 + [0.002] * 20 + [0.02] * 20 + [0.2] * 10 + [2, 6]
+"""The longest are interrupted by a drain, and outlast a lease that is lost."""
+
 JOBS = {
-    "brief": (200, lambda dice: {"seconds": dice.choice([0, 0.002, 0.02, 0.2])}, {}),
+    "brief": (200, lambda dice: {"seconds": dice.choice(BRIEF_SECONDS)}, {}),
     "fails twice": (10, lambda _: {}, {"max_retries": 5}),
     "leaks": (3, lambda _: {"mb": 20}, {}),
     "give up": (3, lambda _: {}, {}),
