@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from .dice import Patient
 from .ledger import Line
+from .patient import Patient
 
 SLACK_SECONDS = 3.0
 """A lease that was lost in a fault is noticed, and its runs interrupted, a little after it."""

@@ -10,11 +10,13 @@ from collections import Counter
 import pytest
 
 from bananasd import Status
-from tests.faults.dice import Dice, Patient
+from tests.faults.dice import Dice
 from tests.faults.excuses import Excuses
+from tests.faults.patient import Patient
+from tests.faults.sides import DRAIN_SECONDS
 from tests.faults.stream import COMPLETING, Stream
 
-SECONDS = float(os.environ.get("BANANASD_SOAK_SECONDS", "15"))
+SECONDS = float(os.environ.get("BANANASD_SOAK_SECONDS", "10"))
 SEED = int(os.environ.get("BANANASD_SOAK_SEED", "20"))
 LEASE_SECONDS = 4
 QUIET_SECONDS = 180
@@ -22,7 +24,7 @@ QUIET_SECONDS = 180
 SETTINGS = {
     "redis": {"timeout_seconds": 1},
     "workers": {"count": 3, "grace_seconds": 1, "max_recoveries": 20, "max_rss_mb": 150},
-    "master": {"drain_seconds": 8},
+    "master": {"drain_seconds": DRAIN_SECONDS},
     "scheduler": {"beat_seconds": 0.5, "lease_seconds": LEASE_SECONDS},
     "retry": {"base_seconds": 0.1, "cap_seconds": 2},
     "log": {"level": "info"},
@@ -37,12 +39,14 @@ def test_nothing_is_lost_whatever_the_dice_say(scene, capsys):
     open_at_first = {patient.name: scene.descriptors[patient.daemon.pid] for patient in patients}
     stream, dice = Stream(scene, SEED), Dice(scene, patients, SEED, LEASE_SECONDS)
     stream.start()
+    with capsys.disabled():
+        print(f"\nsoak of {SECONDS:g} s, seed {SEED}")
     try:
         dice.roll_until(time.monotonic() + SECONDS)
+        dice.let_go()
     finally:
-        with capsys.disabled():
-            print(f"\nsoak of {SECONDS:g} s, seed {SEED}: {dict(dice.faults)}")
-    dice.let_go()
+        # Shown if anything fails: what was done, and when.
+        print("\n".join(dice.told))
     stream.end()
     scene.let_go()
     scene.wait_until(lambda: scene.are_final(scene.job_ids), QUIET_SECONDS)
@@ -50,7 +54,7 @@ def test_nothing_is_lost_whatever_the_dice_say(scene, capsys):
         scene.descriptors[patient.daemon.pid] = open_at_first[patient.name]
     judge(scene, patients, stream)
     with capsys.disabled():
-        print(summary(scene, stream))
+        print(summary(scene, dice, stream))
 
 
 def judge(scene, patients, stream):
@@ -66,7 +70,7 @@ def judge(scene, patients, stream):
             scene.may_end_again.add(job_id)
 
 
-def summary(scene, stream):
+def summary(scene, dice, stream):
     jobs = [scene.client.get_job(job_id) for job_id in scene.job_ids]
     statuses = Counter(job.status.value for job in jobs)
     lines = Counter(line.what for line in scene.ledger.lines())
@@ -74,6 +78,7 @@ def summary(scene, stream):
     ends = Counter(line.job_id for line in scene.ledger.ends())
     again, more = sum(job.run > 1 for job in jobs), sum(number > 1 for number in ends.values())
     return f"""\
+faults: {dice.faults.total()}, {dict(dice.faults.most_common())}
 jobs: {len(jobs)} accepted, {dict(statuses)}; {stream.repeats} submits repeated, {stream.brought_back} dead ones retried
 runs: {lines["start"]}; {again} jobs ran more than once, {more} to their end; {lines["overlap"]} overlaps, of a node cut off
 interrupted: {lines["JobDrained"]} by a drain, {lines["LeaseLost"]} for a lost lease, {lines["JobTimeout"]} for their time
