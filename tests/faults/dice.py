@@ -13,8 +13,6 @@ from .patient import Patient
 from .scene import Scene
 from .sides import NODE_FAULTS, SERVER_FAULTS
 
-PAUSE_SECONDS = (0.1, 4.0)
-"""Between a fault and the next."""
 LATE_SECONDS = 10.0
 """How much longer than promised a daemon may take to end: the machine is busy with all of this."""
 
@@ -30,15 +28,18 @@ class Dice:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self.is_server_whole = True
 
-    def roll_until(self, deadline: float) -> None:
-        """Make faults, undo them in time, and see that no daemon ends but those that were told to."""
+    def roll_until(self, deadline: float, pause_seconds: float) -> None:
+        """Make faults, undo them in time, and see that no daemon ends but those that were told to.
+
+        Between a fault and the next there are up to ``pause_seconds``.
+        """
         next_at = time.monotonic()
         while time.monotonic() < deadline:
             self._do_what_is_due(time.monotonic())
             self._look_after()
             if time.monotonic() >= next_at:
                 self._roll()
-                next_at = time.monotonic() + self.random.uniform(*PAUSE_SECONDS)
+                next_at = time.monotonic() + self.random.uniform(0.1, pause_seconds)
             time.sleep(0.02)
 
     def let_go(self) -> None:

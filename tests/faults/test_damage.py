@@ -16,8 +16,6 @@ from tests.invariants import KEYS
 
 LANE = "default:normal"
 JOB_SECONDS = 0.002
-
-
 SPEC = b'{"v":1,"name":"nothing","payload":1}'
 
 
