@@ -24,6 +24,7 @@ class Dice:
         self.scene, self.lease_seconds, self.random = scene, lease_seconds, random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.told: list[str] = []
+        self.pauses: list[tuple[float, float]] = []
         self._patients = patients
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self.is_server_whole = True
@@ -114,8 +115,7 @@ class Dice:
             for pid, born in reversed(stopped):
                 if procfs.born(pid) == born:
                     procfs.send(pid, signal.SIGCONT)
-            if is_cut_off:
-                patient.cut_off.append((began, time.monotonic()))
+            self._note_pause(began, [patient] if is_cut_off else [])
 
         self.after(seconds, thaw)
 
@@ -127,11 +127,12 @@ class Dice:
 
     def spoil_server(self, seconds: float, undo: Callable[[], None]) -> None:
         """One thing at a time."""
-        self.is_server_whole = False
+        began, self.is_server_whole = time.monotonic(), False
 
         def mend() -> None:
             undo()
             self.is_server_whole = True
+            self._note_pause(began, [])
 
         self.after(seconds, mend)
 
@@ -142,8 +143,12 @@ class Dice:
 
         def connect() -> None:
             self.scene.proxy.mode = "pass"
-            for patient in self._patients:
-                if patient.is_proxied:
-                    patient.cut_off.append((began, time.monotonic()))
+            self._note_pause(began, [patient for patient in self._patients if patient.is_proxied])
 
         self.spoil_server(seconds, connect)
+
+    def _note_pause(self, began: float, cut_off: list[Patient]) -> None:
+        """Something stood still, or could not be reached, until now; for these daemons it was the server."""
+        self.pauses.append((began, time.monotonic()))
+        for patient in cut_off:
+            patient.cut_off.append(self.pauses[-1])

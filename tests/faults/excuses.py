@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from .ledger import Line
 from .patient import Patient
 
+UNREPORTED_SECONDS = 2.0
+"""Soon after its end a run has been reported, if nothing stands still: a worker that begins others is not waiting for that."""
 SLACK_SECONDS = 3.0
 """A lease that was lost in a fault is noticed, and its runs interrupted, a little after it."""
+Span = tuple[float, float]
 STARTED = re.compile(r"child started slot='[^']*' pid=(\d+)")
 ENDED = re.compile(r"child ended slot='[^']*' pid=(\d+) end='([^']*)'")
 
@@ -15,7 +18,9 @@ ENDED = re.compile(r"child ended slot='[^']*' pid=(\d+) end='([^']*)'")
 class Excuses:
     """What the faults of a soak, and the logs of its daemons, say about a process."""
 
-    def __init__(self, patients: Sequence[Patient]) -> None:
+    def __init__(self, patients: Sequence[Patient], pauses: Sequence[Span], starts: Sequence[Line]) -> None:
+        self._pauses = pauses
+        self._last_start = {line.pid: line.at for line in starts}
         self._patient_of: dict[int, Patient] = {}
         self._ended_well: set[int] = set()
         self._running: set[int] = set()

@@ -54,14 +54,14 @@ def test_nothing_is_lost_whatever_the_dice_say(scene, capsys):
     scene.wait_until(lambda: scene.are_final(scene.job_ids), QUIET_SECONDS)
     for patient in patients:
         scene.descriptors[patient.daemon.pid] = open_at_first[patient.name]
-    judge(scene, patients, stream)
+    judge(scene, patients, dice)
     with capsys.disabled():
         print(summary(scene, dice, stream))
 
 
-def judge(scene, patients, stream):
+def judge(scene, patients, dice):
     """Each job ended as its handler lets expect; what may overlap or end again is told to the checker, which judges the rest."""
-    excuses, ledger = Excuses(patients), scene.ledger.by_job()
+    excuses, ledger = Excuses(patients, dice.pauses, scene.ledger.starts()), scene.ledger.by_job()
     for job_id in scene.job_ids:
         job, lines = scene.client.get_job(job_id), ledger.get(job_id, [])
         wanted = Status.COMPLETED if job.name in COMPLETING else Status.FAILED
