@@ -19,7 +19,7 @@ class Excuses:
     """What the faults of a soak, and the logs of its daemons, say about a process."""
 
     def __init__(self, patients: Sequence[Patient], pauses: Sequence[Span], starts: Sequence[Line]) -> None:
-        self._pauses = pauses
+        self._patients, self._pauses = patients, pauses
         self._last_start = {line.pid: line.at for line in starts}
         self._patient_of: dict[int, Patient] = {}
         self._ended_well: set[int] = set()
@@ -38,13 +38,22 @@ class Excuses:
     def may_end_again(self, lines: Sequence[Line], completed_run: int) -> bool:
         """Whether each end that did not count was that of a process which was killed, or cut off."""
         ends = [line for line in lines if line.what == "end" and line.run != completed_run]
-        return all(
-            self._was_killed(line.pid) or self._was_cut_off(line.pid, line.at, line.at) for line in ends
-        )
+        return all(self._was_killed(line) or self._was_cut_off(line.pid, line.at, line.at) for line in ends)
 
-    def _was_killed(self, pid: int) -> bool:
-        return pid in self._patient_of and pid not in self._ended_well and pid not in self._running
+    def _was_killed(self, end: Line) -> bool:
+        """Whether that has happened to its process, and before the run can have been reported."""
+        if end.pid in self._ended_well or end.pid in self._running:
+            return False
+        last = self._last_start[end.pid]
+        stood_still = sum(
+            min(last, until) - max(end.at, since)
+            for since, until in self._pauses
+            if since < last and until > end.at
+        )
+        return last - end.at < UNREPORTED_SECONDS + stood_still
 
     def _was_cut_off(self, pid: int, first: float, last: float) -> bool:
-        windows = self._patient_of[pid].cut_off
+        # A master that is killed just after a fork has not told of the child.
+        patients = [self._patient_of[pid]] if pid in self._patient_of else self._patients
+        windows = [window for patient in patients for window in patient.cut_off]
         return any(began <= last and first <= ended + SLACK_SECONDS for began, ended in windows)

@@ -47,7 +47,7 @@ class Stream(threading.Thread):
         self.error: BaseException | None = None
         self._scene = scene
         # Made while the server is there: that is asked for once, and not repeated.
-        self._client = Client(scene.server.url, timeout_seconds=1)
+        self._client = Client(scene.proxy.url, timeout_seconds=1)
         self._dice = random.Random(seed)
         self._is_over = threading.Event()
 
