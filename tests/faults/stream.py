@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ PAUSE_SECONDS = 0.02
 NOWHERE = {"until": "/nowhere"}
 OVERRUN = {"timeout_seconds": 0.5, "max_retries": 1}
 
-BRIEF_SECONDS = [0] * 20 + [0.002] * 20 + [0.02] * 20 + [0.2] * 10 + [2, 6]
+BRIEF_SECONDS = [0] * 20 + [0.002] * 20 + [0.02] * 20 + [0.2] * 10 + [2, 2, 6, 6]
 """The longest are interrupted by a drain, and outlast a lease that is lost."""
 
 JOBS = {
@@ -81,6 +82,7 @@ class Stream(threading.Thread):
                 ids = client.submit_many(requests)
             except ConnectionFailed:
                 self.repeats += 1
+                time.sleep(PAUSE_SECONDS)
             else:
                 self._scene.job_ids += ids
                 return
