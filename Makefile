@@ -35,7 +35,7 @@ faults: $(READY_TO_TEST) ## Make every fault in its long form, with default sett
 	$(RUN) tests.faults.figures .fault-figures; exit $$faults
 
 soak: $(READY_TO_TEST) ## Ten minutes of faults by dice, SECONDS=3600 for an hour, SEED=7 to roll the same ones again
-	@BANANASD_SOAK_SECONDS=$(SECONDS) BANANASD_SOAK_SEED=$(SEED) $(RUN) pytest tests/faults/test_soak.py --timeout 0
+	@BANANASD_SOAK_SECONDS=$(SECONDS) BANANASD_SOAK_SEED=$(SEED) $(RUN) pytest tests/faults/test_soak.py
 
 lint: $(READY_TO_TEST) ## Check style, format and types
 	$(RUN) ruff check
