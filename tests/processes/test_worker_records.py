@@ -50,6 +50,11 @@ def test_a_missing_handlers_retries_are_those_that_another_worker_declared_if_th
         ("21111111-1111-4111-8111-111111111111", '{"v":1,"name":"tested"}', "its spec has no payload"),
         ("31111111-1111-4111-8111-111111111111", '{"v":2}', "its spec has version 2"),
         ("7", '{"v":1,"name":"tested","payload":""}', "its id is no UUID"),
+        (
+            "A1111111-1111-4111-8111-111111111111",
+            '{"v":1,"name":"tested","payload":""}',
+            "its id is no UUID",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_read_is_dead_with_the_reason(run, call, restarts, job_id, spec, reason):
