@@ -12,10 +12,11 @@ from .outcomes import Buried, Completed, Outcome, Released, Retried
 from .scripts import Command, script
 
 MAX_IDS = 1000
+"""How many ids one call takes: longer duties repeat it, so that no script holds up the server."""
+
 MAX_PROMOTED = 250
 """How many due jobs are moved in a call. So many took 3 ms on a busy machine, a thousand 24 ms, and while the server
 rewrites its file everything takes several times as long."""
-"""How many ids one call takes: longer duties repeat it, so that no script holds up the server."""
 
 
 class Retention(NamedTuple):
