@@ -42,7 +42,7 @@ def reload(scene, daemon, board):
 
 def test_workers_that_are_replaced_after_every_job_lose_and_double_nothing(scene):
     daemon = scene.node({"workers": {"max_jobs": 1}})
-    ids = scene.submit_many(either(40, 1000), 0)
+    ids = scene.submit_many(either(40, 10_000), 0)
     scene.wait_until(lambda: scene.count(ids) == len(ids), either(20, 1000))
     # One that was claimed and not begun, when its worker was told to leave, went back and was claimed again.
     assert sorted(line.job_id for line in scene.ledger.starts()) == sorted(ids)
