@@ -140,3 +140,9 @@ def make_daemon() -> Iterator[Callable[..., "Daemon"]]:
     yield make
     for daemon in daemons:
         daemon.close()
+
+
+@pytest.fixture
+def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons as their users have them: a tracer would double the time of each start, and of each recovery."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

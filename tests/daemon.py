@@ -81,6 +81,7 @@ class Daemon:
         self.program: Sequence[str] = ("-m", "bananasd")
         self.directory = directory or Path(tempfile.mkdtemp(prefix="bananasd-test-"))
         self.run_dir = self.directory / "run"
+        self.state_dir = self.directory / "state"
         self.ledger = self.directory / "ledger"
         self.log = self.directory / "log"
         self.url = f"unix://{self.run_dir}/redis.sock" if redis_url == "embedded" else redis_url

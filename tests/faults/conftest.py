@@ -21,14 +21,8 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-@pytest.fixture(autouse=True)
-def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Daemons as their users have them: a tracer would double the time of each start, and each recovery."""
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-
-
 @pytest.fixture
-def scene(own_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def scene(own_server: RedisServer, request: pytest.FixtureRequest, untraced: None) -> Iterator[Scene]:
     """A server that writes each change at once, and what a case makes of it; the promise is checked afterwards."""
     scene = Scene(own_server)
     try:

@@ -38,6 +38,9 @@ class Pair:
     def url(self):
         return url_of(self.sentinels)
 
+    def answers(self):
+        return self.primary.answers() or self.replica.answers()
+
     def watch(self, number, **options):
         """Have Sentinels."""
         self.sentinels = [

@@ -302,6 +302,7 @@ def test_the_daemon_reloads_by_itself_when_it_watches(make_daemon):
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.usefixtures("untraced")
 def test_twenty_reloads_under_load_lose_and_double_nothing_and_leave_nothing_behind(daemon):
     board = daemon.board
     files = len(os.listdir(daemon.run_dir))
