@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from contextlib import suppress
 
 from .cli import main
@@ -13,12 +14,21 @@ def run() -> None:
     """The command line. It waits for no thread that a handler's module has started: nor does a worker."""
     try:
         main()
-    except SystemExit as end:
-        if any(
-            not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()
-        ):
-            _end_now(end.code if isinstance(end.code, int) else 0)
-        raise
+    except BaseException as end:
+        if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            raise
+        _end_now(_status(end))
+
+
+def _status(end: BaseException) -> int:
+    """What the interpreter would make of it."""
+    if not isinstance(end, SystemExit):
+        traceback.print_exception(end)
+        return 1
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    sys.stderr.write(f"{end.code}\n")
+    return 1
 
 
 def _end_now(status: int) -> None:

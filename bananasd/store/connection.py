@@ -191,8 +191,8 @@ class HeldConnection:
         """Connect to what a Sentinel says is the primary; it may be demoted since, or not promoted yet."""
         self._connection.host, self._connection.port = host, port
         try:
-            sock = self._open(deadline)
-            sock.send_until(deadline, b"".join(self._connection.pack_command("ROLE")))
+            self._open(deadline)
+            self._send(deadline, [("ROLE",)])
             _check_role(self._connection._parser.read_response())  # noqa: SLF001
         except FAULTS as error:
             raise self._failed(error, f"{host}:{port}") from None
@@ -240,7 +240,7 @@ def _check_role(reply: Any) -> None:
         return
     if isinstance(reply, ResponseError):
         raise reply
-    if reply[0] != b"master":
+    if not isinstance(reply, list) or reply[:1] != [b"master"]:
         raise OSError("it is no primary")
 
 

@@ -107,7 +107,7 @@ class Sentinels:
         One that hangs leaves time for the others. Raises `ConnectionFailed` with what came of each.
         """
         faults: list[ConnectionFailed] = []
-        tried = set()
+        tried: set[tuple[str, int]] = set()
         for i, sentinel in enumerate(self._known):
             left = len(self._known) - i
             try:
@@ -115,11 +115,16 @@ class Sentinels:
                 # What one has said in vain need not be tried again.
                 if place not in tried:
                     tried.add(place)
-                    enter(*place, _part(deadline, left))
+                    # Half of the time is left for another place, if the next one names another.
+                    enter(*place, _part(deadline, min(left, 2)))
                     self._known.insert(0, self._known.pop(i))
                     return
             except ConnectionFailed as error:
                 faults.append(error)
+        if len(tried) == 1 < len(self._known) and clock.remaining(deadline) > 0:
+            # They all name the same: it may only be slow, and has not had the whole time.
+            enter(*tried.pop(), deadline)
+            return
         are_refusals = all(isinstance(fault, ServerRefused) for fault in faults)
         raise (ServerRefused if are_refusals else ConnectionFailed)("; ".join(map(str, faults)))
 
@@ -134,8 +139,11 @@ class Sentinels:
             raise ServerRefused(f"{sentinel.address}: it is no Sentinel, or refuses: {reply}")
         if reply is None:
             raise ServerRefused(f"{sentinel.address}: this Sentinel knows no service {self._name!r}")
-        host, port = reply
-        return host.decode("utf-8", "replace"), int(port)
+        try:
+            host, port = reply
+            return host.decode("utf-8", "replace"), int(port)
+        except (AttributeError, TypeError, ValueError):
+            raise ConnectionFailed(f"{sentinel.address}: its answer is no address: {reply!r}") from None
 
 
 def _part(deadline: float, parts: int) -> float:

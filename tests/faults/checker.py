@@ -126,6 +126,10 @@ def _check_what_is_left(scene: Scene, look: Look) -> None:
         # It has ended with its daemon: what it has written is what is left.
         scene.server.start()
     assert (look.holders(), look.held(), len(look.nodes())) == (set(), [], scene.lost_nodes)
+    assert len(look.find(f"{KEYS.prefix}node:*")) == scene.lost_nodes
+    # A record stays for good only if it is one that waits, or is among the dead letters: all others have ended here.
+    kept = [key for key in look.find(f"{KEYS.prefix}job:*") if look.call("TTL", key) == -1]
+    assert len(kept) == len(scene.client.dead_jobs(limit=1000)) or scene.lost_nodes
     assert_documented(look)
     boards = [board for daemon in scene.daemons for board in daemon.boards()]
     assert len(boards) == scene.lost_nodes

@@ -1,6 +1,7 @@
 """Ids without a job to run, in front of one that has: it is found soon, and nobody else waits for the server meanwhile."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_a_job_behind_many_tombstones_is_found_soon_and_no_script_takes_long(sce
     scripts = script_seconds(connection)
     # So many a claim; none takes much longer than the others.
     assert spent / (NUMBER / a_call) < SCRIPT_SECONDS
+    assert scripts_called(connection) > NUMBER / a_call
     assert seconds < FOUND_SECONDS
     figures.note(f"{end.__name__} {NUMBER:,} jobs in a lane -> the one behind them starts", [seconds])
     figures.note(f"{end.__name__} {NUMBER:,} jobs in a lane: each script, on a busy machine", scripts)
@@ -77,13 +79,18 @@ def entomb(scene, connection, end):
 
 def watch_scripts(connection):
     log = (("CONFIG", "SET", "slowlog-max-len", 10_000), ("CONFIG", "SET", "slowlog-log-slower-than", 1000))
-    connection.trip([*log, ("SLOWLOG", "RESET")])
+    connection.trip([*log, ("SLOWLOG", "RESET"), ("CONFIG", "RESETSTAT")])
 
 
 def script_seconds(connection):
     """How long those took that took more than a millisecond."""
     (entries,) = connection.trip([("SLOWLOG", "GET", -1)])
     return [entry[2] / 1e6 for entry in entries if entry[3][0].upper() in (b"EVAL", b"EVALSHA")]
+
+
+def scripts_called(connection):
+    (told,) = connection.trip([("INFO", "commandstats")])
+    return int(re.search(rb"cmdstat_evalsha:calls=(\d+)", told)[1])
 
 
 def cpu_seconds(scene):

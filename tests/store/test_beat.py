@@ -105,3 +105,9 @@ def test_the_longer_lease_of_another_node_is_left_to_it(world):
     before = world.call("ZSCORE", world.keys.nodes, OTHER)
     beat(world)
     assert world.call("ZSCORE", world.keys.nodes, OTHER) == before
+
+
+def test_another_nodes_damaged_key_keeps_no_beat_back(world):
+    world.lease(OTHER, 20 * LEASE_MS)
+    world.call("SET", world.keys.node(OTHER), "no hash")
+    assert beat(world, "nobody") == ["nobody"]

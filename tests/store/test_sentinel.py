@@ -239,6 +239,18 @@ def test_a_primary_that_hangs_is_tried_once_whoever_names_it(directory, make_sen
     assert str(failure.value).count(hanging.place) == 1
 
 
+def test_a_primary_that_is_slow_is_reached_however_many_name_it(servers, make_sentinel, connect):
+    proxy = Proxy(servers[0].place, delay_seconds=0.8)
+    try:
+        proxy.mode = "delay"
+        sentinels = [make_sentinel(servers[0]) for _ in range(3)]
+        for sentinel in sentinels:
+            sentinel.tell_port(int(proxy.url.rpartition(":")[2]))
+        assert connect(url_of(sentinels), 2).trip([("PING",)]) == [b"PONG"]
+    finally:
+        proxy.close()
+
+
 @pytest.mark.parametrize("mode", ["blackhole", "drip"])
 @pytest.mark.parametrize("behind", ["sentinel", "server"])
 def test_whatever_hangs_the_trip_ends_by_its_deadline(servers, make_sentinel, connect, mode, behind):

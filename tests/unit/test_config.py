@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bananasd import config, cores, directories
+from bananasd import settings as settings_module
 from bananasd.errors import ConfigError
 from bananasd.retry import RetryPolicy
 from bananasd.settings import (
@@ -614,7 +615,10 @@ def test_a_named_file_that_cannot_be_read_is_a_clear_error(tmp_path):
 
 
 SECTIONS = ["redis", "workers", "master", "scheduler", "retry", "retention", "log", "pools"]
-KEYS = sorted({name for kind in vars(config).values() for name in getattr(kind, "__struct_fields__", ())})
+KEYS = sorted(
+    {name for kind in vars(settings_module).values() for name in getattr(kind, "__struct_fields__", ())}
+)
+assert {"timeout_seconds", "sentinels"} <= set(KEYS)
 VALUES = st.recursive(
     st.booleans()
     | st.integers()

@@ -20,7 +20,8 @@ redis.call('ZADD', KEYS[1], now + lease, ARGV[1])
 
 local function correct(node, lease_end)
   local hash = string.sub(KEYS[2], 1, -#ARGV[1] - 1) .. node
-  local beat_at = tonumber(redis.call('HGET', hash, 'beat_at')) or now
+  -- What somebody has made of another node's key is no reason to keep this one's beat back.
+  local beat_at = tonumber(redis.pcall('HGET', hash, 'beat_at')) or now
   local latest = now + math.min(100 * lease, beat_at > now and lease_end - beat_at or math.huge)
   if lease_end <= latest then return end
   redis.call('ZADD', KEYS[1], latest, node)

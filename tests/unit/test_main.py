@@ -1,0 +1,33 @@
+"""The command's end, while a thread of a handler's module goes on."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, threading, bananasd.__main__ as program
+threading.Thread(target=threading.Event().wait).start()
+program.main = lambda: {end}
+program.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        ("sys.exit()", 0, ""),
+        ("sys.exit(78)", 78, ""),
+        ("sys.exit('why')", 1, "why"),
+        ("1 / 0", 1, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_no_thread_is_waited_for_and_the_status_is_the_one_that_it_would_be(end, status, told):
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(end=end)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr.strip().rpartition("\n")[2]) == (status, told)
