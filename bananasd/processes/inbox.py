@@ -38,7 +38,7 @@ class Inbox:
         return self.take()
 
     def take(self) -> list[int]:
-        """What has arrived since the last look, each signal twice at most. Of those that came at once any is the first."""
+        """What has arrived since the last look, each signal twice at most. Those that came at once are in no order."""
         self._empty_pipe()
         arrived, self._arrived = self._arrived, []
         return arrived
