@@ -133,6 +133,8 @@ class Sentinels:
             (reply,) = sentinel.way.trip_until(
                 deadline, [("SENTINEL", "get-master-addr-by-name", self._name)]
             )
+        except ConnectionFailed as error:
+            raise type(error)(f"Sentinel {error}") from None
         finally:
             sentinel.way.close()
         if isinstance(reply, Exception):

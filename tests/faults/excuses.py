@@ -35,7 +35,7 @@ class Excuses:
         last = lines[-1].at
         return any(self._was_cut_off(line.pid, line.at, last) for line in lines if line.what == "start")
 
-    def may_end_again(self, lines: Sequence[Line], completed_run: int) -> bool:
+    def may_end_again(self, lines: Sequence[Line], completed_run: int | None) -> bool:
         """Whether each end that did not count was that of a process which was killed, or cut off."""
         ends = [line for line in lines if line.what == "end" and line.run != completed_run]
         return all(self._was_killed(line) or self._was_cut_off(line.pid, line.at, line.at) for line in ends)

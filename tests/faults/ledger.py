@@ -41,6 +41,14 @@ class Ledger:
     def ends(self, job_id: str = "") -> list[Line]:
         return self.lines("end", job_id)
 
+    def first_starts(self, after: float) -> dict[int, float]:
+        """When each process began its first job after an instant."""
+        found: dict[int, float] = {}
+        for line in self.starts():
+            if line.at > after:
+                found.setdefault(line.pid, line.at)
+        return found
+
     def subprocesses(self) -> list[int]:
         """The pids of what handlers have started."""
         return [

@@ -27,15 +27,6 @@ def workers(daemon):
     return {child.pid for child in daemon.children("worker")}
 
 
-def first_starts(scene, after):
-    """When each process began its first job after an instant."""
-    found = {}
-    for line in scene.ledger.starts():
-        if line.at > after:
-            found.setdefault(line.pid, line.at)
-    return found
-
-
 @pytest.mark.parametrize("outage_seconds", either([3], [3] * 10 + [60]))
 def test_a_killed_server_is_waited_for_and_every_worker_fetches_again(scene, outage_seconds):
     daemon = scene.node()
@@ -47,8 +38,8 @@ def test_a_killed_server_is_waited_for_and_every_worker_fetches_again(scene, out
     scene.server.start()
     back_at = time.monotonic()
     ids += scene.submit_many(either(100, 400), JOB_SECONDS)
-    scene.wait_until(lambda: set(first_starts(scene, back_at)) >= before)
-    starts = first_starts(scene, back_at).values()
+    scene.wait_until(lambda: set(scene.ledger.first_starts(back_at)) >= before)
+    starts = scene.ledger.first_starts(back_at).values()
     figures.note("server back -> first job", [min(starts) - back_at])
     figures.note("server back -> every worker fetches", [max(starts) - back_at])
     assert max(starts) - back_at < 5

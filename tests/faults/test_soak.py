@@ -69,7 +69,8 @@ def judge(scene, patients, dice):
         assert job.status in (wanted, Status.CANCELLED), (job, lines)
         if lines and excuses.may_overlap(lines):
             scene.may_overlap.add(job_id)
-        if excuses.may_end_again(lines, job.run):
+        # No end of a cancelled job has counted, not that of its last run either.
+        if excuses.may_end_again(lines, job.run if job.status is Status.COMPLETED else None):
             scene.may_end_again.add(job_id)
 
 

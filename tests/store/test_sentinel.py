@@ -183,7 +183,8 @@ def test_without_any_sentinel_the_error_names_them_all(connect):
     with pytest.raises(ConnectionFailed) as failure:
         connect(url_to(*places).replace("//", f"//:{SECRET}@")).trip([("PING",)])
     text = str(failure.value)
-    assert text.startswith(f"{url_to(*places)}: redis://{places[0]}: ") and f"; redis://{places[1]}: " in text
+    assert text.startswith(f"{url_to(*places)}: Sentinel redis://{places[0]}: ")
+    assert f"; Sentinel redis://{places[1]}: " in text
     assert SECRET not in text
 
 
