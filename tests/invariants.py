@@ -5,6 +5,8 @@ import re
 from bananasd.processes.row import Word
 from bananasd.store.access import Access
 from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.doctor import Doctor
+from bananasd.store.faults import Finding
 from bananasd.store.keys import Keys
 from bananasd.store.store import Retention
 
@@ -57,6 +59,14 @@ class Look:
     def record(self, job_id: str) -> dict[str, str]:
         words = [word.decode() for word in self.call("HGETALL", KEYS.job(job_id))]
         return dict(zip(words[::2], words[1::2], strict=True))
+
+    def complaints(self) -> list[Finding]:
+        """What the doctor finds."""
+        connection = HeldConnection(Server(self.url, 5))
+        try:
+            return list(Doctor(connection, NAMESPACE).examine())
+        finally:
+            connection.close()
 
 
 def access(url: str) -> Access:

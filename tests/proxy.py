@@ -4,7 +4,18 @@ import contextlib
 import select
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+
+CLOSED = ("refuse", "deaf")
+
+
+@contextlib.contextmanager
+def full_listener(port: int = 0) -> Iterator[int]:
+    """A port at which a connect hangs: the one place in the queue of its listener is taken. Yields its number."""
+    with socket.create_server(("127.0.0.1", port), backlog=0) as listener, socket.socket() as first:
+        first.connect(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 class Proxy:
@@ -13,7 +24,7 @@ class Proxy:
     ``mode`` may be changed at any time. "pass". "delay": replies come ``delay_seconds`` later. "drip": they come byte by
     byte, each so much later. "drop-reply": commands are carried out, but the connection ends in place of the reply.
     "blackhole": nothing gets through and nothing fails; what was sent arrives once the mode changes. "refuse":
-    connections are cut, and new ones refused.
+    connections are cut, and new ones refused. "deaf": connections are cut, and a new connect hangs.
     """
 
     def __init__(self, target: Path | str, delay_seconds: float = 0.2) -> None:
@@ -21,6 +32,7 @@ class Proxy:
         self._mode, self._changed = "pass", threading.Condition()
         self._drop: tuple[bytes, threading.Event] | None = None
         self._connections: set[socket.socket] = set()
+        self._plug = contextlib.ExitStack()
         self._listen(port=0)
         self.url = f"redis://127.0.0.1:{self._port}"
 
@@ -33,11 +45,14 @@ class Proxy:
         before, self._mode = self._mode, mode
         with self._changed:
             self._changed.notify_all()
-        if mode == "refuse":
+        if mode in CLOSED and before not in CLOSED:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._accepting.join()
             self.cut()
-        elif before == "refuse":
+        self._plug.close()
+        if mode == "deaf":
+            self._plug.enter_context(full_listener(self._port))
+        elif mode not in CLOSED and before in CLOSED:
             self._listen(self._port)
 
     def drop_next_reply(self, matching: bytes) -> threading.Event:
@@ -52,8 +67,7 @@ class Proxy:
                 near.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        if self._mode != "refuse":
-            self.mode = "refuse"
+        self.mode = "refuse"
 
     def _listen(self, port: int) -> None:
         self._listener = socket.create_server(("127.0.0.1", port))

@@ -7,6 +7,8 @@ from .. import clock
 
 LOG_AFTER_SECONDS = (0, 1, 2, 4, 8, 16)
 LOG_EVERY_SECONDS = 30.0
+PAUSES_SECONDS = (0.6, 0.9)
+"""Spread, so that many do not come in the same instant; with a connect and a claim the first job begins within a second."""
 AT_ONCE_AFTER_SECONDS = 2.0
 """The last failure must be so long ago, longer than any pause, for the next to be followed by a try at once."""
 
@@ -39,7 +41,7 @@ class Outage:
             self._since, self._lines, self._next_line = now, 0, now
         if now >= self._next_line:
             self._log(error, now - self._since)
-        return 0.0 if is_first else random.uniform(0.8, 1.2)  # noqa: S311 - spreads the tries of many
+        return 0.0 if is_first else random.uniform(*PAUSES_SECONDS)  # noqa: S311 - no secret
 
     def note_success(self) -> None:
         """The server has answered."""

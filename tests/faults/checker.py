@@ -91,7 +91,7 @@ def _check_processes(scene: Scene, running: list[Daemon]) -> None:
         }
 
     scene.wait_until(lambda: set(_processes_below(scene)) == expected())
-    scene.wait_until(lambda: not any(_zombies_of(daemon.pid) for daemon in running))
+    scene.wait_until(lambda: not any(map(_zombies_of, expected())))
 
 
 def _processes_below(scene: Scene) -> Iterator[int]:
@@ -107,13 +107,13 @@ def _processes_below(scene: Scene) -> Iterator[int]:
                 yield int(entry)
 
 
-def _zombies_of(master_pid: int) -> list[int]:
+def _zombies_of(parent_pid: int) -> list[int]:
     return [
         int(entry)
         for entry in os.listdir("/proc")
         if entry.isdigit()
         and (fields := procfs._stat(int(entry)))
-        and (fields[0], fields[1]) == ("Z", str(master_pid))
+        and (fields[0], fields[1]) == ("Z", str(parent_pid))
     ]
 
 
@@ -131,5 +131,6 @@ def _check_what_is_left(scene: Scene, look: Look) -> None:
     kept = [key for key in look.find(f"{KEYS.prefix}job:*") if look.call("TTL", key) == -1]
     assert len(kept) == len(scene.client.dead_jobs(limit=1000)) or scene.lost_nodes
     assert_documented(look)
+    assert look.complaints() == []
     boards = [board for daemon in scene.daemons for board in daemon.boards()]
     assert len(boards) == scene.lost_nodes

@@ -8,17 +8,15 @@ from itertools import pairwise
 
 from bananasd import JobRequest, Priority
 from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.store import MAX_PROMOTED
 from tests.faults import figures
 from tests.faults.form import either
 from tests.faults.scene import titles
 from tests.invariants import KEYS
 
 JOBS_EACH = either(2_000, 33_333)
-LONG_SECONDS = either(0.25, 0.05)
-"""The shorter one is what no script may take; beside many other tests the server gets its turn later.
-
-That goes for all but one in a hundred: on a machine that is busy, or stands still for a moment, a single HMGET was seen to take 0.1 s.
-"""
+LONGEST_SECONDS = either(0.25, 0.05)
+"""The shorter one is what no script may take; beside many other tests the server gets its turn later."""
 MOST_IN_HAND = 2 * 64
 """So much two workers may have claimed."""
 
@@ -34,7 +32,7 @@ def test_very_many_jobs_are_due_at_once_and_no_script_takes_long(scene):
         before = promotions(scene)
         make_due(answers, [job_id for some in ids.values() for job_id in some])
         scene.wait_until(lambda: scene.look.call("ZCARD", KEYS.scheduled) == 0)
-        assert promotions(scene) - before > JOBS_EACH * len(ids) / 1000
+        assert promotions(scene) - before >= JOBS_EACH * len(ids) / MAX_PROMOTED
         os.kill(daemon.pid, signal.SIGCONT)
         scene.unrecorded = JOBS_EACH * len(ids)
         scene.wait_until(lambda: scene.client.queue_stats().counters.get("completed") == scene.unrecorded)
@@ -45,7 +43,7 @@ def test_very_many_jobs_are_due_at_once_and_no_script_takes_long(scene):
     p50, p99, longest = seconds_of_scripts(scene)
     for what, seconds in {"half of the": p50, "99 % of the": p99, "all": longest}.items():
         figures.note(f"100,000 jobs are due at once: {what} calls of scripts are shorter than", [seconds])
-    assert 0 < p50 <= p99 < LONG_SECONDS
+    assert 0 < p50 <= p99 <= longest < LONGEST_SECONDS
 
 
 def give_precedence(pid):

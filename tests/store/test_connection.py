@@ -13,7 +13,7 @@ from bananasd import ConnectionFailed, ServerRefused, clock
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.stats import Stats
 from tests.conftest import wait_until
-from tests.proxy import Proxy
+from tests.proxy import Proxy, full_listener
 
 SECRET = "s3cr3t"
 
@@ -222,16 +222,15 @@ def test_a_name_that_the_lookup_cannot_write_is_a_failed_connection(connect, mon
 
 
 def test_a_name_with_many_addresses_that_do_not_answer_takes_no_more_time(connect, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.socket() as first:
-        first.connect(deaf.getsockname())  # it stays in the queue, and there is room for no other
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 6
+    with full_listener() as port:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 6
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         with Stopwatch() as watch, pytest.raises(ConnectionFailed):
             connect("redis://many.example", 0.6).trip([("PING",)])
     assert 0.5 <= watch.seconds < 1.2
 
 
-@pytest.mark.parametrize("mode", ["refuse", "drop-reply", "blackhole"])
+@pytest.mark.parametrize("mode", ["refuse", "deaf", "drop-reply", "blackhole"])
 def test_no_fault_on_the_way_outlasts_its_end(proxy, connect, mode):
     connection = connect(proxy.url, 0.2)
     connection.trip([("PING",)])
