@@ -131,6 +131,7 @@ def _check_what_is_left(scene: Scene, look: Look) -> None:
     kept = [key for key in look.find(f"{KEYS.prefix}job:*") if look.call("TTL", key) == -1]
     assert len(kept) == len(scene.client.dead_jobs(limit=1000)) or scene.lost_nodes
     assert_documented(look)
-    assert look.complaints() == []
+    complaints = look.complaints()
+    assert not complaints, complaints
     boards = [board for daemon in scene.daemons for board in daemon.boards()]
     assert len(boards) == scene.lost_nodes

@@ -129,7 +129,9 @@ def test_an_id_that_is_in_several_places_runs_once(scene):
         for lane in ("default:high", LANE, LANE, "default:low"):
             scene.server.call("RPUSH", KEYS.ready(lane), job_id)
         scene.server.call("ZADD", KEYS.scheduled, 1, job_id)
+    scene.server.call("RPUSH", KEYS.wake_scheduled, "1")
     scene.wait_until(lambda: scene.are_final(ids) and not scene.look.ready())
+    scene.wait_until(lambda: not scene.look.call("ZCARD", KEYS.scheduled))
     assert_unharmed(scene, ids)
     assert len(scene.ledger.starts()) == len(ids)
     assert workers(daemon) == before and not daemon.lines("redis lost")
