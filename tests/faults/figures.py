@@ -1,9 +1,14 @@
 """How long things took: noted by the cases, printed at the end of ``make faults``."""
 
 import os
+import platform
+import re
+import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+
+from bananasd.processes.redis_server import find_server_binary
 
 BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 60)
 BAR = 40
@@ -24,7 +29,8 @@ def percentile(seconds: list[float], percent: int) -> float:
 
 
 def show(path: Path) -> None:
-    """Print the percentiles and a histogram of each figure in a file."""
+    """Print on what machine, then the percentiles and a histogram of each figure in a file."""
+    print(f"\n{_machine()}")
     figures: defaultdict[str, list[float]] = defaultdict(list)
     for line in path.read_text().splitlines():
         what, seconds = line.split("\t")
@@ -33,6 +39,15 @@ def show(path: Path) -> None:
         print(f"\n{what}: {_summary(seconds)}")
         for line in _histogram(seconds):
             print(line)
+
+
+def _machine() -> str:
+    processors = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    server = subprocess.run([find_server_binary(os.environ), "--version"], capture_output=True, text=True)
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {processors[0] if processors else platform.machine()}; "
+        f"Linux {platform.release()}; Python {platform.python_version()}; {server.stdout.strip()}"
+    )
 
 
 def _summary(seconds: list[float]) -> str:
