@@ -25,6 +25,7 @@ from redis.retry import Retry
 from .. import clock
 from ..errors import BadAddress, ConnectionFailed, ServerRefused
 from .address import address_of
+from .options import check_options
 from .scripts import Command
 from .sentinel import Sentinel, Sentinels, Service, service_of
 from .timed_socket import TimedSocket
@@ -63,6 +64,7 @@ class Server:
     def __post_init__(self) -> None:
         object.__setattr__(self, "address", address_of(self.url))
         object.__setattr__(self, "service", service_of(self.url))
+        check_options(self.url, self.address)
         self.make_connection()
         self.sentinels()
 

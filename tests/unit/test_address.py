@@ -122,6 +122,65 @@ def test_a_password_of_its_own_wins_over_that_of_the_url():
     assert Server("redis://:url@host", 1, "own").make_connection().password == "own"
 
 
+USUAL = "db, username, password, client_name"
+OF_SENTINELS = "sentinel_username, sentinel_password"
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "option", "options"),
+    [
+        (
+            "redis://:pw@h?passwort=x",
+            "redis://h:6379",
+            "passwort",
+            f"{USUAL}, and those of TLS with rediss://",
+        ),
+        ("redis://h/0?db=1&passwort", "redis://h:6379/0", "passwort", USUAL),
+        ("redis://h?ssl_cert_reqs=none", "redis://h:6379", "ssl_cert_reqs", USUAL),
+        ("redis://h?connection_class=x", "redis://h:6379", "connection_class", USUAL),
+        ("redis://h?a%0Ab=x", "redis://h:6379", r"a\nb", USUAL),
+        ("rediss://h?sll_cert_reqs=none", "rediss://h:6379", "sll_cert_reqs", f"{USUAL}, ssl_keyfile, "),
+        ("unix:///run/s?sentinel_password=x", "unix:///run/s", "sentinel_password", USUAL),
+        (
+            "redis+sentinel://:pw@a,b:7/jobs?passwort=x",
+            "redis+sentinel://a:26379,b:7/jobs",
+            "passwort",
+            f"{USUAL}, {OF_SENTINELS}, and those of TLS with rediss+sentinel://",
+        ),
+        (
+            "redis+sentinel://a/jobs?sentinel_passwort=x",
+            "redis+sentinel://a:26379/jobs",
+            "sentinel_passwort",
+            USUAL,
+        ),
+        ("redis+sentinel://a/jobs?sentinel_db=1", "redis+sentinel://a:26379/jobs", "sentinel_db", USUAL),
+    ],
+)
+def test_an_option_that_there_is_not_is_named_with_those_that_there_are(url, address, option, options):
+    with pytest.raises(BadAddress) as caught:
+        Server(url, 1)
+    text = f"{address}: not a usable address: it has no option '{option}'; there are {options}"
+    assert str(caught.value).startswith(text)
+
+
+def test_what_may_be_the_rest_of_a_password_is_not_named():
+    with pytest.raises(BadAddress, match="what follows its password is none of its options") as caught:
+        Server("redis://h?password=se&cret=1", 1)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h?max_connections=4&socket_keepalive=1&health_check_interval=30",
+        "unix:///run/s?db=1&client_name=me",
+        "rediss+sentinel://a/jobs?ssl_cert_reqs=none&sentinel_ssl_password=x&sentinel_username=me",
+    ],
+)
+def test_options_that_other_programs_read_from_the_same_url_are_no_mistake(url):
+    assert Server(url, 1)
+
+
 @pytest.mark.parametrize(
     "option", ["decode_responses=1", "encoding=utf-16", "protocol=3", "socket_timeout=99"]
 )
