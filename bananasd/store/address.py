@@ -3,6 +3,7 @@
 import os
 import re
 from contextlib import suppress
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -10,6 +11,7 @@ from ..errors import BadAddress
 from . import sentinel
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+DEFAULT_PORT = 6379
 MAX_SOCKET_PATH_BYTES = 107
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -58,7 +60,10 @@ def _service_address(scheme: str, url: str) -> str:
             f"the address {start}… must go on with Sentinels and the name of a service that they know, "
             f"and may end with /N for the database N: {start}host:port,host:port/name"
         )
-    addresses = [_network_address(_split(scheme, start + place)) for place in places]
+    addresses = [
+        _network_address(_split(scheme, start + place), default_port=sentinel.DEFAULT_PORT)
+        for place in places
+    ]
     hosts = ",".join(address.removeprefix(start) for address in addresses)
     return f"{start}{hosts}/{parts['name']}{parts['database'] or ''}"
 
@@ -70,13 +75,14 @@ def _refuse_bare_password(start: str, texts: list[str]) -> None:
         )
 
 
-def _network_address(parts: SplitResult) -> str:
+def _network_address(parts: SplitResult, default_port: int = DEFAULT_PORT) -> str:
     start = f"the address {parts.scheme}://…"
     _refuse_bare_password(f"{parts.scheme}://", [parts.path, parts.query, parts.fragment])
     if not re.fullmatch(r"/?\d*", parts.path):
         raise BadAddress(f"{start} must end with its port, or with /N for the database N")
+    _refuse_bare_ipv6(start, parts.netloc.rpartition("@")[2], default_port)
     try:
-        port = parts.port or 6379
+        port = parts.port or default_port
     except ValueError:
         raise BadAddress(f"{start} has a port that is no number up to 65535") from None
     host = parts.hostname or "localhost"
@@ -85,6 +91,24 @@ def _network_address(parts: SplitResult) -> str:
             f"{start} has a host that cannot be one: between its dots there must be 1 to 63 characters of a name"
         )
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}{parts.path}"
+
+
+def _refuse_bare_ipv6(start: str, place: str, default_port: int) -> None:
+    """Without brackets nobody can tell the end of such a host from a port."""
+    for host, port in (
+        (place.removesuffix(f":{default_port}"), str(default_port)),
+        place.rpartition(":")[::2],
+    ):
+        if _is_ipv6(host):
+            raise BadAddress(f"{start} has an IPv6 address without brackets: write [{host}]:{port}")
+
+
+def _is_ipv6(host: str) -> bool:
+    with suppress(ValueError):
+        IPv6Address(host)
+        # It would take a port for the end of the name of a network interface.
+        return ":" not in host.partition("%")[2]
+    return False
 
 
 def _can_be_looked_up(host: str) -> bool:

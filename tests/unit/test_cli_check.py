@@ -135,6 +135,10 @@ def test_a_service_is_shown_with_its_sentinels(project: Path) -> None:
             'sentinels = ["a", "b:x"]\nservice = "jobs"',
             "redis.sentinels: the address redis+sentinel://… has a port",
         ),
+        (
+            'sentinels = ["::1"]\nservice = "jobs"',
+            "redis.sentinels: the address redis+sentinel://… has an IPv6 address without brackets: write [::1]:",
+        ),
         ('sentinels = ["a"]', "redis.service: the Sentinels know servers by name"),
         ('url = "redis+sentinel://a"', "redis.url: the address redis+sentinel://… must go on with Sentinels"),
         (
