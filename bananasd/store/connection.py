@@ -6,6 +6,7 @@ redis-py's own defaults retry what may not run twice and wait for minutes; every
 import select
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -27,7 +28,7 @@ from ..errors import BadAddress, ConnectionFailed, ServerRefused
 from .address import address_of
 from .options import check_options
 from .scripts import Command
-from .sentinel import Sentinel, Sentinels, Service, service_of
+from .sentinel import Sentinel, Sentinels, Service, advice, service_of
 from .timed_socket import TimedSocket
 
 BLOCK_SECONDS = 1
@@ -124,7 +125,7 @@ class HeldConnection:
             self._send(deadline, commands)
             # Not the connection's own, which takes twice as long and raises what the server says.
             receive = self._connection._parser.read_response  # noqa: SLF001
-            return self._heed([receive() for _ in commands])
+            return self._heed(deadline, [receive() for _ in commands])
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
 
@@ -147,8 +148,9 @@ class HeldConnection:
             readable = _readable([fd, stop_fd], min(seconds, clock.remaining(self._asked_until)))
             if fd in readable:
                 self._asked_until = None
-                sock.receive_until(clock.deadline_in(self.server.timeout_seconds))
-                (reply,) = self._heed([self._connection._parser.read_response()])  # noqa: SLF001
+                deadline = clock.deadline_in(self.server.timeout_seconds)
+                sock.receive_until(deadline)
+                (reply,) = self._heed(deadline, [self._connection._parser.read_response()])  # noqa: SLF001
                 return reply
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
@@ -156,13 +158,25 @@ class HeldConnection:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
         return None
 
-    def _heed(self, replies: list[Any]) -> list[Any]:
+    def _heed(self, deadline: float, replies: list[Any]) -> list[Any]:
         """Leave a server that refuses: its name may lead to another by now, as after a failover."""
         for reply in replies:
             if isinstance(reply, ResponseError) and not isinstance(reply, NoScriptError):
+                self._tell_if_sentinel(deadline, reply)
                 self.close()
                 break
         return replies
+
+    def _tell_if_sentinel(self, deadline: float, refusal: ResponseError) -> None:
+        """Raise if what refuses is a Sentinel that was taken for the server to which it leads."""
+        if "unknown command" not in str(refusal) or self.server.service:
+            return
+        role: Any = None
+        with suppress(*FAULTS):
+            self._send(deadline, [("ROLE",)])
+            role = self._connection._parser.read_response()  # noqa: SLF001
+        if isinstance(role, list) and role[:1] == [b"sentinel"]:
+            raise ServerRefused(advice(self.server.address, role[1]))
 
     def close(self) -> None:
         """Drop the connection; the next trip makes another."""
@@ -201,9 +215,22 @@ class HeldConnection:
 
     def _open(self, deadline: float) -> TimedSocket:
         self._share_out(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS))
-        self._connection.redis_connect_func = partial(_greet, deadline)
-        self._connection.connect()
+        self._connection.redis_connect_func = partial(self._greet, deadline)
+        try:
+            self._connection.connect()
+        finally:
+            # Without this circle a connection that is dropped is closed at once.
+            self._connection.redis_connect_func = None
         return self._socket()
+
+    def _greet(self, deadline: float, connection: Any) -> None:
+        """Over a new socket: AUTH, SELECT, a name. Called by redis-py."""
+        connection._sock = TimedSocket(connection._sock, deadline)  # noqa: SLF001
+        try:
+            connection.on_connect()
+        except ResponseError as error:
+            self._tell_if_sentinel(deadline, error)
+            raise
 
     def _share_out(self, seconds: float) -> None:
         """A connect tries the addresses of a name one after the other, and has an exchange of keys: each gets its part."""
@@ -244,12 +271,6 @@ def _check_role(reply: Any) -> None:
         raise reply
     if not isinstance(reply, list) or reply[:1] != [b"master"]:
         raise OSError("it is no primary")
-
-
-def _greet(deadline: float, connection: Any) -> None:
-    """Over a new socket: AUTH, SELECT, a name. Called by redis-py."""
-    connection._sock = TimedSocket(connection._sock, deadline)  # noqa: SLF001
-    connection.on_connect()
 
 
 def _in_bytes(command: Command) -> Command:

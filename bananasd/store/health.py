@@ -51,7 +51,10 @@ def _problems(info: dict[str, str], name: str, version: str) -> list[str]:
     if mode == "cluster" or info.get("cluster_enabled") == "1":
         problems.append("it is a cluster, which is not supported yet; use a single server")
     if mode == "sentinel":
-        problems.append("it is a Sentinel, which keeps no jobs: name it in redis.sentinels, not in redis.url")
+        problems.append(
+            "this is a Sentinel, which keeps no jobs: use redis+sentinel://HOST:PORT/SERVICE, "
+            "or redis.sentinels and redis.service"
+        )
     return problems
 
 

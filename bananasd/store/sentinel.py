@@ -60,6 +60,16 @@ def with_password(url: str, password: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'sentinel_password': password})}"
 
 
+def advice(address: str, services: Sequence[bytes]) -> str:
+    """What to say to somebody who takes the Sentinel at this address for the server of one of its services."""
+    scheme, _, place = address.partition("://")
+    way = (
+        "redis+sentinel://HOST:PORT" if scheme == "unix" else f"{scheme}+sentinel://{place.partition('/')[0]}"
+    )
+    names = ", ".join(repr(name.decode("utf-8", "replace")) for name in services) or "none"
+    return f"{address}: this is a Sentinel, which keeps no jobs; use {way}/SERVICE (services that it knows: {names})"
+
+
 def places(sentinels: str) -> list[str]:
     """Hosts with their ports, of a list as a URL has it."""
     return [

@@ -75,3 +75,11 @@ def test_a_daemon_goes_where_the_sentinels_of_its_configuration_lead(make_daemon
     assert daemon.stop() == 0
     assert two.call("ZCARD", "{bananas:default}:nodes") == 0
     assert "of the sentinel" not in daemon.log_text()
+
+
+def test_a_daemon_that_takes_a_sentinel_for_its_server_says_what_to_use_and_ends(make_daemon, service):
+    _, sentinel = service
+    daemon = make_daemon(redis_url=f"redis://{sentinel.place}").start(wait=False)
+    assert daemon.wait() == 78
+    assert daemon.lines("server unfit", "this is a Sentinel", "redis+sentinel://")
+    assert "unknown command" not in daemon.log_text()

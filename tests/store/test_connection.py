@@ -1,5 +1,6 @@
 """From an address to a held connection: what is refused, what is bounded, what is never repeated."""
 
+import gc
 import os
 import select
 import signal
@@ -329,6 +330,18 @@ def test_an_error_of_the_server_is_the_answer(server, connect, pipe):
     connection = connect(server.url)
     connection.ask(("BLPOP", "tokens", 1))
     assert isinstance(connection.answer(5, pipe[0]), Exception)
+
+
+def test_a_connection_that_is_dropped_is_closed_at_once(server, connect):
+    gc.disable()
+    try:
+        connection = HeldConnection(Server(server.url, 5))
+        connection.trip([("CLIENT", "SETNAME", "dropped")])
+        assert b"name=dropped" in server.call("CLIENT", "LIST")
+        del connection
+        wait_until(lambda: b"name=dropped" not in server.call("CLIENT", "LIST"), 3)
+    finally:
+        gc.enable()
 
 
 # The proxy itself

@@ -52,7 +52,7 @@ def test_valkey_goes_by_its_own_version():
     ({"redis_version": "unknown"}, "too old"),
     ({"maxmemory_policy": "allkeys-lru"}, "allkeys-lru"),
     ({"redis_mode": "cluster"}, "cluster"),
-    ({"redis_mode": "sentinel"}, "it is a Sentinel"),
+    ({"redis_mode": "sentinel"}, "this is a Sentinel"),
     ({"cluster_enabled": "1"}, "cluster"),
 ])  # fmt: skip
 def test_an_unfit_server_has_its_problem_named(info, problem):

@@ -204,7 +204,29 @@ def test_a_server_in_place_of_a_sentinel_is_told(servers, connect):
 def test_a_sentinel_in_place_of_a_server_is_told(servers, make_sentinel, connect):
     sentinel = make_sentinel(servers[0])
     problems = examine(connect(f"redis://{sentinel.place}")).problems
-    assert any("it is a Sentinel" in problem for problem in problems)
+    assert any("this is a Sentinel" in problem for problem in problems)
+
+
+def test_a_client_that_takes_a_sentinel_for_the_server_is_told_what_to_use(servers, make_sentinel):
+    sentinel = make_sentinel(servers[0])
+    advice = (
+        f"redis://{sentinel.place}: this is a Sentinel, which keeps no jobs; "
+        f"use redis+sentinel://{sentinel.place}/SERVICE (services that it knows: '{SERVICE}')"
+    )
+    with Client(f"redis://{sentinel.place}") as client:
+        for call in (lambda: client.submit_job("any", {}), client.queue_stats, client.dead_jobs):
+            with pytest.raises(ServerRefused) as failure:
+                call()
+            assert str(failure.value) == advice
+    with pytest.raises(
+        ServerRefused, match=r"/1: this is a Sentinel, .* use redis\+sentinel://[^/]*/SERVICE "
+    ):
+        Client(f"redis://{sentinel.place}/1")
+
+
+def test_a_server_that_does_not_know_a_command_is_no_sentinel(servers, connect):
+    (refusal,) = connect(f"redis://{servers[0].place}").trip([("NONSENSE",)])
+    assert "unknown command" in str(refusal)
 
 
 def test_sentinels_that_are_gone_or_hang_leave_time_for_one_that_answers(servers, make_sentinel, connect):
