@@ -28,7 +28,7 @@ from ..errors import BadAddress, ConnectionFailed, ServerRefused
 from .address import address_of
 from .options import check_options
 from .scripts import Command
-from .sentinel import Sentinel, Sentinels, Service, advice, service_of
+from .sentinel import LastAnswer, Sentinel, Sentinels, Service, advice, service_of
 from .timed_socket import TimedSocket
 
 BLOCK_SECONDS = 1
@@ -61,6 +61,7 @@ class Server:
     address: str = field(init=False)
     service: Service | None = field(init=False, repr=False)
     """If it is one that Sentinels know: its host and port are asked for at every connect."""
+    last_answer: LastAnswer = field(init=False, repr=False, compare=False, default_factory=LastAnswer)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "address", address_of(self.url))
@@ -260,7 +261,7 @@ def _sentinels_of(server: Server) -> Sentinels | None:
     if server.service is None:
         return None
     known = [Sentinel(sentinel.address, HeldConnection(sentinel)) for sentinel in server.sentinels()]
-    return Sentinels(server.service.name, known)
+    return Sentinels(server.service.name, known, server.last_answer)
 
 
 def _check_role(reply: Any) -> None:

@@ -104,12 +104,20 @@ class Sentinel(NamedTuple):
     way: Way
 
 
-class Sentinels:
-    """Those of a service, the one that last led to the primary first."""
+@dataclass(slots=True)
+class LastAnswer:
+    """Which Sentinel has answered last, for all connections to a server: one word, which any thread may write."""
 
-    def __init__(self, name: str, known: Sequence[Sentinel]) -> None:
+    address: str = ""
+
+
+class Sentinels:
+    """Those of a service. The one that last answered, to this connection or another, is asked first."""
+
+    def __init__(self, name: str, known: Sequence[Sentinel], last_answer: LastAnswer) -> None:
         self._name = name
-        self._known = list(known)
+        self._known = known
+        self._last_answer = last_answer
 
     def lead(self, enter: Callable[[str, int, float], None], deadline: float) -> None:
         """Ask one after the other, and try where they lead: until ``enter`` has met the primary.
@@ -118,7 +126,8 @@ class Sentinels:
         """
         faults: list[ConnectionFailed] = []
         tried: set[tuple[str, int]] = set()
-        for i, sentinel in enumerate(self._known):
+        last = self._last_answer.address
+        for i, sentinel in enumerate(sorted(self._known, key=lambda known: known.address != last)):
             left = len(self._known) - i
             try:
                 place = self._ask(sentinel, _part(deadline, left + 1))
@@ -127,7 +136,6 @@ class Sentinels:
                     tried.add(place)
                     # Half of the time is left for another place, if the next one names another.
                     enter(*place, _part(deadline, min(left, 2)))
-                    self._known.insert(0, self._known.pop(i))
                     return
             except ConnectionFailed as error:
                 faults.append(error)
@@ -153,9 +161,11 @@ class Sentinels:
             raise ServerRefused(f"{sentinel.address}: this Sentinel knows no service {self._name!r}")
         try:
             host, port = reply
-            return host.decode("utf-8", "replace"), int(port)
+            place = host.decode("utf-8", "replace"), int(port)
         except (AttributeError, TypeError, ValueError):
             raise ConnectionFailed(f"{sentinel.address}: its answer is no address: {reply!r}") from None
+        self._last_answer.address = sentinel.address
+        return place
 
 
 def _part(deadline: float, parts: int) -> float:

@@ -233,11 +233,32 @@ def test_sentinels_that_are_gone_or_hang_leave_time_for_one_that_answers(servers
     gone, hanging, answering = (make_sentinel(servers[0]) for _ in range(3))
     gone.stop()
     os.kill(hanging.process.pid, signal.SIGSTOP)
-    connection = connect(url_of([gone, hanging, answering]), 2)
-    assert port_of(connection) == servers[0].port
-    assert [known.address for known in connection._sentinels._known] == [
-        f"redis://{sentinel.place}" for sentinel in (answering, gone, hanging)
-    ]
+    assert port_of(connect(url_of([gone, hanging, answering]), 2)) == servers[0].port
+
+
+def test_a_sentinel_that_hangs_costs_time_once(servers, make_sentinel):
+    """Not for every new connection to the same server, of whatever thread."""
+    hanging, answering = (make_sentinel(servers[0]) for _ in range(2))
+    os.kill(hanging.process.pid, signal.SIGSTOP)
+    server, took = Server(url_of([hanging, answering]), 3), []
+    for _ in range(3):
+        connection, began = HeldConnection(server), time.monotonic()
+        assert port_of(connection) == servers[0].port
+        took.append(time.monotonic() - began)
+        connection.close()
+    assert took[0] >= 1 > 2 * max(took[1:])
+
+
+def test_the_sentinel_that_answered_last_is_not_asked_alone(servers, make_sentinel):
+    first, second = (make_sentinel(servers[0]) for _ in range(2))
+    server = Server(url_of([first, second]), 3)
+    for stopped in (None, first):
+        if stopped:
+            stopped.stop()
+        connection = HeldConnection(server)
+        assert port_of(connection) == servers[0].port
+        connection.close()
+    assert server.last_answer.address == f"redis://{second.place}"
 
 
 def test_a_primary_that_hangs_leaves_time_for_another_sentinel(directory, servers, make_sentinel, connect):
