@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from bananasd import config
 from tests.systemd.machine import ROOT
 from tests.systemd.surroundings import require
 
@@ -34,7 +35,7 @@ def test_an_instance_is_the_unit_under_other_names():
     renamed = [
         line.replace("bananasd %i,", "bananasd,")
         .replace("/%i.toml", "/bananas.toml")
-        .replace("/%i.redis_password", "/redis_password")
+        .replace("/%i.redis_", "/redis_")
         .replace("bananasd-%i", "bananasd")
         for line in settings(TEMPLATE)
     ]
@@ -44,5 +45,17 @@ def test_an_instance_is_the_unit_under_other_names():
 def test_no_setting_of_an_instance_is_that_of_the_unit():
     named = r"(?:RuntimeDirectory|StateDirectory|ExecStart|ExecReload|#LoadCredential)="
     lines = [line for line in settings(TEMPLATE) if re.match(named, line)]
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert [line for line in lines if "%i" not in line] == []
+
+
+@pytest.mark.parametrize("path", [UNIT, TEMPLATE], ids=lambda path: path.name)
+def test_every_credential_of_the_examples_is_one_that_the_daemon_finds(path, tmp_path):
+    names = re.findall(r"^#LoadCredential=(\w+):", path.read_text(), re.MULTILINE)
+    for name in names:
+        (tmp_path / name).write_text(f"of {name}\n")
+    file = tmp_path / "bananas.toml"
+    file.write_text('[redis]\nsentinels = ["a"]\nservice = "jobs"\n')
+    redis = config.load(file, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).redis
+    passwords = [redis.read_password(), redis.read_sentinel_password()]
+    assert passwords == [f"of {name}" for name in names]
