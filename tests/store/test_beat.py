@@ -99,6 +99,18 @@ def test_another_nodes_lease_that_was_granted_in_the_future_counts_from_now(worl
         assert is_now(world, ends["long"] - 4 * LEASE_MS)
 
 
+@pytest.mark.parametrize(("leases_ahead", "leases_left"), [(20, 21), (500, 100)])
+def test_a_lease_that_enter_granted_in_the_future_is_left_unless_it_cannot_be_true(
+    world, leases_ahead, leases_left
+):
+    """Nobody knows how long it was to be: its node may have a longer one than this."""
+    world.enter("brief/1.1")
+    world.call("ZINCRBY", world.keys.nodes, leases_ahead * LEASE_MS, "brief")
+    beat(world)
+    lease_end = int(world.call("ZSCORE", world.keys.nodes, "brief"))
+    assert is_now(world, lease_end - leases_left * LEASE_MS)
+
+
 def test_the_longer_lease_of_another_node_is_left_to_it(world):
     world.beaten(OTHER, ms_ago=1_000, alive_for_ms=60_000)
     world.lease(OTHER, 20 * LEASE_MS)

@@ -1,9 +1,10 @@
 -- beat: extend a node's lease, keep what it says of itself, and tell which of its holders are no longer admitted.
 --
 -- alive_since is the start of an unbroken row of beats: it begins anew when the last beat is more than half a lease old.
--- Times from the future (the server's clock was set back) count as now, those of other nodes too: a lease that was granted
--- in the future counts from now, so that the jobs of a node that is gone are back in time. One that ends in 100 leases or
--- later cannot be a true one, and is cut down to that.
+-- Times from the future (the server's clock was set back) count as now, those of other nodes too: the lease of a node whose
+-- last beat lies in the future counts from now, so that the jobs of a node that is gone are back in time. Of a lease that
+-- `enter` alone has granted nobody knows when that was, nor how long it is to be: that, and any other, is only cut down if
+-- it ends in 100 leases or later, which cannot be true.
 --
 -- KEYS  1 nodes   2 node hash   3 holders
 -- ARGV  1 node   2 lease in ms   3 what it says of itself, as JSON   4.. holders to look for
