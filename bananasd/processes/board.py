@@ -11,7 +11,7 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import ID_AT, ID_BYTES, IS_QUIET, NEWS, ROW_BYTES, Row
+from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, NEWS, ROW_BYTES, Row
 
 LAYOUT = 0x62616E616E6102
 """Magic number and version of the layout; a board with another one is not read."""
@@ -20,7 +20,7 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header. The master writes them, but for NEWS, which is the workers', and IS_FIT, the scheduler's."""
+    """Words of the header. The master writes them, but for NEWS and HAS_ENTERED, which are the workers', and IS_FIT, the scheduler's."""
 
     LAYOUT = 0
     MASTER_PID = 1
@@ -36,6 +36,7 @@ class Head(IntEnum):
     IS_RELOADED = 11
     NEWS = NEWS
     IS_FIT = 13  # the server has been examined, and may be used
+    HAS_ENTERED = HAS_ENTERED
 
 
 class Phase(IntEnum):
@@ -107,6 +108,11 @@ class Board:
     @is_quiet.setter
     def is_quiet(self, is_quiet: bool) -> None:
         self.head[Head.IS_QUIET] = int(is_quiet)
+
+    @property
+    def has_entered(self) -> bool:
+        """Whether a worker has ever got to the server; if none has, no job can be left behind."""
+        return self.head[Head.HAS_ENTERED] != 0
 
     @property
     def problems_path(self) -> Path:

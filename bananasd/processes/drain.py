@@ -93,8 +93,10 @@ class Drain:
         return all(slot.restarts.is_fatal for slot in self._fleet.of(kind))
 
     def _give_up_recovery(self) -> None:
-        if not self._has_scheduler_left:
+        if not self._has_scheduler_left and self._fleet.board.has_entered:
             logger.warning("drain left jobs behind: Redis did not answer; the next start recovers them")
+        elif not self._has_scheduler_left:
+            self._fleet.board.delete()
         self._has_scheduler_left = True
         self._kill()
 

@@ -12,8 +12,8 @@ ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
 
-IS_QUIET, NEWS = 8, 12
-"""The words of the board's header that children look at."""
+IS_QUIET, NEWS, HAS_ENTERED = 8, 12, 14
+"""The words of the board's header that children look at, or write."""
 
 
 class Word(IntEnum):
@@ -187,6 +187,10 @@ class Row:
         is_news = self._head[NEWS] != digest
         self._head[NEWS] = digest
         return is_news
+
+    def note_entered(self) -> None:
+        """A worker has got to the server: from now on there may be jobs to put back at the daemon's end."""
+        self._head[HAS_ENTERED] = 1
 
     @property
     def is_recovered(self) -> bool:

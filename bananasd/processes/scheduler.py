@@ -82,7 +82,7 @@ class Scheduler:
             return self._work()
         except ConnectionFailed as error:
             self._lose_server(error)
-            return None
+            return self._leave_without_server()
 
     def _work(self) -> int | None:
         if not self._is_server_fit():
@@ -182,5 +182,12 @@ class Scheduler:
         """All workers are gone: put back what they held, take the node off the list, and the board away."""
         self._recoverer.recover_own()
         self._store.leave(self._board.node)
+        self._board.delete()
+        return 0
+
+    def _leave_without_server(self) -> int | None:
+        """The same where no worker ever got to the server: there is nothing to put back, and no use in waiting for it."""
+        if self._board.phase is not Phase.LEAVING or self._board.has_entered:
+            return None
         self._board.delete()
         return 0

@@ -132,6 +132,8 @@ class Worker:
         self._row.words[Word.TRIP] += 1
         self._context.holder = self._holder
         self._store.enter(self._holder, self._post.node, self._post.lease_ms, self._policies())
+        # Before the first claim, after which there may be something to recover.
+        self._row.note_entered()
         self._is_entered = True
 
     def _close_account(self) -> None:

@@ -8,6 +8,8 @@ from bananasd import Status
 from bananasd.processes import control
 from tests.conftest import wait_until
 from tests.daemon import is_alive
+from tests.proxy import Proxy
+from tests.sentinels import free_port
 
 ONE_WORKER = {"workers": {"count": 1}}
 IGNORE = """
@@ -157,6 +159,29 @@ def test_term_while_the_server_is_down_ends_idle_workers_at_once_and_leaves_the_
     daemon.process.send_signal(signal.SIGQUIT)
     assert daemon.wait(3) == 0
     assert daemon.boards()
+    assert daemon.lines("drain left jobs behind")
+
+
+def test_a_daemon_whose_server_was_never_there_has_left_nothing_behind_and_ends_soon(make_daemon):
+    daemon = make_daemon(redis_url=f"redis://127.0.0.1:{free_port()}").start()
+    wait_until(lambda: daemon.lines("redis lost", "worker") and daemon.lines("redis lost", "scheduler"))
+    daemon.terminate()
+    assert daemon.wait(4) == 0, "well before the 8 s are over"
+    assert "left jobs behind" not in daemon.log_text()
+    assert not daemon.boards()
+
+
+def test_nor_has_one_whose_server_never_answered(server, make_daemon):
+    proxy = Proxy(server.socket)
+    try:
+        proxy.mode = "blackhole"
+        daemon = make_daemon(redis_url=proxy.url, settings={"redis": {"timeout_seconds": 30}}).start()
+        daemon.process.send_signal(signal.SIGQUIT)
+        assert daemon.wait(3) == 0
+        assert "left jobs behind" not in daemon.log_text()
+        assert not daemon.boards()
+    finally:
+        proxy.close()
 
 
 def test_a_frozen_worker_does_not_hold_up_the_end(server, make_daemon):
