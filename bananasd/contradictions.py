@@ -1,4 +1,4 @@
-"""Settings that are fine one by one but not together."""
+"""Settings that are fine one by one but not together: contradictions, which are refused, and risks, which are told."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,6 +8,9 @@ from .settings import EMBEDDED, Config
 
 SERVICE = ("redis.sentinels", "redis.service")
 """What says where the server is in the place of ``redis.url``."""
+
+RETURN_SECONDS = 2.0
+"""What a scheduler may take from a failed try to the next one that succeeds: a pause, and a trip."""
 
 
 def contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -39,6 +42,23 @@ def contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[t
             f"{shown(str(config.state_dir))}: must not be run_dir, which holds what does not outlive the daemon",
         )
     yield from _of_redis(config, given)
+
+
+def risks(config: Config) -> Iterator[str]:
+    """What works, and yet asks for trouble: each with its place, and what it may cost."""
+    at = f"{config.path}: " if config.path else ""
+    lease, beat, timeout = (
+        config.scheduler.lease_seconds,
+        config.scheduler.beat_seconds,
+        config.redis.timeout_seconds,
+    )
+    wanted = beat + timeout + RETURN_SECONDS
+    if round(lease - wanted, 6) < 0:
+        yield (
+            f"{at}scheduler.lease_seconds: {lease:g}: is less than beat_seconds + redis.timeout_seconds + "
+            f"{RETURN_SECONDS:g} ({wanted:g}): a connection that hangs for its timeout can cost a node that works "
+            "its lease, and its jobs run elsewhere once more"
+        )
 
 
 def _of_redis(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:

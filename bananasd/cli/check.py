@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from .. import config as configuration
+from ..contradictions import risks
 from ..errors import ConfigError, DaemonError, HandlersError
 from ..handlers import Registry, load_directory
 from ..processes.redis_server import find_server_binary
@@ -37,6 +38,8 @@ def check(config_path: Path | None, as_json: bool) -> None:
         registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
     if server is None or registry is None or problems:
         raise ConfigError(problems)
+    for risk in risks(config):
+        warn(risk)
     if config.redis.is_embedded:
         _warn_without_server()
     if as_json:

@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import config as configuration
 from .. import directories, log
 from ..client import Client
+from ..contradictions import risks
 from ..errors import ConfigError
 from ..handlers import Registry, load_directory, submit_through
 from ..server import server_of
@@ -107,6 +108,7 @@ class Blueprint:
         config = configuration.load(configuration.find(self._config.path), os.environ)
         if problems := list(self._obstacles(config)):
             raise ConfigError(problems)
+        warn_of_risks(config)
         if config.workers.preload:
             logger.warning("handlers are preloaded: a reload changes settings, their code needs a restart")
         return Blueprint(config, self._premises).plan()
@@ -205,6 +207,12 @@ def apply_log(config: Config) -> None:
     except OSError as error:
         raise ConfigError([f"log.file: {config.log.file}: {error.strerror}"]) from None
     log.configure(config.log.level, config.log.format)
+
+
+def warn_of_risks(config: Config) -> None:
+    """Log what in a configuration asks for trouble."""
+    for risk in risks(config):
+        logger.warning("configuration risky: %s", risk)
 
 
 def check_command(config: Config) -> list[str]:

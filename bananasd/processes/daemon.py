@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from .. import log
 from ..handlers import load_directory
 from ..settings import Config
-from .blueprint import Blueprint, Premises, access_of, apply_log
+from .blueprint import Blueprint, Premises, access_of, apply_log, warn_of_risks
 from .board import Board
 from .locks import forget_pid, lock_run_dir, lock_state_dir
 from .master import HELD_BACK, Master
@@ -63,6 +63,7 @@ class Boot:
             self._config, Premises(board, self._binary, self._state_lock, self._registry, is_watching)
         )
         logger.info("daemon starting pid=%d node=%s redis=%s", os.getpid(), board.node, self._address)
+        warn_of_risks(self._config)
         fleet = Fleet(list(blueprint.slots()), board)
         master = Master(fleet, blueprint.plan(), Notifier(os.environ), self._run_lock.close)
         # What is there now is shared with every child for as long as nobody writes to it.

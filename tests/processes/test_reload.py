@@ -192,6 +192,22 @@ def test_the_log_level_and_the_time_to_drain_follow(daemon):
     assert daemon.lines("drain began", "seconds=9")
 
 
+def test_a_lease_that_a_hanging_connection_could_cost_is_told_at_the_start_and_at_each_reload(make_daemon):
+    sound = {"scheduler": {"lease_seconds": 5}}
+    daemon = make_daemon(settings=sound).start()
+    assert not daemon.lines("warning master ")
+    reconfigure(daemon, "lease_seconds = 5", "lease_seconds = 1")
+    for count in (1, 2):
+        assert reload(daemon) == []
+        told = daemon.lines(
+            "warning master ", "configuration risky", "scheduler.lease_seconds: 1: is less than"
+        )
+        assert len(told) == count
+    assert daemon.stop() == 0
+    daemon.start()
+    assert len(daemon.lines("configuration risky")) == 3
+
+
 def test_the_log_file_the_grace_and_the_limits_of_workers_follow(make_daemon):
     daemon = make_daemon(
         """

@@ -63,7 +63,7 @@ def test_an_empty_set_is_left_as_it_is(daemon, look):
     before = promotions()
     wait_until(lambda: promotions() >= before + 2)
     assert not [key for key in look.find() if key in (KEYS.scheduled, KEYS.dead) or ":ready:" in key]
-    assert not daemon.lines("warning", "scheduler")[1:]  # but that the server keeps nothing
+    assert not daemon.lines("warning scheduler ")[1:]  # but that the server keeps nothing
 
 
 def test_ten_thousand_that_are_due_together_are_moved_together(daemon, client, look):

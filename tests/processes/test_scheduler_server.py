@@ -17,7 +17,7 @@ def test_a_server_that_keeps_nothing_is_warned_of(make_daemon, server):
 def test_a_server_that_keeps_everything_is_not(make_daemon, own_server):
     daemon = make_daemon(redis_url=own_server.url).start()
     assert daemon.stop() == 0
-    assert not daemon.lines("warning", "scheduler")
+    assert not daemon.lines("warning scheduler ")
 
 
 def test_a_server_that_may_not_be_examined_is_used_with_a_warning(make_daemon, own_server):

@@ -178,6 +178,16 @@ def test_a_missing_embedded_server_is_a_warning(project: Path) -> None:
     assert result.stderr.startswith("bananasd: warning: ")
 
 
+def test_a_risk_is_a_warning_beside_what_is_shown(project: Path) -> None:
+    path = project / "bananas.toml"
+    path.write_text(f"{path.read_text()}[scheduler]\nlease_seconds = 9\n")
+    result = bananasd("check", "--config", path)
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"bananasd: warning: {path}: scheduler.lease_seconds: 9: is less than ")
+    assert "send_mail" in result.stdout
+
+
 def test_the_configuration_is_looked_for_here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     assert "bananas.toml" in bananasd("check").stdout.splitlines()[0]

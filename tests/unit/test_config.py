@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bananasd import config, cores, directories
 from bananasd import settings as settings_module
+from bananasd.contradictions import risks
 from bananasd.errors import ConfigError
 from bananasd.retry import RetryPolicy
 from bananasd.settings import (
@@ -547,6 +548,37 @@ def test_the_variable_takes_the_place_of_sentinels_and_contradicts_nothing(load)
         redis = load(text, {"BANANAS_REDIS_URL": url}).redis
         assert (redis.url, redis.sentinels, redis.service) == (url, (), "")
         assert redis.read_sentinel_password() is None
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "timeout", "wanted"),
+    [
+        (
+            "beat_seconds = 3\nlease_seconds = 9.9",
+            5,
+            "9.9: is less than beat_seconds + redis.timeout_seconds + 2 (10):",
+        ),
+        ("", 10.5, "15: is less than beat_seconds + redis.timeout_seconds + 2 (15.5):"),
+        ("beat_seconds = 0.2\nlease_seconds = 1", 1, "1: is less than"),
+    ],
+)
+def test_a_lease_that_a_hanging_connection_could_cost_is_a_risk_but_no_problem(
+    load, tmp_path, scheduler, timeout, wanted
+):
+    (risk,) = risks(load(f"[scheduler]\n{scheduler}\n[redis]\ntimeout_seconds = {timeout}"))
+    assert risk.startswith(f"{tmp_path}/bananas.toml: scheduler.lease_seconds: {wanted}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[scheduler]\nlease_seconds = 10",
+        "[scheduler]\nbeat_seconds = 0.1\nlease_seconds = 2.3\n[redis]\ntimeout_seconds = 0.2",
+    ],
+)
+def test_the_defaults_and_a_lease_that_is_just_long_enough_are_no_risk(load, text):
+    assert list(risks(load(text))) == []
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(problems):

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bananasd import config
+from bananasd.contradictions import risks
 
 FILE = Path(__file__).parents[2] / "config" / "bananas.toml"
 SETTING = re.compile(r"(?P<key>\w+) = (?P<value>[^#]+?) +# (?P<comment>.+)")
@@ -31,6 +32,10 @@ def test_the_file_says_the_same_as_an_empty_one(tmp_path):
     documented = config.load(path, {})
     path.write_text("")
     assert documented == config.load(path, {})
+
+
+def test_nothing_in_the_file_is_a_risk():
+    assert list(risks(config.load(FILE, {}))) == []
 
 
 def test_the_file_has_every_setting_in_the_order_of_the_code():
