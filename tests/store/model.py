@@ -5,17 +5,22 @@ the instant that it means.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retried
 from bananasd.store.store import Charge
 
 MAX_RECOVERIES = 2
+RANK_MS = 1_000_000
+"""A due time of the future is so many milliseconds away for each rank, so that no pause of this machine changes their
+order. One of the past *is* a rank of 1, 2, 3 …, in milliseconds since the epoch."""
 
 
 @dataclass
 class Record:
-    """A job's record; ``is_expiring`` if it has a time to live."""
+    """A job's record. ``due``: the rank of its last due time; ``is_expiring`` if it has a time to live."""
 
     lane: str
     status: str = "pending"
@@ -26,12 +31,16 @@ class Record:
     error: str = ""
     result: str = ""
     progress: str = ""
+    due: int = 0
+    has_spec: bool = True
+    is_finished: bool = False
     is_expiring: bool = False
+    odd_counters: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Node:
-    """``lease``: valid, over, or long over; ``beat``: now, or long ago; ``alive``: for long, or just now."""
+    """The ``lease`` ends, the last ``beat`` was, the node is ``alive`` since: each a word for an instant, "" for never."""
 
     lease: str = ""
     beat: str = ""
@@ -52,6 +61,8 @@ class Model:
     queues: set[str] = field(default_factory=set)
     nodes: dict[str, Node] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
+    odd_keys: list[tuple[str, str]] = field(default_factory=list)
+    """Faults of keys in which nothing else stands here."""
 
     # A client's
 
@@ -61,9 +72,9 @@ class Model:
         self.jobs[job_id] = Record(lane)
         self.counters["submitted"] += 1
         if due is None:
-            self._to_back(job_id)
+            self.to_back(job_id)
         else:
-            self._schedule(job_id, due)
+            self.schedule(job_id, due)
         return 1
 
     def cancel(self, job_id: str) -> tuple[bool, str]:
@@ -71,19 +82,19 @@ class Model:
         if job is None or job.status not in ("pending", "scheduled"):
             return False, job.status if job else ""
         job.is_expiring = job.status == "scheduled"
-        job.status = "cancelled"
+        job.status, job.is_finished = "cancelled", True
         self.scheduled.pop(job_id, None)
         self.counters["cancelled"] += 1
         return True, "cancelled"
 
     def requeue_dead(self, job_ids: list[str]) -> list[str]:
-        back = [job_id for job_id in job_ids if job_id in self.dead]
+        back = [job_id for job_id in job_ids if job_id in self.dead and self.jobs[job_id].has_spec]
         for job_id in back:
             job = self.jobs[job_id]
             self.dead.remove(job_id)
             job.attempts = job.recoveries = 0
-            job.result = job.progress = ""
-            self._to_back(job_id)
+            job.result, job.progress, job.is_finished = "", "", False
+            self.to_back(job_id)
         return back
 
     def purge_dead(self, job_ids: list[str]) -> int:
@@ -120,28 +131,15 @@ class Model:
             self.tokens |= {lane for lane in lanes if self.lanes.get(lane)}
         return taken
 
-    def settle(self, outcome: Outcome, due: int) -> list[str]:
-        job_id = outcome.job_id
-        job = self.jobs.get(job_id)
-        if job is None or (job.status, job.run, job.holder) != ("processing", outcome.run, outcome.holder):
-            return [job_id]
-        self.held[outcome.holder].remove(job_id)
-        match outcome:
-            case Completed(result=result):
-                # The only end that leaves the holder in the record.
-                job.status, job.attempts, job.is_expiring = "completed", job.attempts + 1, True
-                job.result = result.decode() or job.result
-                self.counters["completed"] += 1
-            case Retried(error=error):
-                job.attempts, job.error, job.holder = job.attempts + 1, error, ""
-                self._schedule(job_id, due)
-                self.counters["retried"] += 1
-            case Buried(error=error):
-                job.attempts += 1
-                self._bury(job_id, error)
-            case Released():
-                self._to_front(job_id)
-        return []
+    def settle(self, outcomes: Sequence[Outcome]) -> list[str]:
+        """The ids that were refused."""
+        refused = []
+        for (kind, _), group in groupby(outcomes, key=lambda outcome: (type(outcome), outcome.holder)):
+            together = list(group)
+            # What goes to the front does so from the last to the first, so that it stands there in the order given.
+            in_turn = together[::-1] if kind is Released else together
+            refused += [outcome.job_id for outcome in in_turn if not self._settle_one(outcome)]
+        return refused
 
     def progress(self, holder: str, job_id: str, run: int, progress: str) -> bool:
         job = self.jobs.get(job_id)
@@ -150,13 +148,13 @@ class Model:
         job.progress = progress
         return True
 
-    def recover(self, holder: str, charge: Charge, judge: str, due: int) -> dict[str, list[str]] | None:
+    def recover(self, holder: str, charge: Charge, judge: str) -> dict[str, list[str]] | None:
         """What became of which ids; None: refused."""
         if judge and not self._may_take_over(node_of(holder), judge):
             return None
         became: dict[str, list[str]] = {"requeued": [], "retried": [], "dead": []}
         for job_id in reversed(self.held.pop(holder, [])):
-            became[self._recover_one(job_id, charge, due)].append(job_id)
+            became[self._recover_one(job_id, charge)].append(job_id)
         self.holders.discard(holder)
         return became
 
@@ -174,7 +172,7 @@ class Model:
         due = sorted((rank, job_id) for job_id, rank in self.scheduled.items() if rank < past)[:limit]
         for _, job_id in due:
             del self.scheduled[job_id]
-            self._to_back(job_id)
+            self.to_back(job_id)
         return len(due)
 
     def trim(self, order: list[str], is_for_age: bool, keep: int, limit: int) -> tuple[int, int, int]:
@@ -196,6 +194,23 @@ class Model:
 
     # What several have in common
 
+    def to_front(self, job_id: str) -> None:
+        self._ready(job_id).insert(0, job_id)
+
+    def to_back(self, job_id: str) -> None:
+        self._ready(job_id).append(job_id)
+
+    def schedule(self, job_id: str, due: int) -> None:
+        job = self.jobs[job_id]
+        job.status, job.due = "scheduled", due
+        self.scheduled[job_id] = due
+        if due == min(self.scheduled.values()):
+            self.tokens.add("scheduled")
+
+    def bury_unreadable(self, job_id: str, error: str) -> None:
+        self.jobs[job_id] = Record("default:normal", has_spec=False)
+        self._bury(job_id, error)
+
     def _has_lease(self, name: str) -> bool:
         return name in self.nodes and self.nodes[name].lease == "valid"
 
@@ -204,7 +219,31 @@ class Model:
         is_fit = (node.lease, node.beat, node.alive) == ("valid", "now", "for long")
         return is_fit and not self._has_lease(name)
 
-    def _recover_one(self, job_id: str, charge: Charge, due: int) -> str:
+    def _settle_one(self, outcome: Outcome) -> bool:
+        """Whether it was accepted."""
+        job_id = outcome.job_id
+        job = self.jobs.get(job_id)
+        if job is None or (job.status, job.run, job.holder) != ("processing", outcome.run, outcome.holder):
+            return False
+        self.held[outcome.holder].remove(job_id)
+        match outcome:
+            case Completed(result=result):
+                # The only end that leaves the holder in the record.
+                job.status, job.attempts, job.is_expiring = "completed", job.attempts + 1, True
+                job.result, job.is_finished = result.decode() or job.result, True
+                self.counters["completed"] += 1
+            case Retried(error=error, delay_ms=delay_ms):
+                job.attempts, job.error, job.holder = job.attempts + 1, error, ""
+                self.schedule(job_id, delay_ms // RANK_MS)
+                self.counters["retried"] += 1
+            case Buried(error=error):
+                job.attempts += 1
+                self._bury(job_id, error)
+            case Released():
+                self.to_front(job_id)
+        return True
+
+    def _recover_one(self, job_id: str, charge: Charge) -> str:
         job = self.jobs[job_id]
         is_that = job_id == charge.job_id
         if charge.kind == "all" or (charge.kind == "lost" and is_that):
@@ -218,30 +257,18 @@ class Model:
             if charge.delay_ms < 0:
                 return self._bury(job_id, charge.cause)
             job.error, job.holder = charge.cause, ""
-            self._schedule(job_id, due)
+            self.schedule(job_id, charge.delay_ms // RANK_MS)
             self.counters["retried"] += 1
             return "retried"
-        self._to_front(job_id)
+        self.to_front(job_id)
         return "requeued"
 
     def _bury(self, job_id: str, error: str) -> str:
         job = self.jobs[job_id]
-        job.status, job.error, job.holder = "failed", error, ""
+        job.status, job.error, job.holder, job.is_finished = "failed", error, "", True
         self.dead.add(job_id)
         self.counters["dead"] += 1
         return "dead"
-
-    def _schedule(self, job_id: str, due: int) -> None:
-        self.jobs[job_id].status = "scheduled"
-        self.scheduled[job_id] = due
-        if due == min(self.scheduled.values()):
-            self.tokens.add("scheduled")
-
-    def _to_front(self, job_id: str) -> None:
-        self._ready(job_id).insert(0, job_id)
-
-    def _to_back(self, job_id: str) -> None:
-        self._ready(job_id).append(job_id)
 
     def _ready(self, job_id: str) -> list[str]:
         job = self.jobs[job_id]

@@ -1,13 +1,14 @@
 """Every script against a model of it in Python, in whatever order comes up, replies lost and commands late.
 
-BANANASD_LONG=1 takes longer walks, and other ones each time.
+In the long form it takes longer walks, and other ones each time.
 """
 
-import os
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -23,12 +24,19 @@ from hypothesis.stateful import (
 )
 
 from bananasd import JobRequest
+from bananasd.store.connection import Transport
 from bananasd.store.doctor import Doctor
+from bananasd.store.faults import Finding
 from bananasd.store.keys import lanes_of
 from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retried
+from bananasd.store.scripts import Command, script
 from bananasd.store.store import Charge, Claim, Retention, Store
+from tests.faults.cutter import SCRIPTS
+from tests.faults.form import IS_LONG, either
 from tests.store.conftest import World
-from tests.store.model import MAX_RECOVERIES, Model, Node, Record, node_of
+from tests.store.damage import DAMAGES, Damage
+from tests.store.mending_model import is_given_up, mend
+from tests.store.model import MAX_RECOVERIES, RANK_MS, Model, Node, Record, node_of
 
 LEASE_MS = 3_600_000
 QUEUES = ("default", "gpu")
@@ -36,21 +44,28 @@ LANES = [str(lane) for lane in lanes_of(QUEUES)]
 NODES = ("n1", "n2", "n3")
 HOLDERS = ("n1/1.1", "n1/1.2", "n2/1.1", "n3/7.1")
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
-FIRST_RANK, RANK_MS = 1000, 1_000_000
-"""Ranks of the future count up and down from the first, so far apart that no pause of this machine changes their order.
-Those of the past are 1, 2, 3 …, in milliseconds since the epoch."""
+FIRST_RANK = 10_000
+"""Ranks of the future count up and down from here."""
+
+HOUR_MS = 3_600_000
+LEASE_ENDS = {"valid": LEASE_MS, "over": -1000, "over for hours": -12 * HOUR_MS, "long over": -25 * HOUR_MS}
+BEATS = {"now": 0, "a while ago": LEASE_MS * 3 // 4, "long ago": 2 * LEASE_MS}
+ALIVE = {"just now": 0, "for a while": LEASE_MS * 3 // 4, "for long": LEASE_MS * 5 // 4}
+"""The words of `Node` as milliseconds: until the lease ends, since the last beat, since the first of its row."""
 
 NODE_CHANGES = {
-    "beats for long": ("valid", LEASE_MS),
-    "froze": ("valid", LEASE_MS),
-    "was lost": ("over", -1000),
-    "was lost long ago": ("long over", -2 * 86_400_000),
+    "beats for long": Node("valid", "now", "for long"),
+    "has begun to beat": Node("valid", "now", "for a while"),
+    "froze": Node("valid", "a while ago", "for long"),
+    "was lost": Node("over", "a while ago", "for long"),
+    "was lost hours ago": Node("over for hours", "long ago", "for long"),
+    "was lost long ago": Node("long over", "long ago", "for long"),
+    "leaves": Node(),
 }
 
-IS_LONG = bool(os.environ.get("BANANASD_LONG"))
 PROFILE = settings(
-    max_examples=1000 if IS_LONG else 30,
-    stateful_step_count=100 if IS_LONG else 50,
+    max_examples=either(200, 2000),
+    stateful_step_count=either(50, 100),
     derandomize=not IS_LONG,
     deadline=None,
     database=None,
@@ -78,11 +93,13 @@ class Scripts(RuleBasedStateMachine):
         held=st.lists(st.integers(0, 3), max_size=4),
     )
     def begin(self, ready: list[str], held: list[int]) -> None:
-        """Not from nothing: with jobs that wait, some that run, and nodes that have been there for long."""
+        """Not from nothing: with jobs that wait, some that run, one that is dead, and nodes that have been there for long."""
         for lane in ready:
             self.submit(lane, 1, is_later=False, is_earliest=False, is_lost=False)
         for holder, count in zip(HOLDERS, held, strict=False):
             self.enter_and_claim(holder, 1 + count, is_lost=False)
+        if self.claims:
+            self.settle([Buried(*self.claims[0], "never")])
         for node in NODES[: len(held)]:
             self.change_node(node, "beats for long")
 
@@ -111,14 +128,16 @@ class Scripts(RuleBasedStateMachine):
         self.send(is_lost, lambda: self.store.cancel(job_id), lambda: self.model.cancel(job_id))
 
     @precondition(lambda self: self.model.dead)
-    @rule(data=st.data(), is_purged=st.sampled_from((False, False, True)), is_lost=is_lost)
-    def end_being_dead(self, data: Any, is_purged: bool, is_lost: bool) -> None:
-        job_ids = [*data.draw(st.permutations(sorted(self.model.dead)))[:2], self.draw_id(data)]
-        job_ids = list(dict.fromkeys(job_ids))
-        store, model = (
-            getattr(it, "purge_dead" if is_purged else "requeue_dead") for it in (self.store, self.model)
-        )
-        self.send(is_lost, lambda: store(job_ids), lambda: model(job_ids))
+    @rule(data=st.data(), is_lost=is_lost)
+    def requeue_dead(self, data: Any, is_lost: bool) -> None:
+        job_ids = self.draw_dead_and_another(data)
+        self.send(is_lost, lambda: self.store.requeue_dead(job_ids), lambda: self.model.requeue_dead(job_ids))
+
+    @precondition(lambda self: self.model.dead)
+    @rule(data=st.data(), is_lost=is_lost)
+    def purge_dead(self, data: Any, is_lost: bool) -> None:
+        job_ids = self.draw_dead_and_another(data)
+        self.send(is_lost, lambda: self.store.purge_dead(job_ids), lambda: self.model.purge_dead(job_ids))
 
     # A worker's, alive or cut off: it may send what it should not any more
 
@@ -135,8 +154,8 @@ class Scripts(RuleBasedStateMachine):
         lanes = lanes_of(tuple(queues))
         self.send(
             is_lost,
-            lambda: told(self.store.settle_and_claim([], holder, node_of(holder), lanes, want)[1]),
-            lambda: self.model.claim(holder, [str(lane) for lane in lanes], want),
+            lambda: settled_and_told(self.store.settle_and_claim([], holder, node_of(holder), lanes, want)),
+            lambda: ([], self.model.claim(holder, [str(lane) for lane in lanes], want)),
         )
 
     @rule(holder=holders, want=wanted, is_lost=is_lost)
@@ -149,26 +168,32 @@ class Scripts(RuleBasedStateMachine):
     def release_and_claim_again(self, data: Any, want: int) -> None:
         """The same holder has a job once more, under another run."""
         holder = data.draw(st.sampled_from([name for name, held in self.model.held.items() if held]))
-        for job_id in list(self.model.held[holder]):
-            self.settle_one(Released(holder, job_id, self.model.jobs[job_id].run))
+        self.settle(
+            [Released(holder, job_id, self.model.jobs[job_id].run) for job_id in self.model.held[holder]]
+        )
         self.enter_and_claim(holder, want, is_lost=False)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), is_earliest=st.booleans(), is_lost=is_lost)
-    def settle(self, data: Any, is_earliest: bool, is_lost: bool) -> None:
-        for _ in range(data.draw(st.integers(1, 4))):
-            due = self.next_rank(is_earliest)
-            claim = self.draw_claim(data)
-            outcome = data.draw(
-                st.sampled_from(
-                    [Completed(*claim, b""), Completed(*claim, b"5"), Retried(*claim, delay_of(due), "no"),
-                     Buried(*claim, "never"), Released(*claim)]
-                )
-            )  # fmt: skip
-            self.settle_one(outcome, due, is_lost)
+    def settle_some(self, data: Any, is_earliest: bool, is_lost: bool) -> None:
+        self.settle(self.draw_outcomes(data, is_earliest), is_lost)
 
-    def settle_one(self, outcome: Outcome, due: int = 0, is_lost: bool = False) -> None:
-        self.send(is_lost, lambda: self.store.settle([outcome]), lambda: self.model.settle(outcome, due))
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), holder=holders, want=wanted, is_lost=is_lost)
+    def settle_and_claim(self, data: Any, holder: str, want: int, is_lost: bool) -> None:
+        outcomes = self.draw_outcomes(data, is_earliest=False)
+        self.send(
+            is_lost,
+            lambda: settled_and_told(
+                self.store.settle_and_claim(outcomes, holder, node_of(holder), lanes_of(QUEUES), want)
+            ),
+            lambda: (sorted(self.model.settle(outcomes)), self.model.claim(holder, LANES, want)),
+        )
+
+    def settle(self, outcomes: Sequence[Outcome], is_lost: bool = False) -> None:
+        self.send(
+            is_lost, lambda: sorted(self.store.settle(outcomes)), lambda: sorted(self.model.settle(outcomes))
+        )
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), progress=st.sampled_from((b"1", b"2")), is_lost=is_lost)
@@ -192,12 +217,25 @@ class Scripts(RuleBasedStateMachine):
                  Charge.failed(ran, "slow", -1), Charge()]
             )
         )  # fmt: skip
+        self.recover_as(holder, charge, judge, is_lost)
+
+    @rule(
+        holder=holders, judge=nodes, is_lost=is_lost,
+        change=st.sampled_from(("was lost", "was lost", "was lost long ago", "leaves", "beats for long")),
+        change_of_judge=st.sampled_from(("beats for long", "has begun to beat", "froze", "was lost", "leaves")),
+    )  # fmt: skip
+    def take_over(self, holder: str, judge: str, change: str, change_of_judge: str, is_lost: bool) -> None:
+        self.change_node(node_of(holder), change)
+        self.change_node(judge, change_of_judge)
+        self.recover_as(holder, Charge.everything("lost"), judge, is_lost)
+
+    def recover_as(self, holder: str, charge: Charge, judge: str, is_lost: bool) -> None:
         self.send(
             is_lost,
             lambda: became(self.store.recover(
                 holder, charge, max_recoveries=MAX_RECOVERIES, judge=judge, lease_ms=LEASE_MS
             )),
-            lambda: self.model.recover(holder, charge, judge, due),
+            lambda: self.model.recover(holder, charge, judge),
         )  # fmt: skip
 
     # The scheduler's
@@ -216,7 +254,6 @@ class Scripts(RuleBasedStateMachine):
             is_lost, lambda: self.store.promote(limit)[0], lambda: self.model.promote(limit, self.past + 1)
         )
 
-    @precondition(lambda self: self.model.dead)
     @rule(is_for_age=st.booleans(), keep=st.sampled_from((0, 2, 100)), limit=wanted, is_lost=is_lost)
     def trim(self, is_for_age: bool, keep: int, limit: int, is_lost: bool) -> None:
         store = Store(
@@ -226,6 +263,11 @@ class Scripts(RuleBasedStateMachine):
             order = self.world.dead()
             assert store.trim(limit) == self.model.trim(order, is_for_age, keep, limit)
 
+    @rule(node=nodes, change=st.sampled_from(("was lost long ago", "was lost hours ago")))
+    def forget_a_node(self, node: str, change: str) -> None:
+        self.change_node(node, change)
+        self.trim(is_for_age=False, keep=100, limit=1, is_lost=False)
+
     # Time, and those who wait
 
     @precondition(lambda self: any(rank > self.past for rank in self.model.scheduled.values()))
@@ -234,25 +276,27 @@ class Scripts(RuleBasedStateMachine):
         later = [job_id for job_id, rank in self.model.scheduled.items() if rank > self.past]
         job_id = data.draw(st.sampled_from(later))
         self.past += 1
-        self.model.scheduled[job_id] = self.past
+        self.model.scheduled[job_id] = self.model.jobs[job_id].due = self.past
         self.world.call("ZADD", self.world.keys.scheduled, self.past, job_id)
         self.world.mark(job_id, due_at=self.past)
 
-    @rule(
-        node=nodes,
-        change=st.sampled_from(("beats for long", "froze", "was lost", "was lost long ago", "leaves")),
-    )
+    @precondition(lambda self: any(job.is_expiring for job in self.model.jobs.values()))
+    @rule(data=st.data())
+    def expire(self, data: Any) -> None:
+        """Then the id may be submitted again, as a job that has not been."""
+        over = [job_id for job_id, job in self.model.jobs.items() if job.is_expiring]
+        job_id = data.draw(st.sampled_from(over))
+        del self.model.jobs[job_id]
+        self.world.call("DEL", self.world.keys.job(job_id))
+
+    @rule(node=nodes, change=st.sampled_from(list(NODE_CHANGES)))
     def change_node(self, node: str, change: str) -> None:
         if change == "leaves":
             self.send(False, lambda: self.store.leave(node), lambda: self.model.leave(node))
-        elif node in self.model.nodes:
-            lease, ms = NODE_CHANGES[change]
-            self.model.nodes[node].lease = lease
-            self.world.lease(node, ms)
-            is_beating = change == "beats for long"
-            self.model.nodes[node].beat = "now" if is_beating else "long ago"
-            self.model.nodes[node].alive = "for long"
-            self.world.beaten(node, ms_ago=0 if is_beating else 2 * LEASE_MS, alive_for_ms=10 * LEASE_MS)
+            return
+        told = self.model.nodes[node] = replace(NODE_CHANGES[change])
+        self.world.lease(node, LEASE_ENDS[told.lease])
+        self.world.beaten(node, ms_ago=BEATS[told.beat], alive_for_ms=ALIVE[told.alive])
 
     @rule(lane=st.sampled_from([*LANES, "scheduled"]))
     def take_token(self, lane: str) -> None:
@@ -263,11 +307,22 @@ class Scripts(RuleBasedStateMachine):
     @rule()
     def examine(self) -> None:
         """What the scripts alone bring about is never out of order."""
-        found = {
-            finding.fault for finding in Doctor(self.world.transport, "test", is_mending=False).examine()
-        }
+        found = {finding.fault for finding in self.doctor(is_mending=False)}
         gone = [h for h in self.model.holders if is_given_up(self.model.nodes.get(node_of(h), Node()))]
         assert found == ({"stale_holder"} if gone else set())
+
+    @rule(data=st.data(), damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=3, unique=True))
+    def damage_and_mend(self, data: Any, damages: list[Damage]) -> None:
+        for damage in damages:
+            damage(self.world, self.model, data.draw)
+        before = self.world.dump()
+        self.doctor(is_mending=False)
+        assert self.world.dump() == before
+        assert Counter(map(named, self.doctor(is_mending=True))) == mend(self.model)
+        assert self.doctor(is_mending=False) == []
+
+    def doctor(self, *, is_mending: bool) -> list[Finding]:
+        return list(Doctor(self.world.transport, "test", is_mending=is_mending).examine())
 
     # What must be so after each step
 
@@ -299,7 +354,7 @@ class Scripts(RuleBasedStateMachine):
         assert {name: self.read_node(name) for name in model.nodes} == model.nodes
         counted = texts(next(replies))
         assert dict(zip(counted[::2], map(int, counted[1::2]), strict=True)) == +model.counters
-        assert {job_id: record for job_id in self.ids if (record := self.read(job_id))} == model.jobs
+        assert self.read_jobs() == model.jobs
 
     @invariant()
     def a_living_job_is_in_one_place_and_none_has_vanished(self) -> None:
@@ -321,12 +376,9 @@ class Scripts(RuleBasedStateMachine):
         for _ in range(1 + is_lost):
             reply, wanted = call(), expected()
             assert reply == wanted
-        if not isinstance(reply, list):
-            return
         # What a worker knows that it has claimed; of the claim whose reply was lost it never knows.
-        self.claims += [
-            (self.model.jobs[job[1]].holder, job[1], job[2]) for job in reply if isinstance(job, tuple)
-        ]
+        if isinstance(reply, tuple) and isinstance(reply[1], list):
+            self.claims += [(self.model.jobs[job[1]].holder, job[1], job[2]) for job in reply[1]]
 
     def submit_one(self, job_id: str, lane: str, due: int | None, is_lost: bool) -> None:
         queue, _, priority = lane.partition(":")
@@ -337,6 +389,10 @@ class Scripts(RuleBasedStateMachine):
     def draw_id(self, data: Any) -> str:
         return data.draw(st.sampled_from(self.ids or IDS[:1]))
 
+    def draw_dead_and_another(self, data: Any) -> list[str]:
+        job_ids = data.draw(st.permutations(sorted(self.model.dead)))[:2]
+        return list(dict.fromkeys([*job_ids, self.draw_id(data)]))
+
     def draw_claim(self, data: Any) -> tuple[str, str, int]:
         """A run that is known to have begun: it goes on, or its holder has the job under another run, or any."""
         jobs = self.model.jobs
@@ -345,6 +401,16 @@ class Scripts(RuleBasedStateMachine):
         late = [claim for claim in known if jobs[claim[1]].run > claim[2]]
         kinds = [kind for kind in (going_on, late, self.claims) if kind]
         return data.draw(st.sampled_from(data.draw(st.sampled_from(kinds))))
+
+    def draw_outcomes(self, data: Any, is_earliest: bool) -> list[Outcome]:
+        """Up to 5, of any holders and kinds or all of a kind, some of the same run or of the same job's other runs."""
+        claims = [self.draw_claim(data) for _ in range(data.draw(st.integers(1, 4)))]
+        claims += data.draw(st.sampled_from(([], claims[:1])))
+        kinds = data.draw(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=len(claims)))
+        return [
+            make(*claim, delay_of(self.next_rank(is_earliest)))
+            for claim, make in zip(claims, cycle(kinds), strict=False)
+        ]
 
     def next_rank(self, is_earliest: bool) -> int:
         """A rank of the future, before or after all others."""
@@ -356,37 +422,65 @@ class Scripts(RuleBasedStateMachine):
         score, (beat_at, alive_since) = self.world.transport.trip(
             [("ZSCORE", keys.nodes, name), ("HMGET", keys.node(name), "beat_at", "alive_since")]
         )
-        ago = now - int(float(score))
-        lease = "valid" if ago < 0 else "over" if ago < 86_400_000 else "long over"
+        lease = word_for(LEASE_ENDS, int(float(score)) - now)
         if beat_at is None:
             return Node(lease)
-        beat = "now" if now - int(beat_at) < LEASE_MS / 2 else "long ago"
-        return Node(lease, beat, "for long" if now - int(alive_since) > LEASE_MS else "just now")
+        return Node(lease, word_for(BEATS, now - int(beat_at)), word_for(ALIVE, now - int(alive_since)))
 
-    def read(self, job_id: str) -> Record | None:
-        fields = self.world.record(job_id)
-        if not fields:
-            return None
-        numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries")}
-        words = {name: fields.get(name, "") for name in ("holder", "error", "result", "progress")}
-        return Record(
-            fields["lane"], fields["status"], **numbers, **words, is_expiring=self.world.ttl(job_id) > 0
-        )
+    def read_jobs(self) -> dict[str, Record]:
+        keys, now = map(self.world.keys.job, self.ids), self.world.now()
+        replies = self.world.transport.trip([(name, key) for key in keys for name in ("HGETALL", "PTTL")])
+        records = zip(self.ids, replies[::2], replies[1::2], strict=True)
+        return {job_id: read_record(texts(words), ttl, now) for job_id, words, ttl in records if words}
 
 
-def is_given_up(node: Node) -> bool:
-    return node.lease in ("", "long over") and node.beat != "now"
+OUTCOMES: list[Callable[[str, str, int, int], Outcome]] = [
+    lambda holder, job_id, run, _: Completed(holder, job_id, run, b""),
+    lambda holder, job_id, run, _: Completed(holder, job_id, run, b"5"),
+    lambda holder, job_id, run, delay_ms: Retried(holder, job_id, run, delay_ms, "no"),
+    lambda holder, job_id, run, _: Buried(holder, job_id, run, "never"),
+    lambda holder, job_id, run, _: Released(holder, job_id, run),
+]
+
+
+class NotingTransport:
+    """A way to the server that notes which scripts are called."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.digests: set[str] = set()
+        self._transport = transport
+
+    def trip(self, commands: Sequence[Command]) -> list[Any]:
+        self.digests.update(command[1] for command in commands if command[0] == "EVALSHA")
+        return self._transport.trip(commands)
+
+
+def read_record(words: list[str], ttl: int, now: int) -> Record:
+    fields = dict(zip(words[::2], words[1::2], strict=True))
+    numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries")}
+    texts = {name: fields.get(name, "") for name in ("holder", "error", "result", "progress")}
+    due = int(fields.get("due_at", 0))
+    return Record(
+        fields["lane"], fields["status"], **numbers, **texts,
+        due=due if due < RANK_MS else round((due - now) / RANK_MS),
+        has_spec="spec" in fields, is_finished="finished_at" in fields, is_expiring=ttl > 0,
+    )  # fmt: skip
+
+
+def word_for(words: dict[str, int], ms: int) -> str:
+    """The nearest."""
+    return min(words, key=lambda word: abs(words[word] - ms))
 
 
 def delay_of(rank: int) -> int:
     return rank * RANK_MS
 
 
-def told(claim: Claim) -> list[tuple[str, str, int, int, int]] | None:
-    """A claim as the model tells it."""
-    if claim.is_gone:
-        return None
-    return [(job.lane, job.job_id, job.run, job.attempts, job.recoveries) for job in claim.jobs]
+def settled_and_told(replies: tuple[list[str], Claim]) -> tuple[list[str], list[Any] | None]:
+    """Refused ids and a claim as the model tells them."""
+    refused, claim = replies
+    jobs = [(job.lane, job.job_id, job.run, job.attempts, job.recoveries) for job in claim.jobs]
+    return sorted(refused), None if claim.is_gone else jobs
 
 
 def became(recovery: Any) -> dict[str, list[str]] | None:
@@ -396,6 +490,11 @@ def became(recovery: Any) -> dict[str, list[str]] | None:
     return {name: getattr(recovery, name) for name in ("requeued", "retried", "dead")}
 
 
+def named(finding: Finding) -> tuple[str, str]:
+    """A finding as the model tells it: of a queue any lane may be found first."""
+    return finding.fault, finding.detail if finding.fault == "unlisted_queue" else finding.subject
+
+
 def texts(words: list[bytes]) -> list[str]:
     return [word.decode() for word in words]
 
@@ -403,4 +502,6 @@ def texts(words: list[bytes]) -> list[str]:
 # A walk that fails is made short before it is told, and that takes its time.
 @pytest.mark.timeout(3600 if IS_LONG else 300)
 def test_the_scripts_do_what_their_model_does_in_any_order(world: World) -> None:
-    run_state_machine_as_test(lambda: Scripts(world), settings=PROFILE)
+    transport = NotingTransport(world.transport)
+    run_state_machine_as_test(lambda: Scripts(World(transport)), settings=PROFILE)
+    assert transport.digests == {script(name).digest for name in SCRIPTS}
