@@ -31,7 +31,8 @@ test: $(READY_TO_TEST) ## Run all tests and print the branch coverage, forked ch
 
 faults: $(READY_TO_TEST) ## Make every fault in its long form, with default settings, and print how long recoveries took
 	@rm -f .fault-figures
-	@BANANASD_FAULTS=long BANANASD_FIGURES=$(CURDIR)/.fault-figures $(RUN) pytest tests/faults --timeout 1200; faults=$$?; \
+	@BANANASD_FAULTS=long BANANASD_FIGURES=$(CURDIR)/.fault-figures $(RUN) pytest \
+	  tests/faults tests/store/test_state_machine.py --timeout 1200; faults=$$?; \
 	$(RUN) tests.faults.figures .fault-figures; exit $$faults
 
 soak: $(READY_TO_TEST) ## Ten minutes of faults by dice, SECONDS=3600 for an hour, SEED=7 to roll the same ones again

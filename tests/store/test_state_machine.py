@@ -56,15 +56,17 @@ ALIVE = {"just now": 0, "for a while": LEASE_MS * 3 // 4, "for long": LEASE_MS *
 NODE_CHANGES = {
     "beats for long": Node("valid", "now", "for long"),
     "has begun to beat": Node("valid", "now", "for a while"),
+    "had a short lease": Node("over", "now", "for long"),
     "froze": Node("valid", "a while ago", "for long"),
-    "was lost": Node("over", "a while ago", "for long"),
+    "was lost": Node("over", "long ago", "for long"),
+    "lost its lease": Node("over for hours", "a while ago", "for long"),
     "was lost hours ago": Node("over for hours", "long ago", "for long"),
     "was lost long ago": Node("long over", "long ago", "for long"),
     "leaves": Node(),
 }
 
 PROFILE = settings(
-    max_examples=either(200, 2000),
+    max_examples=either(200, 1000),
     stateful_step_count=either(50, 100),
     derandomize=not IS_LONG,
     deadline=None,
@@ -222,7 +224,7 @@ class Scripts(RuleBasedStateMachine):
     @rule(
         holder=holders, judge=nodes, is_lost=is_lost,
         change=st.sampled_from(("was lost", "was lost", "was lost long ago", "leaves", "beats for long")),
-        change_of_judge=st.sampled_from(("beats for long", "has begun to beat", "froze", "was lost", "leaves")),
+        change_of_judge=st.sampled_from(("beats for long", "has begun to beat", "had a short lease", "froze", "leaves")),
     )  # fmt: skip
     def take_over(self, holder: str, judge: str, change: str, change_of_judge: str, is_lost: bool) -> None:
         self.change_node(node_of(holder), change)
@@ -311,7 +313,7 @@ class Scripts(RuleBasedStateMachine):
         gone = [h for h in self.model.holders if is_given_up(self.model.nodes.get(node_of(h), Node()))]
         assert found == ({"stale_holder"} if gone else set())
 
-    @rule(data=st.data(), damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=3, unique=True))
+    @rule(data=st.data(), damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=5, unique=True))
     def damage_and_mend(self, data: Any, damages: list[Damage]) -> None:
         for damage in damages:
             damage(self.world, self.model, data.draw)
