@@ -107,7 +107,8 @@ class Model:
     # A worker's
 
     def enter(self, holder: str) -> None:
-        self.nodes.setdefault(node_of(holder), Node()).lease = "valid"
+        if not self._has_lease(node_of(holder)):
+            self.nodes.setdefault(node_of(holder), Node()).lease = "fresh"
         self.holders.add(holder)
 
     def claim(self, holder: str, lanes: list[str], want: int) -> list[tuple[str, str, int, int, int]] | None:
@@ -164,7 +165,7 @@ class Model:
         node = self.nodes.setdefault(name, Node())
         if node.beat != "now":
             node.alive = "just now"
-        node.beat, node.lease = "now", "valid"
+        node.beat, node.lease = "now", "fresh"
         return [holder for holder in holders if holder not in self.holders]
 
     def promote(self, limit: int, past: int) -> int:
@@ -212,11 +213,11 @@ class Model:
         self._bury(job_id, error)
 
     def _has_lease(self, name: str) -> bool:
-        return name in self.nodes and self.nodes[name].lease == "valid"
+        return name in self.nodes and self.nodes[name].lease in ("fresh", "valid")
 
     def _may_take_over(self, name: str, judge: str) -> bool:
         node = self.nodes.get(judge, Node())
-        is_fit = (node.lease, node.beat, node.alive) == ("valid", "now", "for long")
+        is_fit = self._has_lease(judge) and (node.beat, node.alive) == ("now", "for long")
         return is_fit and not self._has_lease(name)
 
     def _settle_one(self, outcome: Outcome) -> bool:

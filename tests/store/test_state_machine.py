@@ -48,14 +48,20 @@ FIRST_RANK = 10_000
 """Ranks of the future count up and down from here."""
 
 HOUR_MS = 3_600_000
-LEASE_ENDS = {"valid": LEASE_MS, "over": -1000, "over for hours": -12 * HOUR_MS, "long over": -25 * HOUR_MS}
+LEASE_ENDS = {
+    "fresh": LEASE_MS,
+    "valid": LEASE_MS // 4,
+    "over": -1000,
+    "over for hours": -12 * HOUR_MS,
+    "long over": -25 * HOUR_MS,
+}
 BEATS = {"now": 0, "a while ago": LEASE_MS * 3 // 4, "long ago": 2 * LEASE_MS}
 ALIVE = {"just now": 0, "for a while": LEASE_MS * 3 // 4, "for long": LEASE_MS * 5 // 4}
 """The words of `Node` as milliseconds: until the lease ends, since the last beat, since the first of its row."""
 
 NODE_CHANGES = {
-    "beats for long": Node("valid", "now", "for long"),
-    "has begun to beat": Node("valid", "now", "for a while"),
+    "beats for long": Node("fresh", "now", "for long"),
+    "has begun to beat": Node("fresh", "now", "for a while"),
     "had a short lease": Node("over", "now", "for long"),
     "froze": Node("valid", "a while ago", "for long"),
     "was lost": Node("over", "long ago", "for long"),
@@ -66,7 +72,7 @@ NODE_CHANGES = {
 }
 
 PROFILE = settings(
-    max_examples=either(200, 1000),
+    max_examples=either(200, 1500),
     stateful_step_count=either(50, 100),
     derandomize=not IS_LONG,
     deadline=None,
@@ -93,15 +99,18 @@ class Scripts(RuleBasedStateMachine):
     @initialize(
         ready=st.lists(st.sampled_from(LANES), min_size=4, max_size=10),
         held=st.lists(st.integers(0, 3), max_size=4),
+        is_one_lost=st.booleans(),
     )
-    def begin(self, ready: list[str], held: list[int]) -> None:
-        """Not from nothing: with jobs that wait, some that run, one that is dead, and nodes that have been there for long."""
+    def begin(self, ready: list[str], held: list[int], is_one_lost: bool) -> None:
+        """Not from nothing: with jobs that wait, run, are suspects or dead, and nodes that have been there for long."""
         for lane in ready:
             self.submit(lane, 1, is_later=False, is_earliest=False, is_lost=False)
         for holder, count in zip(HOLDERS, held, strict=False):
             self.enter_and_claim(holder, 1 + count, is_lost=False)
         if self.claims:
             self.settle([Buried(*self.claims[0], "never")])
+        if is_one_lost:
+            self.recover_as(HOLDERS[1], Charge.everything("lost"), "", is_lost=False)
         for node in NODES[: len(held)]:
             self.change_node(node, "beats for long")
 
