@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.store.conftest import World
-from tests.store.mending_model import ENDED, home_of, ids_at, take_out
+from tests.store.mending_model import ENDED, home_of, ids_at, places, take_out
 from tests.store.model import Model
 
 FAR_OFF = 10**15
@@ -23,7 +23,7 @@ def put_elsewhere(world: World, model: Model, draw: Draw) -> None:
     """Into a place that is there, but not its own. Not a cancelled job, whose id may be in lanes."""
     if job_id := _one_of(draw, [job_id for job_id, job in model.jobs.items() if job.status != "cancelled"]):
         own = home_of(model.jobs[job_id])
-        place = draw(st.sampled_from([place for place in _places_to_fill(model) if place != own]))
+        place = draw(st.sampled_from([place for place in places(model) if place != own]))
         if place == "scheduled":
             model.scheduled[job_id] = FAR_OFF
             world.call("ZADD", world.keys.scheduled, FAR_OFF, job_id)
@@ -31,8 +31,9 @@ def put_elsewhere(world: World, model: Model, draw: Draw) -> None:
             model.dead.add(job_id)
             world.call("ZADD", world.keys.dead, world.now(), job_id)
         else:
-            ids_at(model, place).append(job_id)
-            world.call("RPUSH", world.keys.prefix + place, job_id)
+            ids = [job_id] * draw(st.integers(1, 2))
+            ids_at(model, place).extend(ids)
+            world.call("RPUSH", world.keys.prefix + place, *ids)
 
 
 def put_twice(world: World, model: Model, draw: Draw) -> None:
@@ -119,9 +120,3 @@ DAMAGES = (
 
 def _one_of(draw: Draw, names: Sequence[str]) -> str:
     return draw(st.sampled_from(names)) if names else ""
-
-
-def _places_to_fill(model: Model) -> list[str]:
-    """Held lists of those who are not admitted are another fault."""
-    return [*(f"ready:{lane}" for lane in model.lanes), *(f"held:{holder}" for holder in sorted(model.holders)),
-            "scheduled", "dead"]  # fmt: skip

@@ -99,9 +99,9 @@ class Scripts(RuleBasedStateMachine):
     @initialize(
         ready=st.lists(st.sampled_from(LANES), min_size=4, max_size=10),
         held=st.lists(st.integers(0, 3), max_size=4),
-        is_one_lost=st.booleans(),
+        losses=st.integers(0, MAX_RECOVERIES),
     )
-    def begin(self, ready: list[str], held: list[int], is_one_lost: bool) -> None:
+    def begin(self, ready: list[str], held: list[int], losses: int) -> None:
         """Not from nothing: with jobs that wait, run, are suspects or dead, and nodes that have been there for long."""
         for lane in ready:
             self.submit(lane, 1, is_later=False, is_earliest=False, is_lost=False)
@@ -109,8 +109,9 @@ class Scripts(RuleBasedStateMachine):
             self.enter_and_claim(holder, 1 + count, is_lost=False)
         if self.claims:
             self.settle([Buried(*self.claims[0], "never")])
-        if is_one_lost:
+        for _ in range(losses):
             self.recover_as(HOLDERS[1], Charge.everything("lost"), "", is_lost=False)
+            self.enter_and_claim(HOLDERS[1], 1, is_lost=False)
         for node in NODES[: len(held)]:
             self.change_node(node, "beats for long")
 
@@ -207,6 +208,16 @@ class Scripts(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def retry_at_once(self, data: Any) -> None:
+        """Failed, due and in its lane again in one step, else few walks came to a third attempt."""
+        claim = self.draw_claim(data)
+        self.settle([Retried(*claim, delay_of(self.next_rank(is_earliest=True)), "no")])
+        if claim[1] in self.model.scheduled:
+            self.let_be_due(claim[1])
+            self.promote(5, is_lost=False)
+
+    @precondition(lambda self: self.claims)
     @rule(data=st.data(), progress=st.sampled_from((b"1", b"2")), is_lost=is_lost)
     def progress(self, data: Any, progress: bytes, is_lost: bool) -> None:
         claim = self.draw_claim(data)
@@ -265,7 +276,12 @@ class Scripts(RuleBasedStateMachine):
             is_lost, lambda: self.store.promote(limit)[0], lambda: self.model.promote(limit, self.past + 1)
         )
 
-    @rule(is_for_age=st.booleans(), keep=st.sampled_from((0, 2, 100)), limit=wanted, is_lost=is_lost)
+    @rule(
+        is_for_age=st.booleans(),
+        keep=st.sampled_from((0, 0, 2, 100)),
+        limit=st.sampled_from((1, 1, 2, 5)),
+        is_lost=is_lost,
+    )
     def trim(self, is_for_age: bool, keep: int, limit: int, is_lost: bool) -> None:
         store = Store(
             self.world.transport, "test", Retention(dead_ms=0 if is_for_age else LEASE_MS, dead_count=keep)
@@ -285,7 +301,9 @@ class Scripts(RuleBasedStateMachine):
     @rule(data=st.data())
     def become_due(self, data: Any) -> None:
         later = [job_id for job_id, rank in self.model.scheduled.items() if rank > self.past]
-        job_id = data.draw(st.sampled_from(later))
+        self.let_be_due(data.draw(st.sampled_from(later)))
+
+    def let_be_due(self, job_id: str) -> None:
         self.past += 1
         self.model.scheduled[job_id] = self.model.jobs[job_id].due = self.past
         self.world.call("ZADD", self.world.keys.scheduled, self.past, job_id)
@@ -344,8 +362,10 @@ class Scripts(RuleBasedStateMachine):
             *(("LRANGE", f"{keys.prefix}ready:{lane}", 0, -1) for lane in LANES),
             *(("LRANGE", keys.held(holder), 0, -1) for holder in HOLDERS),
             *(("LLEN", f"{keys.prefix}wake:{lane}") for lane in (*LANES, "scheduled")),
-            ("ZRANGE", keys.scheduled, 0, -1), ("ZRANGE", keys.dead, 0, -1), ("SMEMBERS", keys.holders),
-            ("SMEMBERS", keys.queues), ("ZRANGE", keys.nodes, 0, -1), ("HGETALL", keys.stats),
+            ("ZRANGE", keys.scheduled, 0, -1, "WITHSCORES"), ("ZRANGE", keys.dead, 0, -1, "WITHSCORES"),
+            *(("HGET", keys.job(job_id), "finished_at") for job_id in sorted(model.dead)),
+            ("SMEMBERS", keys.holders), ("SMEMBERS", keys.queues), ("ZRANGE", keys.nodes, 0, -1),
+            ("HGETALL", keys.stats),
         ]  # fmt: skip
         replies = iter(world.transport.trip(commands))
         assert {lane: texts(next(replies)) for lane in LANES} == {
@@ -357,8 +377,10 @@ class Scripts(RuleBasedStateMachine):
         assert {lane: next(replies) for lane in (*LANES, "scheduled")} == {
             lane: int(lane in model.tokens) for lane in (*LANES, "scheduled")
         }
-        assert texts(next(replies)) == sorted(model.scheduled, key=model.scheduled.__getitem__)
-        assert set(texts(next(replies))) == model.dead
+        now = world.now()
+        scheduled = {job_id: rank_of(due, now) for job_id, due in scores(next(replies)).items()}
+        assert scheduled == model.scheduled
+        assert scores(next(replies)) == {job_id: int(next(replies)) for job_id in sorted(model.dead)}
         assert set(texts(next(replies))) == model.holders
         assert set(texts(next(replies))) == model.queues
         assert set(texts(next(replies))) == set(model.nodes)
@@ -470,12 +492,15 @@ def read_record(words: list[str], ttl: int, now: int) -> Record:
     fields = dict(zip(words[::2], words[1::2], strict=True))
     numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries")}
     texts = {name: fields.get(name, "") for name in ("holder", "error", "result", "progress")}
-    due = int(fields.get("due_at", 0))
     return Record(
         fields["lane"], fields["status"], **numbers, **texts,
-        due=due if due < RANK_MS else round((due - now) / RANK_MS),
+        due=rank_of(int(fields.get("due_at", 0)), now),
         has_spec="spec" in fields, is_finished="finished_at" in fields, is_expiring=ttl > 0,
     )  # fmt: skip
+
+
+def rank_of(due_at: int, now: int) -> int:
+    return due_at if due_at < RANK_MS else round((due_at - now) / RANK_MS)
 
 
 def word_for(words: dict[str, int], ms: int) -> str:
@@ -504,6 +529,10 @@ def became(recovery: Any) -> dict[str, list[str]] | None:
 def named(finding: Finding) -> tuple[str, str]:
     """A finding as the model tells it: of a queue any lane may be found first."""
     return finding.fault, finding.detail if finding.fault == "unlisted_queue" else finding.subject
+
+
+def scores(words: list[bytes]) -> dict[str, int]:
+    return dict(zip(texts(words[::2]), map(int, words[1::2]), strict=True))
 
 
 def texts(words: list[bytes]) -> list[str]:
