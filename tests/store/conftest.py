@@ -76,6 +76,7 @@ class World:
         now = self.now()
         for job_id, ms in ms_by_job:
             self.call("ZADD", self.keys.dead, now - ms, job_id)
+            self.mark(job_id, finished_at=now - ms)
 
     def mark(self, job_id: str, **fields: object) -> None:
         """Set fields of a record."""

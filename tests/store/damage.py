@@ -15,6 +15,8 @@ from tests.store.model import Model
 FAR_OFF = 10**15
 """Milliseconds since the epoch, behind every time at which a job really is due."""
 
+STRANGER = "n9/1.1"
+
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Damage = Callable[[World, Model, Draw], None]
 
@@ -84,6 +86,18 @@ def dismiss_a_holder(world: World, model: Model, draw: Draw) -> None:
         world.call("SREM", world.keys.holders, holder)
 
 
+def leave_with_a_stranger(world: World, model: Model, draw: Draw) -> None:
+    """A holder that is not admitted holds what another runs, or what it has completed itself."""
+    stays = [job_id for job_id, job in model.jobs.items() if job.status in ("processing", "completed")]
+    if job_id := _one_of(draw, stays):
+        job = model.jobs[job_id]
+        holder = job.holder if job.status == "completed" else STRANGER
+        model.holders.discard(holder)
+        model.held.setdefault(holder, []).append(job_id)
+        world.call("SREM", world.keys.holders, holder)
+        world.call("RPUSH", world.keys.held(holder), job_id)
+
+
 def forget_a_queue(world: World, model: Model, draw: Draw) -> None:
     if queue := _one_of(draw, sorted(model.queues)):
         model.queues.remove(queue)
@@ -114,7 +128,7 @@ def leave_a_key(world: World, model: Model, draw: Draw) -> None:
 
 DAMAGES = (
     put_elsewhere, put_twice, take_away, delete_record, let_live_or_expire, spoil_a_counter, dismiss_a_holder,
-    forget_a_queue, spoil_a_statistic, let_a_key_expire, leave_a_key,
+    leave_with_a_stranger, forget_a_queue, spoil_a_statistic, let_a_key_expire, leave_a_key,
 )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ def mend(model: Model) -> Findings:
     found.update(("unlisted_queue", queue) for queue in unlisted)
     for holder in sorted(model.holders.union(holder for holder, ids in model.held.items() if ids)):
         found.update((fault, holder) for fault in _mend_holder(model, holder))
-    for job_id in {*model.jobs, *(job_id for place in places(model) for job_id in ids_at(model, place))}:
+    ids = {*model.jobs, *(job_id for place in places(model) for job_id in ids_at(model, place))}
+    for job_id in sorted(ids):
         found.update((fault, job_id) for fault in _mend_job(model, job_id))
     return found
 
