@@ -283,6 +283,7 @@ class Scripts(RuleBasedStateMachine):
             is_lost, lambda: self.store.promote(limit)[0], lambda: self.model.promote(limit, self.past + 1)
         )
 
+    @precondition(lambda self: len(self.model.dead) > 1)
     @rule(
         is_for_age=st.booleans(),
         keep=st.sampled_from((0, 0, 2, 100)),
@@ -345,13 +346,15 @@ class Scripts(RuleBasedStateMachine):
         assert bool(taken) == (lane in self.model.tokens)
         self.model.tokens.discard(lane)
 
-    @rule(node=nodes, change=st.sampled_from(list(NODE_CHANGES)))
-    def examine(self, node: str, change: str) -> None:
+    @rule(changes=st.tuples(*[st.sampled_from(list(NODE_CHANGES))] * len(NODES)))
+    def examine(self, changes: tuple[str, ...]) -> None:
         """What the scripts alone bring about is never out of order."""
-        self.change_node(node, change)
-        found = {finding.fault for finding in self.doctor(is_mending=False)}
-        gone = [h for h in self.model.holders if is_given_up(self.model.nodes.get(node_of(h), Node()))]
-        assert found == ({"stale_holder"} if gone else set())
+        for node, change in zip(NODES, changes, strict=True):
+            self.change_node(node, change)
+        nodes = self.model.nodes
+        gone = {holder for holder in self.model.holders if is_given_up(nodes.get(node_of(holder), Node()))}
+        found = set(map(named, self.doctor(is_mending=False)))
+        assert found == {("stale_holder", holder) for holder in gone}
 
     @rule(data=st.data(), damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=5, unique=True))
     def damage_and_mend(self, data: Any, damages: list[Damage]) -> None:
