@@ -72,7 +72,7 @@ NODE_CHANGES = {
 }
 
 PROFILE = settings(
-    max_examples=either(180, 1500),
+    max_examples=either(180, 1200),
     stateful_step_count=either(50, 100),
     derandomize=not IS_LONG,
     deadline=None,
