@@ -1,28 +1,29 @@
 """The client: submit jobs and ask after them, from any process, any thread, also after a fork."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, overload
 
-from . import clock, directories
-from .errors import InvalidJob, JobNotFound, WaitTimeout
+from . import directories
+from .errors import InvalidJob, JobNotFound
 from .job import Job, JobRequest, Priority
 from .limits import check_id, check_page, check_password, check_time_limit, check_wait, shown
 from .store.connection import Server
 from .store.keys import check_namespace
+from .store.mailbox import Mailboxes
 from .store.pool import Pool
 from .store.stats import QueueStats, Stats
 from .store.store import MAX_IDS, Store
+from .waiting import Waiter, completed, found, result_of
 
 MAX_CHUNK = 250
 """How many jobs go with a call: 3 ms of the server's time. A thousand took it 10 to 24 and were no faster altogether."""
 MAX_CHUNK_BYTES = 1024 * 1024
-MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.01, 0.25
-MIN_LOOK_SECONDS = 1.0
-"""What `Client.wait` gives the server to answer, even if there is less time left."""
+
+OnProgress = Callable[[Job], object]
 
 
 class Client:
@@ -56,7 +57,10 @@ class Client:
     ) -> None:
         seconds = check_time_limit(timeout_seconds, "timeout_seconds")
         self._namespace = check_namespace(namespace)
-        self._pool = Pool(Server(_server_url(url), seconds, check_password(password)))
+        server = Server(_server_url(url), seconds, check_password(password))
+        self._pool = Pool(server)
+        self._mailboxes = Mailboxes(server, self._namespace)
+        self._waiter = Waiter(self._mailboxes, seconds)
         Stats(self._pool.attempt(), self._namespace).ping()
 
     def submit_job(
@@ -120,23 +124,75 @@ class Client:
 
     def get_job(self, job_id: str) -> Job:
         """The job as it is now. Raises `JobNotFound`."""
-        return self._look(check_id(job_id), None)
+        job_id = check_id(job_id)
+        return found(job_id, self._stats.job(job_id))
 
-    def wait(self, job_id: str, timeout: float | timedelta) -> Job:
+    def get_result(self, job_id: str) -> Any:
+        """What the job's handler returned; it is kept for ``retention.result_seconds``, be the job's record or not.
+
+        Raises `JobFailed` if the job failed or was cancelled, `JobNotFinished` if it has not ended, `ResultExpired`,
+        and `JobNotFound` if there is neither record nor result.
+        """
+        job_id = check_id(job_id)
+        (job,) = self._stats.as_told([job_id])
+        return result_of(found(job_id, job))
+
+    def submit_and_wait(
+        self,
+        name: str,
+        payload: Any,
+        priority: Priority = Priority.NORMAL,
+        description: str = "",
+        *,
+        wait_seconds: float | timedelta,
+        queue: str = "default",
+        max_retries: int | None = None,
+        timeout_seconds: float | None = None,
+        job_id: str | None = None,
+    ) -> Job:
+        """Submit a job and wait until it has completed; return it, with its result.
+
+        Raises `JobFailed` once it failed for good or was cancelled, and what `wait` raises: after `WaitTimeout` the
+        job itself goes on. With a ``job_id`` of your own the call can be repeated: it waits for the same job.
+        """
+        seconds = check_wait(wait_seconds)
+        request = JobRequest(
+            name, payload, priority, description,
+            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
+        )  # fmt: skip
+        (job,) = self._waiter.wait(self._submit([request]), seconds, None)
+        return completed(job)
+
+    @overload
+    def wait(self, job_id: str, timeout: float | timedelta, on_progress: OnProgress | None = None) -> Job: ...
+
+    @overload
+    def wait(
+        self, job_id: list[str], timeout: float | timedelta, on_progress: OnProgress | None = None
+    ) -> list[Job]: ...
+
+    def wait(
+        self, job_id: str | list[str], timeout: float | timedelta, on_progress: OnProgress | None = None
+    ) -> Job | list[Job]:
         """Wait until the job has completed, failed for good, or was cancelled, and return it.
 
-        Raises `WaitTimeout` after ``timeout`` seconds (`math.inf`: never), though the job itself goes on;
+        For several ids: until all of them have, and a list in their order. ``on_progress`` is called, here in this
+        thread, with a job whenever its progress is a new one.
+
+        Raises `WaitTimeout` after ``timeout`` seconds (`math.inf`: never), though the jobs themselves go on;
         `JobNotFound`; `ConnectionFailed` when the server has been out of reach for the client's time.
         """
-        job_id, seconds = check_id(job_id), check_wait(timeout)
-        deadline = clock.deadline_in(seconds)
-        pause = MIN_POLL_SECONDS
-        while not (job := self._look(job_id, deadline)).status.is_final:
-            if clock.remaining(deadline) == 0:
-                raise WaitTimeout(f"job {job.id} ({job.name}) is still {job.status} after {seconds:g} s")
-            clock.sleep(min(pause, clock.remaining(deadline)))
-            pause = min(pause * 1.5, MAX_POLL_SECONDS)
-        return job
+        job_ids, seconds = _checked_ids(job_id), check_wait(timeout)
+        jobs = self._waiter.wait(job_ids, seconds, on_progress)
+        return jobs[0] if isinstance(job_id, str) else jobs
+
+    def watch(self, job_id: str) -> Iterator[Job]:
+        """The job as it is now, and again whenever its status or progress has changed, until its end.
+
+        What changes faster than it is looked at may be passed over, but never the end. Raises what `wait` raises,
+        but for `WaitTimeout`.
+        """
+        return self._waiter.watch(check_id(job_id))
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a job that has not started; True if it is cancelled now, False if it runs or has ended otherwise.
@@ -172,6 +228,7 @@ class Client:
     def close(self) -> None:
         """Close the connections; a later call would open another."""
         self._pool.close()
+        self._mailboxes.close()
 
     def __enter__(self) -> Self:
         return self
@@ -194,16 +251,6 @@ class Client:
     def _submit(self, requests: Sequence[JobRequest]) -> list[str]:
         self._store.submit(requests)
         return [request.job_id for request in requests]
-
-    def _look(self, job_id: str, deadline: float | None) -> Job:
-        """The job now; an answer that is late for the deadline is waited for a second, but not for a whole call."""
-        seconds = None
-        if deadline is not None:
-            seconds = min(self._pool.server.timeout_seconds, max(clock.remaining(deadline), MIN_LOOK_SECONDS))
-        job = Stats(self._pool.call(seconds), self._namespace).job(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        return job
 
     def _dead_chunks(self, job_ids: Iterable[str] | None) -> Iterator[list[str]]:
         """These ids, or all that are dead now, in chunks; known whole before the first is changed."""

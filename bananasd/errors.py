@@ -1,6 +1,7 @@
 """The exceptions that bananasd raises, and those that a handler may raise or meet."""
 
 from pathlib import Path
+from typing import Any
 
 
 class BananasError(Exception):
@@ -33,6 +34,35 @@ class JobNotFound(BananasError, LookupError):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"no job {job_id!r}: it was never submitted here, or its record has expired")
         self.job_id = job_id
+
+
+class JobNotFinished(BananasError):
+    """A result was asked for before the job has ended."""
+
+
+class JobFailed(BananasError):
+    """The job has ended without completing: it failed for good, or was cancelled, as ``job.status`` says.
+
+    ``error`` is the reason in a line, ``traceback`` the end of the traceback, or "" if it had none.
+    """
+
+    def __init__(self, job: Any) -> None:
+        self.traceback: str = job.error or ""
+        is_cancelled = job.status == "cancelled"
+        self.error: str = "it was cancelled" if is_cancelled else self.traceback.rstrip().rpartition("\n")[2]
+        named = f" ({job.name})" if job.name else ""
+        super().__init__(
+            f"job {job.id}{named} {'did not complete' if is_cancelled else 'failed'}: {self.error}"
+        )
+        self.job = job
+
+    def __reduce__(self) -> tuple[type["JobFailed"], tuple[Any]]:
+        """It may go to another process, as what a task of a pool raised does."""
+        return JobFailed, (self.job,)
+
+
+class ResultExpired(BananasError, LookupError):
+    """The job has completed, but what it returned is not kept any longer."""
 
 
 class WaitTimeout(BananasError, TimeoutError):

@@ -24,7 +24,7 @@ from .limits import (
     encode_valid,
     shown,
 )
-from .record import encode_result, json_of, number_of, read_spec, text_of
+from .record import encode_result, json_in, number_of, read_spec, text_of
 
 __all__ = ["Job", "JobRequest", "Priority", "RunContext", "Status", "encode_result", "read_spec"]
 
@@ -121,13 +121,13 @@ class Job:
     """A job as it was when it was read; to a handler, the job that it runs.
 
     ``id``, ``status``, and ``attempts`` and ``recoveries``: how many tries have come to their end, good or bad, and how
-    many runs were lost with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned,
-    ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``. Instants are aware datetimes in
+    many runs were lost with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned
+    (None once it has expired, though ``has_result`` says that there was one), ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``. Instants are aware datetimes in
     UTC, or None. What is odd in a record that someone else wrote reads as if it were not there.
     """
 
     __slots__ = (
-        "_context", "_spec", "attempts", "due_ms", "error", "finished_ms", "holder", "id", "lane", "progress",
+        "_context", "_spec", "attempts", "due_ms", "error", "finished_ms", "has_result", "holder", "id", "lane", "progress",
         "recoveries", "result", "run", "started_ms", "status", "updated_ms",
     )  # fmt: skip
 
@@ -142,14 +142,15 @@ class Job:
         self.updated_ms: int | None = None
         self.holder = ""
         self.error: str | None = None
+        self.has_result = False
         self.result: Any = None
         self.progress: dict[str, Any] | None = None
         self._spec = spec
         self._context: RunContext | None = None
 
     @classmethod
-    def from_record(cls, job_id: str, record: Mapping[bytes, bytes]) -> "Job":
-        """The job of a record as Redis keeps it (docs/protocol.md), however odd that is."""
+    def from_record(cls, job_id: str, record: Mapping[bytes, bytes], result: bytes | None = None) -> "Job":
+        """The job of a record as Redis keeps it (docs/protocol.md), however odd that is; ``result`` is kept beside it."""
         job = cls(job_id, read_spec(record.get(b"spec"), strict=False), text_of(record, b"lane") or ":")
         # A status that only a newer bananasd knows is not known to be an end; a record with none will never run.
         job.status = _STATUSES.get(text_of(record, b"status") or Status.FAILED, Status.PENDING)
@@ -161,8 +162,10 @@ class Job:
         )
         job.holder = text_of(record, b"holder") or ""
         job.error = text_of(record, b"error")
-        job.result = json_of(record, b"result")
-        progress = json_of(record, b"progress")
+        # What is kept for a job without one is that of an earlier job with its id, or the failure of its earlier life.
+        job.has_result = b"has_result" in record
+        job.result = json_in(result) if job.has_result else None
+        progress = json_in(record.get(b"progress"))
         job.progress = progress if isinstance(progress, dict) else None
         return job
 
@@ -269,9 +272,10 @@ class Job:
         return self._context is not None and self._context.should_stop(self)
 
     def set_progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Tell how far the job is; shown by ``get_job``. Best effort: never fails because of Redis.
+        """Tell how far the job is; shown by ``get_job``, ``watch`` and ``wait``. Best effort: never fails because of Redis.
 
-        A note is cut after 1,000 characters. Raises `InvalidJob` for what are no numbers.
+        Call it as often as you like: after the first 8 of a run, 4 a second are stored and the others passed over, unless
+        ``done`` has reached ``total``. A note is cut after 1,000 characters. Raises `InvalidJob` for what are no numbers.
         """
         progress = check_progress(done, total, note)
         encoded = encode_valid(progress, "progress")

@@ -31,6 +31,8 @@ def encode_result(value: Any, limit_bytes: int) -> bytes:
     if value is None:
         return b""
     encoded = encode(value, "result")
+    if encoded == b"null":  # an Enum may have such a value
+        return b""
     if len(encoded) > limit_bytes:
         raise ValueError(f"the result has {len(encoded):,} bytes, at most {limit_bytes:,} are kept")
     return encoded
@@ -50,8 +52,9 @@ def number_of(record: Mapping[bytes, bytes], field: bytes) -> int | None:
     return number if -(2**63) <= number < 2**63 else None
 
 
-def json_of(record: Mapping[bytes, bytes], field: bytes) -> Any:
+def json_in(text: bytes | None) -> Any:
+    """The value; None for what is no JSON."""
     try:
-        return orjson.loads(record[field])
-    except (KeyError, orjson.JSONDecodeError):
+        return orjson.loads(text or b"")
+    except orjson.JSONDecodeError:
         return None

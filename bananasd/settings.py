@@ -118,6 +118,8 @@ class RetentionConfig(Struct, frozen=True, kw_only=True):
     completed_seconds: Annotated[float, seconds(60, MAX_SECONDS)] = 86400.0
     dead_seconds: Annotated[float, seconds(0.01, MAX_SECONDS)] = 604800.0
     dead_count: Annotated[int, whole(1, 1_000_000_000)] = 1_000_000
+    result_seconds: Annotated[float, seconds(0.01, MAX_SECONDS)] = 3600.0
+    failure_seconds: Annotated[float, seconds(0.01, MAX_SECONDS)] = 86400.0
     result_bytes: Annotated[int, whole(1, 64 * MIB)] = MIB
 
 

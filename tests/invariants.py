@@ -17,9 +17,12 @@ NAMESPACE = "default"
 KEYS = Keys(NAMESPACE)
 KINDS = re.compile(
     r"job:[0-9a-f-]{36}|(ready|wake):[\w-]+:(high|normal|low)|held:\S+/\d+\.\d+|node:\S+"
+    r"|result:[0-9a-f-]{36}|mail:[0-9a-f]{32}"
     r"|wake:scheduled|holders|scheduled|dead|handlers|nodes|queues|stats"
 )
 """The keys of docs/protocol.md, without the tag before them."""
+PASSING = re.compile(r"result:|mail:")
+"""Those that have a time to live."""
 
 
 class Look:
@@ -99,6 +102,13 @@ def assert_left(url: str) -> None:
 
 
 def assert_documented(look: Look) -> None:
-    """No key is there that the protocol does not name."""
+    """No key is there that the protocol does not name, and none stays that must not."""
     strange = [key for key in look.find() if not KINDS.fullmatch(key.removeprefix(KEYS.prefix))]
     assert strange == []
+    # One may be gone since it was found.
+    staying = [
+        key
+        for key in look.find()
+        if PASSING.match(key.removeprefix(KEYS.prefix)) and look.call("PTTL", key) == -1
+    ]
+    assert staying == []

@@ -6,23 +6,31 @@ from typing import Any
 import click
 
 from ..client import Client
-from ..job import Job
+from ..job import Job, Status
 from ..store.stats import LaneStats, QueueStats
+from .errors import FAILED
 from .output import compact_json, echo_fields, echo_json, echo_table, json_option
 from .server import takes_client
 from .times import brief
+from .waiting import WaitingCommand, show_progress, wait_for, wait_option
 
 LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST")
 
 
-@click.command()
+@click.command(cls=WaitingCommand)
 @click.argument("job_id", metavar="ID")
+@wait_option
 @json_option
 @takes_client
-def job(client: Client, job_id: str, as_json: bool) -> None:
-    """Show one job: where it stands, its result, its error."""
-    found = client.get_job(job_id)
+def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
+    """Show one job: where it stands, its result, its error.
+
+    With --wait it exits with 1 if the job failed or was cancelled, and with 75 if it had not ended in time.
+    """
+    found = client.get_job(job_id) if wait is None else wait_for(client, job_id, wait)
     echo_json(found.to_dict()) if as_json else echo_job(found)
+    if wait is not None and found.status is not Status.COMPLETED:
+        raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
@@ -46,13 +54,6 @@ def echo_job(job: Job) -> None:
     told["queue"] = f"{job.queue}, priority {told.pop('priority')}"
     error = told.pop("error")
     echo_fields((name, value if value != "" else None) for name, value in [*told.items(), ("error", error)])
-
-
-def show_progress(progress: dict[str, Any]) -> str:
-    """``3 of 5: sums``."""
-    of_total = "" if progress["total"] is None else f" of {progress['total']:g}"
-    note = f": {progress['note']}" if progress["note"] else ""
-    return f"{progress['done']:g}{of_total}{note}"
 
 
 def lane_rows(lanes: Iterable[LaneStats]) -> list[tuple[object, ...]]:

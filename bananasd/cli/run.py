@@ -12,10 +12,10 @@ from ..job import Job, JobRequest, encode_result, read_spec
 from ..processes.performance import perform_inline
 from ..settings import Config
 from .errors import Failure
-from .jobs import show_progress
 from .output import echo_json, printable
 from .server import client_of, takes_config
 from .submit import payload_option
+from .waiting import show_progress
 
 
 @click.command()

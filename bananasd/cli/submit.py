@@ -1,10 +1,8 @@
 """``bananasd submit``: one job from the command line."""
 
 import json
-import math
 import sys
 from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,7 @@ from .errors import FAILED
 from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client
 from .times import duration, instant
-
-FOR_EVER = "for-ever"
+from .waiting import WaitingCommand, wait_for, wait_option
 
 
 def payload(text: str) -> Any:
@@ -37,11 +34,6 @@ def _read(place: str) -> str:
         raise click.BadParameter(f"{place}: cannot be read: {error}") from None
 
 
-def waiting_time(text: str) -> float:
-    """A duration, or no bound at all; for an option's type."""
-    return math.inf if text == FOR_EVER else duration(text)
-
-
 payload_option = click.option(
     "--payload",
     metavar="JSON",
@@ -51,19 +43,7 @@ payload_option = click.option(
 )
 
 
-class _Submit(click.Command):
-    """``--wait NAME``: what follows is a time only if it looks like one."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_wait(word, after) for word, after in pairwise([*args, ""])])
-
-
-def _wait(word: str, after: str) -> str:
-    is_time = after[:1].isdigit() or after == FOR_EVER
-    return f"--wait={FOR_EVER}" if word == "--wait" and not is_time else word
-
-
-@click.command(cls=_Submit)
+@click.command(cls=WaitingCommand)
 @click.argument("name")
 @payload_option
 @click.option(
@@ -89,14 +69,7 @@ def _wait(word: str, after: str) -> str:
     "--timeout", metavar="TIME", type=duration, help="How long it may run, 0 for ever; else the handler's."
 )
 @click.option("--id", "job_id", metavar="UUID", help="Its id; submitting the same id again changes nothing.")
-@click.option(
-    "--wait",
-    metavar="[TIME]",
-    type=waiting_time,
-    is_flag=False,
-    flag_value=FOR_EVER,
-    help="Wait until it has ended, at most this time, and tell how.",
-)
+@wait_option
 @json_option
 @takes_client
 def submit(client: Client, wait: float | None, as_json: bool, **options: Any) -> None:
@@ -115,7 +88,7 @@ def submit(client: Client, wait: float | None, as_json: bool, **options: Any) ->
         return
     if not as_json:
         click.echo(job_id)  # at once: whoever waits may want to look
-    job = client.wait(job_id, wait)
+    job = wait_for(client, job_id, wait)
     echo_json(job.to_dict()) if as_json else _echo_outcome(job)
     if job.status is not Status.COMPLETED:
         raise click.exceptions.Exit(FAILED)

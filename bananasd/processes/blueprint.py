@@ -196,7 +196,13 @@ class Blueprint:
 def access_of(config: Config) -> Access:
     """The way to the server of a configuration. Raises `ConfigError` for settings that lead to none."""
     keep = config.retention
-    retention = Retention(int(keep.completed_seconds * 1000), int(keep.dead_seconds * 1000), keep.dead_count)
+    retention = Retention(
+        completed_ms=int(keep.completed_seconds * 1000),
+        dead_ms=int(keep.dead_seconds * 1000),
+        dead_count=keep.dead_count,
+        result_ms=int(keep.result_seconds * 1000),
+        failure_ms=int(keep.failure_seconds * 1000),
+    )
     return Access(server_of(config), config.namespace, retention)
 
 

@@ -139,14 +139,15 @@ class HeldConnection:
                 raise self._failed(error) from None
             self._asked_until = clock.deadline_in(BLOCK_SECONDS + self.server.timeout_seconds)
 
-    def answer(self, seconds: float, stop_fd: int) -> Any:
+    def answer(self, seconds: float, stop_fd: int | None = None) -> Any:
         """The reply to `ask`; None if it did not come in time, or before ``stop_fd`` became readable."""
         if self._asked_until is None:
             return None
         try:
             sock = self._socket()
             fd = sock.fileno()
-            readable = _readable([fd, stop_fd], min(seconds, clock.remaining(self._asked_until)))
+            fds = [fd] if stop_fd is None else [fd, stop_fd]
+            readable = _readable(fds, min(seconds, clock.remaining(self._asked_until)))
             if fd in readable:
                 self._asked_until = None
                 deadline = clock.deadline_in(self.server.timeout_seconds)

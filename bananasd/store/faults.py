@@ -41,6 +41,7 @@ FAULTS = {
     "unknown_key": Fault("a key that bananasd does not know", "set aside under aside:"),
     "wrong_type": Fault("a key of a type that it must not have", "set aside under aside:"),
     "key_expires": Fault("a key that would vanish", "kept"),
+    "key_stays": Fault("a result or a mailbox that would never vanish", "kept for an hour from now on"),
     "unlisted_queue": Fault("a lane of a queue that is not among the queues", "its queue is added"),
     "bad_count": Fault("a counter that is no number", "removed; it counts anew"),
 }

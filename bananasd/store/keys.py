@@ -41,6 +41,14 @@ class Keys:
         """Hash: the record of a job."""
         return f"{self.prefix}job:{job_id}"
 
+    def result(self, job_id: str) -> str:
+        """String: what the handler returned, as JSON; of a dead job that somebody waited for, its failure."""
+        return f"{self.prefix}result:{job_id}"
+
+    def mail(self, box: str) -> str:
+        """List: ids of jobs that have changed, for one who waits for them."""
+        return f"{self.prefix}mail:{box}"
+
     def ready(self, lane: Lane) -> str:
         """List: ids to run, the next one first; may hold ids of cancelled jobs (tombstones)."""
         return f"{self.prefix}ready:{lane}"

@@ -1,13 +1,19 @@
 """Read-only counts and listings. What they tell may be a moment old."""
 
+import re
 from collections.abc import Sequence
+from math import inf
 from typing import Any, NamedTuple
 
-from ..job import Job, Priority
+from ..job import Job, Priority, Status
 from .calls import checked, text
 from .connection import Transport
 from .keys import Keys, Lane
 from .scripts import Command
+
+_FAILURE = re.compile(rb"!(\d{1,15}) (.*)", re.DOTALL)
+"""What a dead job leaves: when it died, its error."""
+_FINAL = {status.value.encode() for status in Status if status.is_final}
 
 
 class LaneStats(NamedTuple):
@@ -46,8 +52,24 @@ class Stats:
         self._ask(("PING",))
 
     def job(self, job_id: str) -> Job | None:
-        """The job as its record says, None if there is none."""
-        return self._jobs([job_id])[0]
+        """The job as its record says, with its result while that is kept; None if there is no record."""
+        record, result = self._ask(("HGETALL", self.keys.job(job_id)), ("GET", self.keys.result(job_id)))
+        return Job.from_record(job_id, as_mapping(record), result) if record else None
+
+    def as_told(self, job_ids: Sequence[str], since_ms: float = inf) -> list[Job | None]:
+        """The jobs as their records say; those whose record has gone as what they left says.
+
+        One that failed since ``since_ms``, by the server's clock, has failed, though it was brought back meanwhile.
+        """
+        found = self._ask(
+            *(("HGETALL", self.keys.job(job_id)) for job_id in job_ids),
+            *(("GET", self.keys.result(job_id)) for job_id in job_ids),
+        )
+        records, left = found[: len(job_ids)], found[len(job_ids) :]
+        return [
+            _as_told(job_id, as_mapping(record), kept, since_ms)
+            for job_id, record, kept in zip(job_ids, records, left, strict=True)
+        ]
 
     def dead_jobs(self, offset: int, limit: int) -> list[Job]:
         """Dead jobs, the latest first."""
@@ -97,6 +119,15 @@ class Stats:
 
     def _ask(self, *commands: Command) -> list[Any]:
         return checked(self._transport.trip(commands)) if commands else []
+
+
+def _as_told(job_id: str, record: dict[bytes, bytes], kept: bytes | None, since_ms: float) -> Job | None:
+    failure = _FAILURE.fullmatch(kept or b"")
+    if failure and (not record or (record.get(b"status") not in _FINAL and int(failure[1]) >= since_ms)):
+        record |= {b"status": b"failed", b"finished_at": failure[1], b"error": failure[2]}
+    elif kept and not record:
+        record = {b"status": b"completed", b"has_result": b"1"}
+    return Job.from_record(job_id, record, kept) if record else None
 
 
 def as_mapping(reply: list[bytes]) -> dict[bytes, bytes]:

@@ -20,11 +20,13 @@ rewrites its file everything takes several times as long."""
 
 
 class Retention(NamedTuple):
-    """How long ended jobs are kept."""
+    """How long ended jobs are kept, and what they leave to those who ask for it."""
 
     completed_ms: int = 86_400_000
     dead_ms: int = 604_800_000
     dead_count: int = 1_000_000
+    result_ms: int = 3_600_000
+    failure_ms: int = 86_400_000
 
 
 DEFAULT_RETENTION = Retention()
@@ -100,6 +102,12 @@ class Store:
         self.keys = Keys(namespace)
         self.retention = retention
         self._transport = transport
+        self._settlers: Mapping[type[Outcome], tuple[str, tuple[int, ...]]] = {
+            Completed: ("complete", (retention.completed_ms, retention.result_ms)),
+            Retried: ("retry", ()),
+            Buried: ("bury", (retention.failure_ms,)),
+            Released: ("release", ()),
+        }
 
     # A client's calls
 
@@ -115,6 +123,16 @@ class Store:
         args = (self.keys.prefix, job_id, self.retention.completed_ms)
         is_cancelled, status = self._run("cancel", [self.keys.scheduled], args)
         return bool(is_cancelled), status.decode()
+
+    def await_jobs(self, box: str, job_ids: Sequence[str]) -> tuple[int, list[str]]:
+        """Have a mailbox told of the end of up to `MAX_IDS` jobs, or of every change if "+" stands before its name.
+
+        Returns the server's time in milliseconds, and the status of each job now, "" if there is none. Of a job that
+        has ended nothing more will be told.
+        """
+        keys = [self.keys.mail(box.removeprefix("+"))]
+        now, *statuses = self._run("await", keys, (self.keys.prefix, box, *job_ids))
+        return now, _texts(statuses)
 
     def requeue_dead(self, job_ids: Sequence[str]) -> list[str]:
         """Bring up to `MAX_IDS` dead jobs back; return those that were."""
@@ -151,7 +169,8 @@ class Store:
 
     def progress(self, holder: str, job_id: str, run: int, progress: bytes) -> bool:
         """Keep how far a running job is; False if it is no longer held under that run."""
-        return bool(self._run("progress", [self.keys.job(job_id)], (holder, run, progress)))
+        args = (self.keys.prefix, holder, job_id, run, progress)
+        return bool(self._run("progress", [self.keys.job(job_id)], args))
 
     # Both a worker's and the scheduler's
 
@@ -170,7 +189,7 @@ class Store:
         """
         keys = [self.keys.held(holder), self.keys.holders, self.keys.nodes]
         args = (self.keys.prefix, holder, charge.kind, charge.job_id, charge.cause, max_recoveries,
-                charge.delay_ms, judge, lease_ms, node_of(holder))  # fmt: skip
+                charge.delay_ms, judge, lease_ms, node_of(holder), self.retention.failure_ms)  # fmt: skip
         recovery = Recovery([], [], [])
         while True:
             state, *pairs = _texts(self._run("recover", keys, args))
@@ -218,12 +237,8 @@ class Store:
         return Call(script("claim"), keys, args)
 
     def _settlement(self, kind: type[Outcome], holder: str, outcomes: list[Any]) -> Call:
-        args: list[Any] = [self.keys.prefix, holder]
-        if kind is Completed:
-            args.append(self.retention.completed_ms)
-            name = "complete"
-        else:
-            name = {Retried: "retry", Buried: "bury", Released: "release"}[kind]
+        name, keep = self._settlers[kind]
+        args: list[Any] = [self.keys.prefix, holder, *keep]
         for outcome in outcomes:
             args += outcome[1:]
         return Call(script(name), [self.keys.held(holder)], args)

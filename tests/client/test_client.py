@@ -734,7 +734,8 @@ def test_a_fork_amid_the_calls_of_threads_breaks_neither_side(client, server):
         for _ in range(5):
             assert_succeeded(in_child(submit_in_threads))
         is_over.set()
-        assert client.queue_stats().ready == sum(count.result() for count in counting) + 200
+        submitted = sum(count.result() for count in counting)
+        assert client.queue_stats().ready == submitted + 200
     assert len(client._pool._idle) <= 5
 
 

@@ -63,7 +63,17 @@ def test_every_child_comes_back_and_nothing_is_lost(daemon):
             assert client.wait(job_id, 20).status is Status.COMPLETED
         wait_until(lambda: client.queue_stats().processing == 0)
         assert {line[1] for line in daemon.entries("end")} == set(job_ids)
-        assert keys(client) <= {"job", "holders", "nodes", "node", "handlers", "stats", "queues", "wake"}
+        assert keys(client) <= {
+            "job",
+            "holders",
+            "nodes",
+            "node",
+            "handlers",
+            "stats",
+            "queues",
+            "wake",
+            "mail",
+        }
     assert daemon.stop() == 0
 
 

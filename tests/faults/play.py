@@ -19,7 +19,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bananasd import Client, ConnectionFailed, GiveUp, Job, JobNotFound, JobRequest, Priority, RetryLater
+from bananasd import (
+    Client,
+    ConnectionFailed,
+    GiveUp,
+    Job,
+    JobNotFound,
+    JobRequest,
+    Priority,
+    RetryLater,
+    waiting,
+)
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.processes import helper, outage
 from bananasd.processes.board import Board, Phase
@@ -171,6 +181,7 @@ class Play:
         self._patch.setattr(helper, "BATCH_SECONDS", math.inf)
         self._patch.setattr(helper, "PAUSE_AFTER_FAILURE_SECONDS", 0.001)
         self._patch.setattr(pool, "RETRY_PAUSE_SECONDS", 0.001)
+        self._patch.setattr(waiting, "RETRY_PAUSE_SECONDS", 0.001)
         self._patch.setattr(outage.random, "uniform", lambda *_: 0.0)
 
     # Who plays
@@ -278,6 +289,10 @@ class Play:
             self._request("unknown", "a name that no handler has", max_retries=0),
         ]  # fmt: skip
         client.submit_many(self._many)
+        # Begun here, ended by `_end`: there is but one thread.
+        awaited = [self.jobs[role].job_id for role in ("long", "behind")]
+        self._news = client._waiter._news(awaited, math.inf, every_change=True)
+        assert not next(self._news).status.is_final
         assert client.cancel(cancelled.job_id)
         assert client.queue_stats().scheduled == 1
         time.sleep(0.002)  # what is later is due now
@@ -302,7 +317,8 @@ class Play:
         """The next job is the last one: what was claimed behind it goes back."""
         self._let_scheduler_work()
         with self.cutter.by("client"):
-            assert self._client.wait(self.jobs["long"].job_id, 1).status.is_final
+            ended = [job.id for job in self._news if job.status.is_final]
+            assert sorted(ended) == sorted(self.jobs[role].job_id for role in ("long", "behind"))
             self._client.purge_dead([self.jobs["unknown"].job_id])
             self._worker._batch.jobs = 16
             self._client.submit_many([self._request("quitting", "quitting"), self._request("left over")])

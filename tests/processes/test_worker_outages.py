@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bananasd import Status
+from bananasd import Client, Status
 from bananasd.processes.board import Board, boards_in
 from bananasd.processes.row import Word
 from bananasd.store.connection import HeldConnection, Server
@@ -225,7 +225,7 @@ def test_a_refusal_of_one_command_is_tried_about_once_a_second(server, proxy, ma
     daemon = make_daemon(redis_url=proxy.url.replace("//", "//worker:pass@"), settings=ONE_WORKER).start()
     try:
         wait_until(lambda: len(lost_lines(daemon, "worker 0")) >= 2)
-        with daemon.client() as client:
+        with Client(server.url) as client:
             assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
         calls = re.search(rb"cmdstat_blpop:.*rejected_calls=(\d+)", server.call("INFO", "commandstats"))
     finally:

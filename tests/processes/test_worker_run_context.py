@@ -1,5 +1,6 @@
 """What a running job may ask of its worker, and tell it."""
 
+import orjson
 import pytest
 
 from bananasd import clock
@@ -9,6 +10,7 @@ from bananasd.processes.board import Board
 from bananasd.processes.row import JobView, Kind, Word
 from bananasd.processes.run_context import WorkerRunContext
 
+OTHER_ID = "22222222-2222-4222-8222-222222222222"
 JOB = Job("11111111-1111-4111-8111-111111111111", {"name": "tested"}, "default:normal")
 
 
@@ -62,3 +64,57 @@ def test_progress_to_a_lost_server_costs_the_job_one_try_a_second(row):
     for _ in range(100):
         context.set_progress(JOB, b"{}")
     assert store.calls == 1
+
+
+class NotingStore:
+    """A store that notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def progress(self, _holder, job_id, run, progress):
+        self.told.append((job_id, run, orjson.loads(progress)["done"]))
+        return True
+
+
+@pytest.fixture
+def now(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("bananasd.clock.monotonic", lambda: now[0])
+    return now
+
+
+def a_run(context, run=1, job_id=JOB.id):
+    job = Job(job_id, {"name": "tested"}, "default:normal")
+    job.run = run
+    job.bind(context)
+    return job
+
+
+def test_after_the_first_few_progress_is_stored_four_times_a_second(row, now):
+    store = NotingStore()
+    job = a_run(WorkerRunContext(row, lambda: store, lambda: False))
+    for done in range(1000):
+        job.set_progress(done, 2000)
+        now[0] += 0.01
+    assert [done for _, _, done in store.told[:8]] == list(range(8))
+    assert 46 <= len(store.told) <= 48
+
+
+def test_the_progress_that_says_that_all_is_done_is_stored_once(row, now):
+    store = NotingStore()
+    job = a_run(WorkerRunContext(row, lambda: store, lambda: False))
+    for done in (*range(21), 20, 20):
+        job.set_progress(done, 20)
+    assert [done for _, _, done in store.told] == [*range(8), 20]
+
+
+def test_each_run_begins_anew(row, now):
+    store = NotingStore()
+    context = WorkerRunContext(row, lambda: store, lambda: False)
+    runs = [(1, JOB.id), (2, JOB.id), (2, OTHER_ID)]
+    for run, job_id in runs:
+        job = a_run(context, run, job_id)
+        for done in range(20):
+            job.set_progress(done)
+    assert [(run, job_id) for job_id, run, _ in store.told] == [run for run in runs for _ in range(8)]

@@ -131,6 +131,15 @@ class World:
     def dead(self) -> list[str]:
         return _texts(self.call("ZRANGE", self.keys.dead, 0, -1))
 
+    def mail(self, box: str = "b") -> list[str]:
+        """What a mailbox was told, which is taken."""
+        return _texts(self.call("LPOP", self.keys.mail(box), 1000) or [])
+
+    def kept(self, job_id: str) -> str | None:
+        """What is kept beside a record: a result, or after "!" and a time a failure."""
+        text = self.call("GET", self.keys.result(job_id))
+        return text and text.decode()
+
     def tokens(self, lane: str = LANE) -> int:
         return self.call("LLEN", self.keys.wake(lane))
 

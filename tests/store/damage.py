@@ -117,6 +117,12 @@ def let_a_key_expire(world: World, model: Model, draw: Draw) -> None:
         model.odd_keys.append(("key_expires", name))
 
 
+def let_a_result_stay(world: World, model: Model, draw: Draw) -> None:
+    if job_id := _one_of(draw, sorted(model.results)):
+        model.odd_keys.append(("key_stays", f"result:{job_id}"))
+        world.call("PERSIST", world.keys.result(job_id))
+
+
 def leave_a_key(world: World, model: Model, draw: Draw) -> None:
     """One that nobody knows, or in place of a token."""
     lane = draw(st.sampled_from(["", *model.lanes]))
@@ -128,7 +134,7 @@ def leave_a_key(world: World, model: Model, draw: Draw) -> None:
 
 DAMAGES = (
     put_elsewhere, put_twice, take_away, delete_record, let_live_or_expire, spoil_a_counter, dismiss_a_holder,
-    leave_with_a_stranger, forget_a_queue, spoil_a_statistic, let_a_key_expire, leave_a_key,
+    leave_with_a_stranger, forget_a_queue, spoil_a_statistic, let_a_key_expire, let_a_result_stay, leave_a_key,
 )  # fmt: skip
 
 

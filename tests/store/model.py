@@ -13,6 +13,7 @@ from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retrie
 from bananasd.store.store import Charge
 
 MAX_RECOVERIES = 2
+FINAL = ("completed", "failed", "cancelled")
 RANK_MS = 1_000_000
 """A due time of the future is so many milliseconds away for each rank, so that no pause of this machine changes their
 order. One of the past *is* a rank of 1, 2, 3 …, in milliseconds since the epoch."""
@@ -29,10 +30,11 @@ class Record:
     recoveries: int = 0
     holder: str = ""
     error: str = ""
-    result: str = ""
     progress: str = ""
+    waiters: list[str] = field(default_factory=list)
     due: int = 0
     has_spec: bool = True
+    has_result: bool = False
     is_finished: bool = False
     is_expiring: bool = False
     odd_counters: set[str] = field(default_factory=set)
@@ -61,6 +63,9 @@ class Model:
     queues: set[str] = field(default_factory=set)
     nodes: dict[str, Node] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
+    results: dict[str, str] = field(default_factory=dict)
+    """What is kept beside the records; a failure begins with "!"."""
+    mail: dict[str, list[str]] = field(default_factory=dict)
     odd_keys: list[tuple[str, str]] = field(default_factory=list)
     """Faults of keys in which nothing else stands here."""
 
@@ -85,7 +90,14 @@ class Model:
         job.status, job.is_finished = "cancelled", True
         self.scheduled.pop(job_id, None)
         self.counters["cancelled"] += 1
+        self._note_end(job_id)
         return True, "cancelled"
+
+    def await_jobs(self, box: str, job_ids: list[str]) -> list[str]:
+        for job in (self.jobs[job_id] for job_id in job_ids if job_id in self.jobs):
+            if job.status not in FINAL and box not in job.waiters:
+                job.waiters.append(box)
+        return [self.jobs[job_id].status if job_id in self.jobs else "" for job_id in job_ids]
 
     def requeue_dead(self, job_ids: list[str]) -> list[str]:
         back = [job_id for job_id in job_ids if job_id in self.dead and self.jobs[job_id].has_spec]
@@ -93,7 +105,7 @@ class Model:
             job = self.jobs[job_id]
             self.dead.remove(job_id)
             job.attempts = job.recoveries = 0
-            job.result, job.progress, job.is_finished = "", "", False
+            job.progress, job.waiters, job.has_result, job.is_finished = "", [], False, False
             self.to_back(job_id)
         return back
 
@@ -127,6 +139,7 @@ class Model:
                 continue
             job.status, job.holder, job.run = "processing", holder, job.run + 1
             self.held.setdefault(holder, []).append(job_id)
+            self._tell_change(job_id)
             taken.append((lane, job_id, job.run, job.attempts, job.recoveries))
         if taken:
             self.tokens |= {lane for lane in lanes if self.lanes.get(lane)}
@@ -147,6 +160,7 @@ class Model:
         if job is None or (job.status, job.run, job.holder) != ("processing", run, holder):
             return False
         job.progress = progress
+        self._tell_change(job_id)
         return True
 
     def recover(self, holder: str, charge: Charge, judge: str) -> dict[str, list[str]] | None:
@@ -174,6 +188,7 @@ class Model:
         for _, job_id in due:
             del self.scheduled[job_id]
             self.to_back(job_id)
+            self._tell_change(job_id)
         return len(due)
 
     def trim(self, order: list[str], is_for_age: bool, keep: int, limit: int) -> tuple[int, int, int]:
@@ -231,17 +246,22 @@ class Model:
             case Completed(result=result):
                 # The only end that leaves the holder in the record.
                 job.status, job.attempts, job.is_expiring = "completed", job.attempts + 1, True
-                job.result, job.is_finished = result.decode() or job.result, True
+                job.has_result, job.is_finished = bool(result), True
+                if result:
+                    self.results[job_id] = result.decode()
                 self.counters["completed"] += 1
+                self._note_end(job_id)
             case Retried(error=error, delay_ms=delay_ms):
                 job.attempts, job.error, job.holder = job.attempts + 1, error, ""
                 self.schedule(job_id, delay_ms // RANK_MS)
                 self.counters["retried"] += 1
+                self._tell_change(job_id)
             case Buried(error=error):
                 job.attempts += 1
                 self._bury(job_id, error)
             case Released():
                 self.to_front(job_id)
+                self._tell_change(job_id)
         return True
 
     def _recover_one(self, job_id: str, charge: Charge) -> str:
@@ -260,8 +280,10 @@ class Model:
             job.error, job.holder = charge.cause, ""
             self.schedule(job_id, charge.delay_ms // RANK_MS)
             self.counters["retried"] += 1
+            self._tell_change(job_id)
             return "retried"
         self.to_front(job_id)
+        self._tell_change(job_id)
         return "requeued"
 
     def _bury(self, job_id: str, error: str) -> str:
@@ -269,7 +291,19 @@ class Model:
         job.status, job.error, job.holder, job.is_finished = "failed", error, "", True
         self.dead.add(job_id)
         self.counters["dead"] += 1
+        if job.waiters:
+            self.results[job_id] = f"!{error}"
+        self._note_end(job_id)
         return "dead"
+
+    def _note_end(self, job_id: str) -> None:
+        for box in self.jobs[job_id].waiters:
+            self.mail.setdefault(box.removeprefix("+"), []).append(job_id)
+
+    def _tell_change(self, job_id: str) -> None:
+        for box in self.jobs[job_id].waiters:
+            if box[0] == "+":
+                self.mail.setdefault(box[1:], []).append(job_id)
 
     def _ready(self, job_id: str) -> list[str]:
         job = self.jobs[job_id]

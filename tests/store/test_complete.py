@@ -4,11 +4,12 @@ from bananasd.store.outcomes import Completed
 from tests.store.conftest import HOLDER
 
 
-def test_a_completed_job_keeps_its_result_for_its_retention(world):
+def test_a_completed_job_is_kept_for_its_retention_and_its_result_for_another(world):
     (job_id,) = world.start()
     assert world.store.settle([Completed(HOLDER, job_id, 1, b'{"sum":3}')]) == []
     record = world.record(job_id)
-    assert (record["status"], record["result"]) == ("completed", '{"sum":3}')
+    assert (record["status"], record["has_result"], world.kept(job_id)) == ("completed", "1", '{"sum":3}')
+    assert 0 < world.call("PTTL", world.keys.result(job_id)) <= world.store.retention.result_ms
     assert int(record["started_at"]) <= int(record["finished_at"]) <= world.now()
     assert 0 < world.ttl(job_id) <= world.store.retention.completed_ms
     assert world.held() == []
@@ -17,7 +18,7 @@ def test_a_completed_job_keeps_its_result_for_its_retention(world):
 def test_no_result_leaves_none(world):
     (job_id,) = world.start()
     world.store.settle([Completed(HOLDER, job_id, 1, b"")])
-    assert "result" not in world.record(job_id)
+    assert ("has_result" in world.record(job_id), world.kept(job_id)) == (False, None)
 
 
 def test_a_batch_is_settled_in_one_call_and_tells_which_were_refused(world):

@@ -274,6 +274,12 @@ def a_list_that_would_vanish(world: World) -> str:
     return f"ready:{LANE}"
 
 
+@disorder("key_stays", "")
+def a_mailbox_that_would_never_vanish(world: World) -> str:
+    world.call("RPUSH", world.keys.mail("b"), "x")
+    return "mail:b"
+
+
 @disorder("unlisted_queue", "")
 def a_queue_that_is_not_listed(world: World) -> str:
     world.submit()

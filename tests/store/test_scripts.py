@@ -46,6 +46,7 @@ CALLS: dict[str, Callable[[World, Any], bool]] = {
     ),
     "promote": lambda w, ids: w.store.promote() == (1, None),
     "cancel": lambda w, ids: w.store.cancel(ids.pending) == (True, "cancelled"),
+    "await": lambda w, ids: w.store.await_jobs("b", [ids.running, ids.dead])[1] == ["processing", "failed"],
     "progress": lambda w, ids: w.store.progress(HOLDER, ids.running, 1, b"{}"),
     "beat": lambda w, ids: w.store.beat(NODE, LEASE_MS, b"{}", [HOLDER, OTHER]) == [OTHER],
     "leave": lambda w, ids: w.store.leave(NODE) is None and w.claim().is_gone,

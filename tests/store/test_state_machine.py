@@ -3,6 +3,7 @@
 In the long form it takes longer walks, and other ones each time.
 """
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ QUEUES = ("default", "gpu")
 LANES = [str(lane) for lane in lanes_of(QUEUES)]
 NODES = ("n1", "n2", "n3")
 HOLDERS = ("n1/1.1", "n1/1.2", "n2/1.1", "n3/7.1")
+BOXES = ("a", "+b", "b")
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
 FIRST_RANK = 10_000
 """Ranks of the future count up and down from here."""
@@ -80,7 +82,7 @@ PROFILE = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-holders, nodes, wanted = map(st.sampled_from, (HOLDERS, NODES, (1, 2, 5)))
+holders, nodes, wanted, boxes = map(st.sampled_from, (HOLDERS, NODES, (1, 2, 5), BOXES))
 is_lost = st.booleans()
 """Whether the reply of a command is lost, and so the command repeated."""
 
@@ -138,6 +140,22 @@ class Scripts(RuleBasedStateMachine):
     def cancel(self, data: Any, is_lost: bool) -> None:
         job_id = self.draw_id(data)
         self.send(is_lost, lambda: self.store.cancel(job_id), lambda: self.model.cancel(job_id))
+
+    @rule(data=st.data(), box=boxes, is_lost=is_lost)
+    def await_jobs(self, data: Any, box: str, is_lost: bool) -> None:
+        job_ids = [self.draw_id(data) for _ in range(3)]
+        self.send(
+            is_lost,
+            lambda: self.store.await_jobs(box, job_ids)[1],
+            lambda: self.model.await_jobs(box, job_ids),
+        )
+
+    @precondition(lambda self: self.model.mail)
+    @rule(data=st.data())
+    def take_mail(self, data: Any) -> None:
+        box = data.draw(st.sampled_from(sorted(self.model.mail)))
+        del self.model.mail[box]
+        self.world.call("DEL", self.world.keys.mail(box))
 
     @precondition(lambda self: self.model.dead)
     @rule(data=st.data(), is_lost=is_lost)
@@ -381,7 +399,7 @@ class Scripts(RuleBasedStateMachine):
             ("ZRANGE", keys.scheduled, 0, -1, "WITHSCORES"), ("ZRANGE", keys.dead, 0, -1, "WITHSCORES"),
             *(("HGET", keys.job(job_id), "finished_at") for job_id in sorted(model.dead)),
             ("SMEMBERS", keys.holders), ("SMEMBERS", keys.queues), ("ZRANGE", keys.nodes, 0, -1),
-            ("HGETALL", keys.stats),
+            ("HGETALL", keys.stats), *(("LRANGE", keys.mail(box), 0, -1) for box in ("a", "b")),
         ]  # fmt: skip
         replies = iter(world.transport.trip(commands))
         assert {lane: texts(next(replies)) for lane in LANES} == {
@@ -403,7 +421,9 @@ class Scripts(RuleBasedStateMachine):
         assert {name: self.read_node(name) for name in model.nodes} == model.nodes
         counted = texts(next(replies))
         assert dict(zip(counted[::2], map(int, counted[1::2]), strict=True)) == +model.counters
+        assert {box: told for box in ("a", "b") if (told := texts(next(replies)))} == model.mail
         assert self.read_jobs() == model.jobs
+        assert self.read_results() == model.results
 
     @invariant()
     def a_living_job_is_in_one_place_and_none_has_vanished(self) -> None:
@@ -482,6 +502,14 @@ class Scripts(RuleBasedStateMachine):
         records = zip(self.ids, replies[::2], replies[1::2], strict=True)
         return {job_id: read_record(texts(words), ttl, now) for job_id, words, ttl in records if words}
 
+    def read_results(self) -> dict[str, str]:
+        """A failure without its time. None of them stays for good."""
+        keys = [self.world.keys.result(job_id) for job_id in self.ids]
+        replies = self.world.transport.trip([(name, key) for key in keys for name in ("GET", "PTTL")])
+        found = {job_id: text for job_id, text in zip(self.ids, replies[::2], strict=True) if text}
+        assert sum(ttl > 0 for ttl in replies[1::2]) == len(found)
+        return {job_id: re.sub(r"^!\d+ ", "!", text.decode()) for job_id, text in found.items()}
+
 
 OUTCOMES: list[Callable[[str, str, int, int], Outcome]] = [
     lambda holder, job_id, run, _: Completed(holder, job_id, run, b""),
@@ -509,11 +537,12 @@ def read_record(words: list[str], ttl: int, now: int) -> Record:
     # What there is not has no field.
     assert "" not in fields.values()
     numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries")}
-    texts = {name: fields.get(name, "") for name in ("holder", "error", "result", "progress")}
+    texts = {name: fields.get(name, "") for name in ("holder", "error", "progress")}
     return Record(
         fields["lane"], fields["status"], **numbers, **texts,
-        due=rank_of(int(fields.get("due_at", 0)), now),
-        has_spec="spec" in fields, is_finished="finished_at" in fields, is_expiring=ttl > 0,
+        due=rank_of(int(fields.get("due_at", 0)), now), waiters=fields.get("waiters", "").split(),
+        has_spec="spec" in fields, has_result="has_result" in fields, is_finished="finished_at" in fields,
+        is_expiring=ttl > 0,
     )  # fmt: skip
 
 

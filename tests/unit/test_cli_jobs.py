@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from bananasd import Client, Priority
-from bananasd.cli.jobs import show_progress
-from tests.command_line import bananasd, bury, complete, on
+from bananasd.cli.waiting import show_progress
+from tests.command_line import bananasd, bury, complete, meanwhile, on
 from tests.conftest import RedisServer
 
 NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
@@ -46,6 +46,32 @@ def test_a_job_as_json(server: RedisServer, client: Client) -> None:
     job_id = client.submit_job("greet", ["ä"])
     result = bananasd("job", job_id, "--json", *on(server))
     assert json.loads(result.stdout) == client.get_job(job_id).to_dict()
+
+
+@pytest.mark.parametrize("options", [["--wait"], ["--wait", "10s"]])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_waiting_for_a_job(server: RedisServer, client: Client, options: list[str], is_first: bool) -> None:
+    job_id = client.submit_job("greet", None)
+    with meanwhile(complete, server, b"7"):
+        result = bananasd(
+            "job", *([*options, job_id] if is_first else [job_id, *options]), "--json", *on(server)
+        )
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["status"], told["result"]) == (0, "completed", 7)
+
+
+def test_waiting_for_a_job_whose_id_begins_with_a_digit(server: RedisServer, client: Client) -> None:
+    client.submit_job("greet", None, job_id=NO_JOB)
+    client.cancel(NO_JOB)
+    result = bananasd("job", "--wait", NO_JOB, *on(server))
+    assert (result.exit_code, "cancelled" in result.stdout) == (1, True)
+
+
+def test_waiting_too_long_for_a_job(server: RedisServer, client: Client) -> None:
+    job_id = client.submit_job("greet", None)
+    result = bananasd("job", job_id, "--wait", "0", *on(server))
+    assert (result.exit_code, result.stdout) == (75, "")
+    assert "is still pending after 0 s" in result.stderr
 
 
 def test_a_job_that_is_not_there(server: RedisServer) -> None:

@@ -9,7 +9,7 @@ import fakeredis
 import pytest
 from redis.exceptions import ResponseError
 
-from bananasd import Client, ConnectionFailed, InvalidJob, JobNotFound, JobRequest, Priority, WaitTimeout
+from bananasd import Client, ConnectionFailed, InvalidJob, JobNotFound, JobRequest, Priority
 from bananasd import client as client_module
 from bananasd.store.connection import Server
 
@@ -239,6 +239,12 @@ CALLS: list[tuple[str, Callable[[Client], Any]]] = [
     ("dead_jobs offset", lambda c: c.dead_jobs(offset=-1)),
     ("wait true", lambda c: c.wait(ID, True)),
     ("wait too long", lambda c: c.wait(ID, 10**400)),
+    ("wait many", lambda c: c.wait([ID, "nonsense"], 1)),
+    ("wait number", lambda c: c.wait(5, 1)),
+    ("watch", lambda c: c.watch("nonsense")),
+    ("get_result", lambda c: c.get_result("nonsense")),
+    ("submit_and_wait", lambda c: c.submit_and_wait(**GOOD, wait_seconds=math.nan)),
+    ("submit_and_wait name", lambda c: c.submit_and_wait("", 1, wait_seconds=1)),
     ("dead_jobs offset", lambda c: c.dead_jobs(offset=10**30)),
     ("dead_jobs limit", lambda c: c.dead_jobs(limit=0)),
     ("dead_jobs too many", lambda c: c.dead_jobs(limit=1001)),
@@ -262,24 +268,13 @@ def test_an_unknown_job_is_not_found(client, pool):
         client.get_job(ID)
     assert caught.value.job_id == ID
     with pytest.raises(JobNotFound, match=ID):
-        client.wait(ID, 0)
-    with pytest.raises(JobNotFound, match=ID):
         client.cancel(ID)
 
 
 # How long it waits
 
 
-@pytest.mark.parametrize(
-    ("timeout", "seconds"), [(0, 1), (0.5, 1), (-5, 1), (math.inf, 10), (60, 10), (timedelta(minutes=1), 10)]
-)
-def test_a_look_at_a_job_takes_no_longer_than_the_wait_for_it(client, pool, timeout, seconds):
-    with pytest.raises(JobNotFound):
-        client.wait(ID, timeout)
-    assert pool.seconds == [seconds]
-
-
-def test_other_calls_have_the_clients_time(client, pool):
+def test_every_call_has_the_clients_time(client, pool):
     client.submit_job("greet", 1, job_id=ID)
     client.get_job(ID)
     client.cancel(ID)
@@ -287,25 +282,6 @@ def test_other_calls_have_the_clients_time(client, pool):
     client.retry_dead()
     client.purge_dead()
     assert set(pool.seconds) == {None}
-
-
-def test_a_wait_looks_often_at_first_and_then_a_few_times_a_second(client, pool, monkeypatch):
-    client.submit_job("greet", 1, job_id=ID)
-    slept: list[float] = []
-    now = [100.0]
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
-
-    monkeypatch.setattr("bananasd.clock.sleep", sleep)
-    monkeypatch.setattr("bananasd.clock.monotonic", lambda: now[0])
-    with pytest.raises(WaitTimeout, match=rf"job {ID} \(greet\) is still pending after 10 s"):
-        client.wait(ID, 10)
-    assert sum(slept) == pytest.approx(10)
-    assert slept[:3] == pytest.approx([0.01, 0.015, 0.0225])
-    assert max(slept) == 0.25
-    assert len(slept) < 55
 
 
 def test_dead_ids_go_250_a_call(client, pool, monkeypatch):

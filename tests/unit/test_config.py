@@ -79,7 +79,12 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
         scheduler=SchedulerConfig(beat_seconds=3, lease_seconds=15),
         retry=RetryConfig(max_retries=5, base_seconds=2, factor=2, cap_seconds=3600, jitter=0),
         retention=RetentionConfig(
-            completed_seconds=86400, dead_seconds=604800, dead_count=1_000_000, result_bytes=1_048_576
+            completed_seconds=86400,
+            dead_seconds=604800,
+            dead_count=1_000_000,
+            result_seconds=3600,
+            failure_seconds=86400,
+            result_bytes=1_048_576,
         ),
         log=LogConfig(level="info", format="auto"),
     )
@@ -128,6 +133,8 @@ def test_every_setting_can_be_set(load, tmp_path):
         completed_seconds = 60
         dead_seconds = 1
         dead_count = 10
+        result_seconds = 20
+        failure_seconds = 30
         result_bytes = 100
         [log]
         level = "debug"
@@ -157,7 +164,14 @@ def test_every_setting_can_be_set(load, tmp_path):
         master=MasterConfig(drain_seconds=8),
         scheduler=SchedulerConfig(beat_seconds=0.2, lease_seconds=1),
         retry=RetryConfig(max_retries=0, base_seconds=0.1, factor=1.5, cap_seconds=0.2, jitter=0.25),
-        retention=RetentionConfig(completed_seconds=60, dead_seconds=1, dead_count=10, result_bytes=100),
+        retention=RetentionConfig(
+            completed_seconds=60,
+            dead_seconds=1,
+            dead_count=10,
+            result_seconds=20,
+            failure_seconds=30,
+            result_bytes=100,
+        ),
         log=LogConfig(level="debug", format="json"),
     )
 

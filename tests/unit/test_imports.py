@@ -29,6 +29,7 @@ SHARED_BY_PROCESSES = [
 JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
+    {"waiting"},
     {"client", "declaration", "handlers", "server"},
     *SHARED_BY_PROCESSES,
     {

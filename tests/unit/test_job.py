@@ -167,7 +167,7 @@ RECORD = {
     b"finished_at": b"4000",
     b"holder": b"node/1.1",
     b"error": b"it broke",
-    b"result": b"[1]",
+    b"has_result": b"1",
     b"progress": b'{"done":1,"total":2,"note":""}',
 }
 
@@ -177,7 +177,7 @@ def at(seconds: int) -> datetime:
 
 
 def test_a_record_reads_as_a_job():
-    job = Job.from_record(ID, RECORD)
+    job = Job.from_record(ID, RECORD, b"[1]")
     assert (job.id, job.name, job.payload, job.queue, job.priority) == (
         ID,
         "greet",
@@ -195,6 +195,17 @@ def test_a_record_reads_as_a_job():
         at(4),
     )
     assert job.updated_at == at(4)
+
+
+def test_a_result_that_is_kept_belongs_to_the_job_only_if_its_record_says_so():
+    without = {field: value for field, value in RECORD.items() if field != b"has_result"}
+    assert Job.from_record(ID, without, b"[1]").result is None
+
+
+@pytest.mark.parametrize("result", [None, b"{", b"!17 it broke"])
+def test_a_result_that_has_expired_or_is_none_reads_as_none(result):
+    job = Job.from_record(ID, RECORD, result)
+    assert (job.has_result, job.result) == (True, None)
 
 
 def test_a_job_was_updated_when_its_record_last_changed():
@@ -248,7 +259,7 @@ def test_an_odd_spec_reads_as_if_the_odd_were_not_there(spec):
         {b"lane": b"\xff"}, {b"lane": b""}, {b"lane": b"a:b:c"}, {b"lane": b"no colon"}, {b"status": b"\xff"}, {b"status": b""},
         {b"run": b"x", b"attempts": b"1.5", b"recoveries": b""}, {b"due_at": b"soon"}, {b"started_at": b"9" * 30},
         {b"finished_at": b"-99999999999999999"}, {b"updated_at": b"9" * 5000}, {b"error": b"\xff\xfe"}, {b"holder": b"\xff"},
-        {b"result": b"{"}, {b"progress": b"5"}, {b"progress": b"\xff"}, {b"unknown": b"field"},
+        {b"progress": b"5"}, {b"progress": b"\xff"}, {b"unknown": b"field"},
     ],
 )  # fmt: skip
 def test_no_odd_field_keeps_a_record_from_being_read(odd):
@@ -262,11 +273,11 @@ def test_no_odd_field_keeps_a_record_from_being_read(odd):
 
 @given(st.dictionaries(st.sampled_from(sorted(RECORD)), st.binary() | st.integers().map(lambda n: b"%d" % n)))
 def test_no_record_at_all_breaks_the_reading(record):
-    assert orjson.dumps(Job.from_record(ID, record).to_dict())
+    assert orjson.dumps(Job.from_record(ID, record, record.get(b"lane")).to_dict())
 
 
 def test_a_job_as_a_dict_is_ready_for_json():
-    plain = json.loads(json.dumps(Job.from_record(ID, RECORD).to_dict()))
+    plain = json.loads(json.dumps(Job.from_record(ID, RECORD, b"[1]").to_dict()))
     assert plain == {
         "id": ID,
         "name": "greet",

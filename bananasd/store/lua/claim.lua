@@ -10,6 +10,7 @@
 -- nothing taken, else {"ok", now, then per job: lane number from 0, id, run, spec, attempts, recoveries, due_at}.
 --!include now
 --!include lanes
+--!include ends
 --!include bury
 local function is_count(field) return not field or (#field <= 15 and string.find(field, '^%d+$')) end
 
@@ -32,7 +33,7 @@ for lane = 1, lanes do
     if not id then break end
     looked = looked + 1
     local job = prefix .. 'job:' .. id
-    local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane')
+    local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'waiters')
     local status = f[1]
     if status == 'pending' and is_readable(f) then
       local is_suspect = f[5] and tonumber(f[5]) > 0
@@ -43,6 +44,7 @@ for lane = 1, lanes do
         local run = (tonumber(f[3]) or 0) + 1
         redis.call('RPUSH', held, id)
         redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
+        tell_change(prefix, id, f[8])
         local n = #out
         out[n + 1] = lane - 1
         out[n + 2] = id

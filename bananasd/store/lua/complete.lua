@@ -1,23 +1,27 @@
 -- complete: settle runs that succeeded.
 --
 -- KEYS  1 held list of the holder (routes the call)
--- ARGV  1 key prefix   2 holder   3 ms to keep a completed job   4.. triples of id, run, result ("" for none)
+-- ARGV  1 key prefix   2 holder   3 ms to keep a completed job   4 ms to keep a result
+--       5.. triples of id, run, result ("" for none)
 -- Returns the ids that were refused: their job is no longer held under that run.
 --!include now
 --!include own
-local prefix, holder, keep = ARGV[1], ARGV[2], ARGV[3]
+--!include ends
+local prefix, holder, keep, keep_result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, refused, completed = now_ms(), {}, 0
-for i = 4, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
   local id, result = ARGV[i], ARGV[i + 2]
-  local attempts = take_from_holder(prefix, holder, id, ARGV[i + 1])
-  if attempts then
+  local own = take_from_holder(prefix, holder, id, ARGV[i + 1])
+  if own then
     local job = prefix .. 'job:' .. id
     if result == '' then
-      redis.call('HSET', job, 'status', 'completed', 'attempts', attempts + 1, 'finished_at', now)
+      redis.call('HSET', job, 'status', 'completed', 'attempts', own.attempts + 1, 'finished_at', now)
     else
-      redis.call('HSET', job, 'status', 'completed', 'attempts', attempts + 1, 'finished_at', now, 'result', result)
+      redis.call('HSET', job, 'status', 'completed', 'attempts', own.attempts + 1, 'finished_at', now, 'has_result', 1)
+      redis.call('SET', prefix .. 'result:' .. id, result, 'PX', keep_result)
     end
     redis.call('PEXPIRE', job, keep)
+    note_end(prefix, id, own)
     completed = completed + 1
   else
     refused[#refused + 1] = id

@@ -8,6 +8,7 @@
 -- Returns {fault or "", how many ids it holds, "more" if it is to be called again else ""}. It takes 1000 ids at most.
 --!include now
 --!include lanes
+--!include ends
 --!include bury
 local held, prefix, is_mending, holder = KEYS[1], ARGV[1], ARGV[2] == '1', ARGV[3]
 redis.pcall('SREM', KEYS[2], '')

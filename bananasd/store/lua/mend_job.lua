@@ -10,6 +10,7 @@
 --!include now
 --!include lanes
 --!include schedule
+--!include ends
 --!include bury
 local prefix, is_mending, keep = ARGV[1], ARGV[2] == '1', ARGV[3]
 redis.pcall('ZREM', KEYS[1], '')

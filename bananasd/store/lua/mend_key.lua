@@ -41,6 +41,18 @@ local function look_at_stats(name)
   end
 end
 
+local function look_at_lifetime(name)
+  local must_expire = string.find(name, '^result:') or string.find(name, '^mail:')
+  local is_expiring = redis.call('PTTL', prefix .. name) >= 0
+  if is_expiring and not must_expire then
+    tell(name, 'key_expires', '')
+    if is_mending then redis.call('PERSIST', prefix .. name) end
+  elseif must_expire and not is_expiring then
+    tell(name, 'key_stays', '')
+    if is_mending then redis.call('PEXPIRE', prefix .. name, 3600000) end
+  end
+end
+
 local function look_at(name, wanted)
   local kind = redis.call('TYPE', prefix .. name).ok
   if kind == 'none' then return end
@@ -49,10 +61,7 @@ local function look_at(name, wanted)
     if is_mending then set_aside(name) end
     return
   end
-  if redis.call('PTTL', prefix .. name) >= 0 then
-    tell(name, 'key_expires', '')
-    if is_mending then redis.call('PERSIST', prefix .. name) end
-  end
+  look_at_lifetime(name)
   look_at_queue(name)
   look_at_stats(name)
 end

@@ -5,6 +5,7 @@
 -- Returns {how many were moved, ms until the next one is due (0: there are more now, -1: none is scheduled)}.
 --!include now
 --!include lanes
+--!include ends
 --!include bury
 local scheduled, prefix = KEYS[1], ARGV[1]
 local now = now_ms()
@@ -12,12 +13,13 @@ local ids = redis.call('ZRANGEBYSCORE', scheduled, '-inf', now, 'LIMIT', 0, ARGV
 for _, id in ipairs(ids) do
   redis.call('ZREM', scheduled, id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'lane')
+  local f = redis.pcall('HMGET', job, 'status', 'lane', 'waiters')
   if not f[1] or not f[2] then
     bury_unreadable(prefix, f[2] or 'default:normal', id, now, 'its record is missing or unreadable')
   elseif f[1] == 'scheduled' then
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
     to_back(prefix, f[2], id)
+    tell_change(prefix, id, f[3])
   end
 end
 local first = redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES')

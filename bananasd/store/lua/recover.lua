@@ -10,13 +10,14 @@
 --       4 id of the job that ran, or ""   5 cause, for people   6 max_recoveries
 --       7 delay in ms before a "failed" job comes back, -1: it has no tries left
 --       8 node of the caller if the holder's node is to be judged by its lease, else ""   9 lease in ms
---      10 node of the holder
+--      10 node of the holder   11 ms to keep a failure for those who wait
 -- Returns {"refused"} if the leases do not allow it, else {"done" or "more", then pairs of id, what became of it:
 -- "requeued", "retried", "dead"}.
 --!include now
 --!include count
 --!include lanes
 --!include schedule
+--!include ends
 --!include bury
 local held, prefix, holder, charge, ran, cause = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max_recoveries, delay, caller, lease = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
@@ -32,47 +33,51 @@ local function may_take_over()
   return now - beat[1] <= lease / 2 and now - beat[2] >= lease
 end
 
-local function count_as_lost(id, job, lane)
+local function count_as_lost(id, job, own)
   redis.call('HINCRBY', prefix .. 'stats', 'lost', 1)
   if count_up(job, 'recoveries') >= max_recoveries then
-    bury(prefix, id, now, cause)
+    bury(prefix, id, now, cause, own, ARGV[11])
     return 'dead'
   end
   redis.call('HSET', job, 'status', 'pending', 'updated_at', now, 'error', cause)
-  to_front(prefix, lane, id)
+  to_front(prefix, own.lane, id)
+  tell_change(prefix, id, own.waiters)
   return 'requeued'
 end
 
-local function count_as_failed(id, job)
+local function count_as_failed(id, job, own)
   count_up(job, 'attempts')
   if delay < 0 then
-    bury(prefix, id, now, cause)
+    bury(prefix, id, now, cause, own, ARGV[11])
     return 'dead'
   end
   redis.call('HSET', job, 'status', 'scheduled', 'due_at', now + delay, 'updated_at', now, 'error', cause)
   schedule(prefix, id, now + delay)
   redis.call('HINCRBY', prefix .. 'stats', 'retried', 1)
+  tell_change(prefix, id, own.waiters)
   return 'retried'
 end
 
-local function put_back(id, job, lane)
+local function put_back(id, job, own)
   redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-  to_front(prefix, lane, id)
+  to_front(prefix, own.lane, id)
+  tell_change(prefix, id, own.waiters)
   return 'requeued'
 end
 
 local function recover_one(id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane')
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'waiters')
   if not f[1] or not f[3] then
     bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its record is missing or unreadable')
     return 'dead'
   end
   if f[1] ~= 'processing' or f[2] ~= holder then return nil end
   redis.call('HDEL', job, 'holder')
-  if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, f[3]) end
-  if charge == 'failed' and id == ran then return count_as_failed(id, job) end
-  return put_back(id, job, f[3])
+  local own = { lane = f[3], waiters = f[4] }
+  if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, own) end
+  if charge == 'failed' and id == ran then return count_as_failed(id, job, own) end
+  return put_back(id, job, own)
 end
 
 if caller ~= '' and not may_take_over() then return { 'refused' } end

@@ -7,15 +7,18 @@
 --!include now
 --!include lanes
 --!include own
+--!include ends
 local prefix, holder = ARGV[1], ARGV[2]
 local now, refused = now_ms(), {}
 for i = #ARGV - 1, 3, -2 do
   local id = ARGV[i]
-  if take_from_holder(prefix, holder, id, ARGV[i + 1]) then
+  local own = take_from_holder(prefix, holder, id, ARGV[i + 1])
+  if own then
     local job = prefix .. 'job:' .. id
     redis.call('HDEL', job, 'holder')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_front(prefix, redis.call('HGET', job, 'lane') or 'default:normal', id)
+    to_front(prefix, own.lane, id)
+    tell_change(prefix, id, own.waiters)
   else
     refused[#refused + 1] = id
   end

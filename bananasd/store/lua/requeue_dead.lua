@@ -12,7 +12,7 @@ for i = 2, #ARGV do
   local job = prefix .. 'job:' .. id
   local f = redis.call('HMGET', job, 'status', 'lane', 'spec')
   if f[1] == 'failed' and f[2] and f[3] and redis.call('ZREM', KEYS[1], id) == 1 then
-    redis.call('HDEL', job, 'attempts', 'recoveries', 'finished_at', 'progress', 'result')
+    redis.call('HDEL', job, 'attempts', 'recoveries', 'finished_at', 'progress', 'has_result', 'waiters')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
     to_back(prefix, f[2], id)
     back[#back + 1] = id

@@ -6,14 +6,16 @@
 --!include now
 --!include schedule
 --!include own
+--!include ends
 local prefix, id = ARGV[1], ARGV[3]
-local attempts = take_from_holder(prefix, ARGV[2], id, ARGV[4])
-if not attempts then return { id } end
+local own = take_from_holder(prefix, ARGV[2], id, ARGV[4])
+if not own then return { id } end
 local job, now = prefix .. 'job:' .. id, now_ms()
 local due_at = now + tonumber(ARGV[5])
 redis.call('HDEL', job, 'holder')
-redis.call('HSET', job, 'status', 'scheduled', 'attempts', attempts + 1, 'due_at', due_at, 'updated_at', now,
+redis.call('HSET', job, 'status', 'scheduled', 'attempts', own.attempts + 1, 'due_at', due_at, 'updated_at', now,
   'error', ARGV[6])
 schedule(prefix, id, due_at)
 redis.call('HINCRBY', prefix .. 'stats', 'retried', 1)
+tell_change(prefix, id, own.waiters)
 return {}
