@@ -205,7 +205,7 @@ class Client:
         return status == "cancelled"
 
     def queue_stats(self) -> QueueStats:
-        """How many jobs wait in each lane and for how long, how many are processing, scheduled and dead."""
+        """How many jobs wait in each lane, for how long, and how many workers serve it; how many run, are scheduled, dead."""
         return self._stats.queues()
 
     def dead_jobs(self, *, offset: int = 0, limit: int = 100) -> list[Job]:

@@ -37,7 +37,7 @@ class Draft(NamedTuple):
     rejected: frozenset[str]
 
 
-_SCHEMA = Schema(Config, apart_from="path")
+_SCHEMA = Schema(Config, apart_from="path", required=("pools[].name", "pools[].workers", "pools[].queues"))
 
 
 def find(explicit: Path | None) -> Path | None:
@@ -70,7 +70,7 @@ def examine(path: Path | None, environ: Mapping[str, str]) -> Draft:
     if environ.get(URL_VARIABLE):
         # It takes the place of everything that says where the server is.
         values = {name: value for name, value in values.items() if name not in SERVICE}
-    config = _build(path, values)
+    config = _build(path, values, given)
     for names, advice in contradictions(config, given):
         if rejected.isdisjoint(names):
             problems.append(f"{path}: {names[0]}: {advice}")
@@ -86,10 +86,17 @@ def _sources(
         yield f"${URL_VARIABLE}", "redis.url", url
 
 
-def _build(path: Path | None, values: Mapping[str, Any]) -> Config:
+def _build(path: Path | None, values: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
     """The struct of good values; where one was rejected its default stands in."""
-    sections = {section: _SCHEMA.section(section, values) for section in _SCHEMA.sections}
-    return Config(path=path, **sections, **{name: value for name, value in values.items() if "." not in name})
+    sections = {
+        section: _SCHEMA.section(section, values) for section in _SCHEMA.sections if "[" not in section
+    }
+    lists: dict[str, Any] = {
+        name: tuple(_SCHEMA.section(section, values) for section in _SCHEMA.sections_of(name, given))
+        for name in _SCHEMA.lists
+    }
+    top = {name: value for name, value in values.items() if "." not in name}
+    return Config(path=path, **sections, **lists, **top)
 
 
 def _parse(path: Path) -> dict[str, Any]:

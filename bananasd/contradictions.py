@@ -33,14 +33,12 @@ def contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[t
             ("retry.cap_seconds", "retry.base_seconds"),
             f"{cap:g}: must not be below base_seconds ({base:g}), the first delay",
         )
-    queues = config.workers.queues
-    if len(set(queues)) < len(queues):
-        yield ("workers.queues",), f"{shown(queues)}: must not name a queue twice"
     if config.run_dir == config.state_dir:
         yield (
             ("state_dir", "run_dir"),
             f"{shown(str(config.state_dir))}: must not be run_dir, which holds what does not outlive the daemon",
         )
+    yield from _of_pools(config)
     yield from _of_redis(config, given)
 
 
@@ -59,6 +57,23 @@ def risks(config: Config) -> Iterator[str]:
             f"{RETURN_SECONDS:g} ({wanted:g}): a connection that hangs for its timeout can cost a node that works "
             "its lease, and its jobs run elsewhere once more"
         )
+
+
+def _of_pools(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same for ``[workers]`` and ``[[pools]]``."""
+    places = ["workers", *(f"pools[{number}]" for number in range(1, len(config.pools) + 1))]
+    owners: dict[str, str] = {}
+    for place, pool in zip(places, config.all_pools, strict=True):
+        if len(set(pool.queues)) < len(pool.queues):
+            yield (f"{place}.queues",), f"{shown(pool.queues)}: must not name a queue twice"
+        if len(set(pool.priorities)) < len(pool.priorities):
+            yield (f"{place}.priorities",), f"{shown(pool.priorities)}: must not name a priority twice"
+        owner = owners.setdefault(pool.name, place)
+        if owner != place:
+            yield (
+                (f"{place}.name", f"{owner}.name"),
+                f"{shown(pool.name)}: is the name of {owner} already; give each pool a name of its own",
+            )
 
 
 def _of_redis(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
+from .job import Priority
 from .limits import MAX_RETRIES, MAX_SECONDS
 from .retry import RetryPolicy
 from .schema import choice, number, seconds, text, whole
@@ -20,6 +21,11 @@ NodeName = Annotated[str, text("[!-.0-~]{1,64}", "1 to 64 printable ASCII charac
 NAME_WANTED = "1 to 64 letters, digits, '_' or '-'"
 Name = Annotated[str, text("[A-Za-z0-9_-]{1,64}", f"{NAME_WANTED}, in quotes")]
 Queues = Annotated[tuple[Name, ...], Meta(min_length=1, description=f"a list of names of {NAME_WANTED}")]
+Priorities = Annotated[
+    tuple[Priority, ...],
+    Meta(min_length=1, description='a list with one or more of "high", "normal", "low"'),
+]
+Fairness = Annotated[int, whole(0, 1000)]
 URL_WANTED = f'"{EMBEDDED}", or a URL that begins with redis://, rediss://, unix:// or redis+sentinel://'
 Url = Annotated[str, text(rf"{EMBEDDED}|(?:rediss?(?:\+sentinel)?|unix)://\S+", URL_WANTED, is_secret=True)]
 Sentinels = Annotated[
@@ -74,6 +80,8 @@ class WorkersConfig(Struct, frozen=True, kw_only=True):
     count: Annotated[int, whole(0, 1000)]
     handlers: Directory
     queues: Queues = ("default",)
+    priorities: Priorities = tuple(Priority)
+    fairness: Fairness = 0
     timeout_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 300.0
     grace_seconds: Annotated[float, seconds(0, DAY)] = 5.0
     start_seconds: Annotated[float, seconds(0, DAY)] = 60.0
@@ -82,6 +90,16 @@ class WorkersConfig(Struct, frozen=True, kw_only=True):
     max_age_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 0.0
     max_rss_mb: Annotated[int, whole(0, 100_000_000)] = 0
     max_recoveries: Annotated[int, whole(1, 1000)] = 3
+
+
+class PoolConfig(Struct, frozen=True, kw_only=True):
+    """``[[pools]]``: workers that serve other lanes than those of ``[workers]``, which is a pool without a name."""
+
+    name: Name = ""
+    workers: Annotated[int, whole(1, 1000)] = 1
+    queues: Queues = ("default",)
+    priorities: Priorities = tuple(Priority)
+    fairness: Fairness = 0
 
 
 class MasterConfig(Struct, frozen=True, kw_only=True):
@@ -142,11 +160,26 @@ class Config(Struct, frozen=True, kw_only=True):
     state_dir: Directory
     redis: RedisConfig
     workers: WorkersConfig
+    pools: tuple[PoolConfig, ...] = ()
     master: MasterConfig
     scheduler: SchedulerConfig
     retry: RetryConfig
     retention: RetentionConfig
     log: LogConfig
+
+    @property
+    def all_pools(self) -> tuple[PoolConfig, ...]:
+        """The workers of ``[workers]`` as the pool whose name is empty, and the other pools."""
+        own = self.workers
+        default = PoolConfig(
+            workers=own.count, queues=own.queues, priorities=own.priorities, fairness=own.fairness
+        )
+        return (default, *self.pools)
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers there are in all pools together."""
+        return sum(pool.workers for pool in self.all_pools)
 
 
 def _read_secret(path: Path | None) -> str | None:

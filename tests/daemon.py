@@ -74,7 +74,7 @@ class Daemon:
         *,
         redis_url: str = "embedded",
         directory: Path | None = None,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.environ = {**os.environ, **(environ or {})}
@@ -85,13 +85,12 @@ class Daemon:
         self.ledger = self.directory / "ledger"
         self.log = self.directory / "log"
         self.url = f"unix://{self.run_dir}/redis.sock" if redis_url == "embedded" else redis_url
-        sections = {
-            name: {**QUICK.get(name, {}), **(settings or {}).get(name, {})}
-            for name in {*QUICK, *(settings or {})}
-        }
+        settings = dict(settings or {})
+        pools = settings.pop("pools", [])
+        sections = {name: {**QUICK.get(name, {}), **settings.get(name, {})} for name in {*QUICK, *settings}}
         sections["redis"] = {"url": redis_url, **sections["redis"]}
         self.config = self.directory / "bananas.toml"
-        self.config.write_text(_toml(sections))
+        self.config.write_text(_toml(sections) + "".join(map(pool_toml, pools)))
         (self.directory / "handlers").mkdir(exist_ok=True)
         (self.directory / "handlers" / "noted.py").write_text(textwrap.dedent(HANDLERS))
         if handlers:
@@ -236,6 +235,11 @@ def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
     for name, values in sections.items():
         lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
     return "\n".join(lines) + "\n"
+
+
+def pool_toml(values: Mapping[str, Any]) -> str:
+    """One of ``[[pools]]``."""
+    return "\n".join(["[[pools]]", *(f"{key} = {_value(value)}" for key, value in values.items())]) + "\n"
 
 
 def _value(value: Any) -> str:

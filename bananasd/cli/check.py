@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from msgspec import structs
 
 from .. import config as configuration
 from ..contradictions import risks
 from ..errors import ConfigError, DaemonError, HandlersError
 from ..handlers import Registry, load_directory
+from ..job import Priority
 from ..processes.redis_server import find_server_binary
 from ..server import server_of
-from ..settings import Config
+from ..settings import Config, PoolConfig
 from .errors import warn
 from .output import echo_fields, echo_json, json_option
 from .server import takes_config_path
@@ -70,7 +72,7 @@ def _echo(config: Config, address: str, registry: Registry) -> None:
             ("configuration", config.path or "none, these are the defaults"),
             ("namespace", config.namespace),
             ("redis", f"{'embedded, ' if config.redis.is_embedded else ''}{address}"),
-            ("workers", f"{config.workers.count}, for {', '.join(config.workers.queues)}"),
+            ("workers", "\n".join(map(_describe_pool, config.all_pools))),
             ("run_dir", config.run_dir),
             ("state_dir", config.state_dir),
             ("handlers", "\n".join(f"{spec.name} ({spec.file}:{spec.line})" for spec in _by_name(registry))),
@@ -78,12 +80,26 @@ def _echo(config: Config, address: str, registry: Registry) -> None:
     )
 
 
+def _describe_pool(pool: PoolConfig) -> str:
+    """``4, for default; fairness 10``; ``1 in pool urgent, for default: high``."""
+    where = f" in pool {pool.name}" if pool.name else ""
+    only = "" if len(pool.priorities) == len(Priority) else f": {', '.join(pool.priorities)}"
+    fairness = f"; fairness {pool.fairness}" if pool.fairness else ""
+    return f"{pool.workers}{where}, for {', '.join(pool.queues)}{only}{fairness}"
+
+
 def _to_dict(config: Config, address: str, registry: Registry) -> dict[str, Any]:
     return {
         "configuration": config.path and str(config.path),
         "namespace": config.namespace,
         "redis": {"is_embedded": config.redis.is_embedded, "address": address},
-        "workers": {"count": config.workers.count, "queues": config.workers.queues},
+        "workers": {
+            "count": config.workers.count,
+            "queues": config.workers.queues,
+            "priorities": config.workers.priorities,
+            "fairness": config.workers.fairness,
+        },
+        "pools": [structs.asdict(pool) for pool in config.pools],
         "run_dir": str(config.run_dir),
         "state_dir": str(config.state_dir),
         "handlers": [

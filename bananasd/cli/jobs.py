@@ -14,7 +14,8 @@ from .server import takes_client
 from .times import brief
 from .waiting import WaitingCommand, show_progress, wait_for, wait_option
 
-LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST")
+LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST", "WORKERS")
+UNSERVED = "unserved"
 
 
 @click.command(cls=WaitingCommand)
@@ -39,7 +40,8 @@ def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
 def queues(client: Client, as_json: bool) -> None:
     """Show how many jobs wait, run, are scheduled, are dead.
 
-    A lane is one priority of one queue; OLDEST is how long its next job has been waiting.
+    A lane is one priority of one queue; OLDEST is how long its next job has been waiting, WORKERS how many take jobs
+    from it, on all nodes; 'unserved' if none does and jobs wait.
     """
     stats = client.queue_stats()
     echo_json(_queues_to_dict(stats)) if as_json else _echo_queues(stats)
@@ -59,9 +61,15 @@ def echo_job(job: Job) -> None:
 def lane_rows(lanes: Iterable[LaneStats]) -> list[tuple[object, ...]]:
     """Rows for a table of lanes."""
     return [
-        (lane.queue, lane.priority, lane.ready, None if lane.oldest_seconds is None else brief(lane.oldest_seconds))
+        (
+            lane.queue,
+            lane.priority,
+            lane.ready,
+            None if lane.oldest_seconds is None else brief(lane.oldest_seconds),
+            UNSERVED if lane.is_unserved else lane.workers,
+        )
         for lane in lanes
-    ]  # fmt: skip
+    ]
 
 
 def _echo_queues(stats: QueueStats) -> None:

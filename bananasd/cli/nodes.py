@@ -45,16 +45,27 @@ def node_lines(node: NodeView, taken: Mapping[int, Taken], room: int, also: str 
 def _table(
     above: Sequence[tuple[str, ...]], children: Sequence[ChildView], taken: Mapping[int, Taken], room: int
 ) -> Iterator[Line]:
-    """The children as rows, each with what there is to say of it, and rows above them."""
+    """The children as rows, each with what there is to say of it, and rows above them; pools under their names."""
+    children = by_pool(children)
     rows = [*above, *(_child_row(child, taken) for child in children)]
     if not rows:
         return
     head, *lines = table(HEADER, rows, TO_RIGHT)
     yield Line(head, "head")
     yield from (Line(line, _kind(row[2])) for row, line in zip(above, lines, strict=False))
+    pool = ""
     for child, line in zip(children, lines[len(above) :], strict=True):
+        if child.pool != pool:
+            pool = child.pool
+            yield Line(shorten(f"pool {pool}", room), "head")
         yield Line(line, _kind(_state(child)))
         yield from _notes(child, room)
+
+
+def by_pool(children: Sequence[ChildView]) -> list[ChildView]:
+    """Those of named pools behind the others, pool by pool, else in the order in which they are."""
+    pools = list(dict.fromkeys(["", *(child.pool for child in children)]))
+    return sorted(children, key=lambda child: pools.index(child.pool))
 
 
 def _summary(node: NodeView) -> str:

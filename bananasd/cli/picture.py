@@ -41,7 +41,8 @@ def _lanes(queues: QueueStats, most: int) -> Iterator[Line]:
     if shown:
         head, *lines = table(LANES_HEADER, lane_rows(shown))
         yield Line(head, "head")
-        yield from map(Line, lines)
+        for lane, line in zip(shown, lines, strict=True):
+            yield Line(line, "bad" if lane.is_unserved else "")
     if hidden := len(queues.lanes) - len(shown):
         waiting = queues.ready - sum(lane.ready for lane in shown)
         yield Line(f"… and {count(hidden, 'more lane')}, {waiting:,} ready", "note")

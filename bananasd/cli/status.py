@@ -77,6 +77,9 @@ def _cpu_time(usage: Usage) -> str:
 
 def _to_dict(node: NodeView, usage: Mapping[int, Usage]) -> dict[str, Any]:
     children = [child._asdict() | _of(child.pid, usage) for child in node.children]
+    if not any(child["pool"] for child in children):
+        for child in children:
+            del child["pool"]
     return node._asdict() | _of(node.master_pid, usage) | {"children": children}
 
 

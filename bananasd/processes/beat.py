@@ -1,18 +1,33 @@
 """The beat: the node's sign of life, by which it keeps its lease and learns which of its jobs it has lost."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import orjson
 
+from ..store.keys import Lane
 from ..store.store import Store
 from .board import Board
-from .row import Kind, Row, Word
+from .row import Kind, Row, State, Word
+
+SERVING = (State.STARTING, State.UP)
+"""A worker that ends its last job, or has crashed and is not back yet, serves no lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What never changes of what a node tells of itself; ``lanes``: those of each pool, by its name."""
+
+    host: str
+    master_pid: int
+    lanes: Mapping[str, Sequence[Lane]]
 
 
 class Beater:
-    """Tells the server that the node lives and what it does; ``about`` is what never changes of that."""
+    """Tells the server that the node lives and what it does."""
 
-    def __init__(self, store: Store, board: Board, lease_ms: int, about: Mapping[str, object]) -> None:
+    def __init__(self, store: Store, board: Board, lease_ms: int, about: About) -> None:
         self._store = store
         self._board = board
         self._lease_ms = lease_ms
@@ -21,10 +36,30 @@ class Beater:
     def beat(self) -> None:
         """Extend the lease; mark the running jobs whose holders have been recovered meanwhile, for the master."""
         armed = self._armed_rows()
-        about = orjson.dumps({**self._about, "children": self._children()})
-        for holder in self._store.beat(self._board.node, self._lease_ms, about, list(armed)):
+        for holder in self._store.beat(self._board.node, self._lease_ms, self._said(), list(armed)):
             row, number = armed[holder]
             row.words[Word.LOST] = number
+
+    def _said(self) -> bytes:
+        return orjson.dumps(
+            {
+                "host": self._about.host,
+                "master_pid": self._about.master_pid,
+                "lanes": self._workers_by_lane(),
+                "children": [_describe(row) for row in self._board.used_rows()],
+            }
+        )
+
+    def _workers_by_lane(self) -> Mapping[str, int]:
+        """How many workers take jobs of each lane; a worker and its successor count once."""
+        if self._board.is_quiet:
+            return {}
+        serving = {
+            (row.words[Word.SLOT], row.pool)
+            for row in self._board.used_rows()
+            if row.kind is Kind.WORKER and row.state in SERVING
+        }
+        return Counter(str(lane) for _, pool in serving for lane in self._about.lanes.get(pool, ()))
 
     def _armed_rows(self) -> dict[str, tuple[Row, int]]:
         """The holders whose jobs are running right now, with the job's number."""
@@ -36,14 +71,12 @@ class Beater:
                 armed[holder] = (row, number)
         return armed
 
-    def _children(self) -> list[dict[str, object]]:
-        return [_about(row) for row in self._board.used_rows()]
 
-
-def _about(row: Row) -> dict[str, object]:
+def _describe(row: Row) -> dict[str, object]:
     job = row.job() if row.kind is Kind.WORKER else None
     return {
         "slot": row.slot_name,
+        **({"pool": row.pool} if row.pool else {}),
         "pid": row.words[Word.PID],
         "state": row.state.name.lower(),
         "job": job and {"id": job.job_id, "name": job.name},

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .. import config as configuration
@@ -15,10 +16,11 @@ from ..contradictions import risks
 from ..errors import ConfigError
 from ..handlers import Registry, load_directory, submit_through
 from ..server import server_of
-from ..settings import Config
+from ..settings import Config, PoolConfig
 from ..store.access import Access
 from ..store.keys import lanes_of
 from ..store.store import Retention
+from .beat import About
 from .board import Board
 from .performance import Rules
 from .plan import Limits, Plan
@@ -66,7 +68,7 @@ class Blueprint:
         config = self._config
         watched = (config.workers.handlers, *([config.path] if config.path else []))
         return Plan(
-            config.workers.count,
+            {pool.name: pool.workers for pool in config.all_pools},
             self._make_slot,
             self._limits(),
             lambda: apply_log(config),
@@ -81,9 +83,10 @@ class Blueprint:
         if self._config.redis.is_embedded:
             yield self._make_slot(Kind.REDIS, 0)
         yield self._make_slot(Kind.SCHEDULER, 0)
-        yield from (self._make_slot(Kind.WORKER, i) for i in range(self._config.workers.count))
+        pools = [pool.name for pool in self._config.all_pools for _ in range(pool.workers)]
+        yield from (self._make_slot(Kind.WORKER, number, pool) for number, pool in enumerate(pools))
 
-    def _make_slot(self, kind: Kind, number: int) -> Slot:
+    def _make_slot(self, kind: Kind, number: int, pool_name: str = "") -> Slot:
         start_seconds = self._config.workers.start_seconds
         if kind is Kind.REDIS:
             is_ready = lambda: accepts_connections(self._config.run_dir / directories.SOCKET_NAME)  # noqa: E731
@@ -91,7 +94,9 @@ class Blueprint:
         if kind is Kind.SCHEDULER:
             restarts = Restarts(SCHEDULER_CAP_SECONDS, limit=None)
             return Slot(kind, number, self._run_scheduler, restarts, start_seconds=start_seconds)
-        return Slot(kind, number, self._run_worker, Restarts(), start_seconds=start_seconds)
+        pool = next(pool for pool in self._config.all_pools if pool.name == pool_name)
+        body = partial(self._run_worker, pool)
+        return Slot(kind, number, body, Restarts(), start_seconds=start_seconds, pool=pool_name)
 
     def _limits(self) -> Limits:
         workers = self._config.workers
@@ -134,9 +139,10 @@ class Blueprint:
             if not is_same
         )
         most = len(self._premises.board.rows) // ROWS_PER_SLOT - 2
-        if new.workers.count > most:
+        if new.worker_count > most:
+            name = "workers.count with all pools" if new.pools else "workers.count"
             yield (
-                f"{place}: workers.count: {new.workers.count}: more than {most} need a restart of the daemon, "
+                f"{place}: {name}: {new.worker_count}: more than {most} need a restart of the daemon, "
                 "which has made room for so many at its start"
             )
         if new.log.file and new.log.file != old.log.file and not _is_writable(new.log.file):
@@ -153,19 +159,21 @@ class Blueprint:
         self._enter()
         config, board = self._config, self._premises.board
         terms = Terms(self._lease_ms, config.workers.max_recoveries)
-        about = {"host": config.node_name, "master_pid": os.getppid(), "queues": config.workers.queues}
+        lanes = {pool.name: lanes_of(pool.queues, pool.priorities) for pool in config.all_pools}
+        about = About(config.node_name, os.getppid(), lanes)
         return Scheduler(row, board, self._access, config.scheduler.beat_seconds, terms, about).run()
 
-    def _run_worker(self, row: Row) -> int:
+    def _run_worker(self, pool: PoolConfig, row: Row) -> int:
         self._enter()
         config = self._config
         post = Post(
             self._premises.board.node,
-            lanes_of(config.workers.queues),
+            lanes_of(pool.queues, pool.priorities),
             self._lease_ms,
             Rules(config.workers.timeout_seconds, config.retry.policy(), config.retention.result_bytes),
             config.workers.max_jobs,
             config.workers.max_rss_mb,
+            pool.fairness,
         )
         submit_through(self._make_client)
         return run_worker(row, post, self._load_handlers(), self._access)

@@ -86,5 +86,5 @@ class Boot:
 
     def _create_board(self) -> Board:
         node = f"{self._config.node_name}-{secrets.token_hex(4)}"
-        rows = max(self._config.workers.count * ROWS_PER_WORKER, MIN_ROWS)
+        rows = max(self._config.worker_count * ROWS_PER_WORKER, MIN_ROWS)
         return Board.create(self._config.run_dir, node, rows)

@@ -44,6 +44,7 @@ def reap(fleet: Fleet, others: Collection[int]) -> Iterator[Death]:
 def count(slot: Slot, row: Row, wait_status: int, now: float) -> None:
     """Note in the slot what this end means for its next start."""
     slot.last_wait_status, slot.last_cause = wait_status, Cause(row.words[Word.CAUSE])
+    slot.note_claims()
     has_worked = any(row.words[word] for word in (Word.JOB, Word.DONE, Word.FAILED))
     if os.waitstatus_to_exitcode(wait_status) == exits.CONFIG and not has_worked:
         # A scheduler says so only of a server that never was fit, when it is long up.
@@ -63,6 +64,17 @@ def _is_crash(slot: Slot, row: Row, now: float, *, has_worked: bool) -> bool:
         return slot.last_cause is Cause.START
     up_seconds = None if slot.up_since is None else now - slot.up_since
     return is_crash(up_seconds, has_worked=has_worked, has_left=row.state is State.LEFT)
+
+
+def log_lost_pool(fleet: Fleet, slot: Slot) -> None:
+    """Say so when no worker of a pool is started again while others go on."""
+    if slot in fleet.workers_of(slot.pool) and slot.restarts.is_fatal:
+        has_hope = {worker.pool for worker in fleet.of(Kind.WORKER) if not worker.restarts.is_fatal}
+        if has_hope and slot.pool not in has_hope:
+            logger.critical(
+                "pool fatal pool=%r: none of its workers is started again before a reload",
+                slot.pool or "[workers]",
+            )
 
 
 def log_end(slot: Slot, row: Row, wait_status: int, *, is_expected: bool) -> None:

@@ -3,7 +3,6 @@
 It knows processes, never jobs: no Redis, no threads, no user code, and only monotonic time.
 """
 
-import itertools
 import logging
 import os
 import signal
@@ -28,6 +27,9 @@ from .watch import Watch
 
 TURN_SECONDS = 0.25
 BUSY_TURN_SECONDS = 0.02
+
+DEFAULT_POOL = ""
+"""That of ``[workers]``, which TTIN and TTOU make larger and smaller."""
 
 BLOCKED = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
 """Signals that are never delivered, but looked for at each turn.
@@ -180,19 +182,17 @@ class Master:
                 self._notifier.ready()
 
     def _grow(self) -> None:
-        numbers = {slot.number for slot in self._fleet.of(Kind.WORKER)}
         if self._may_resize(has_room=self._fleet.has_room):
-            number = next(number for number in itertools.count() if number not in numbers)
-            self._fleet.add(self._plan.make_slot(Kind.WORKER, number))
-            logger.info("worker added workers=%d", len(numbers) + 1)
+            self._fleet.add(self._plan.make_slot(Kind.WORKER, self._fleet.free_number(), DEFAULT_POOL))
+            logger.info("worker added workers=%d", len(self._fleet.of(Kind.WORKER)))
 
     def _shrink(self) -> None:
-        workers = self._fleet.of(Kind.WORKER)
+        workers = self._fleet.workers_of(DEFAULT_POOL)
         if self._may_resize(has_room=len(workers) > 1):
             self._recycler.abandon()
             # One that has none anyway, if there is one; never the last that works.
             self._fleet.retire(max(workers, key=lambda slot: (slot.restarts.is_fatal, slot.number)))
-            logger.info("worker removed workers=%d", len(workers) - 1)
+            logger.info("worker removed workers=%d", len(self._fleet.of(Kind.WORKER)))
 
     def _may_resize(self, *, has_room: bool) -> bool:
         may = has_room and self._drain is None and self._reload is None
@@ -266,6 +266,7 @@ class Master:
     def _bury(self, death: Death, slot: Slot, row: Row) -> None:
         deaths.count(slot, row, death.wait_status, clock.monotonic())
         deaths.log_end(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
+        deaths.log_lost_pool(self._fleet, slot)
         self._done_before += row.words[Word.DONE]
         slot.pid, slot.row, slot.up_since = 0, None, None
         if self._drain:

@@ -1,6 +1,6 @@
 """A plan: what one configuration makes of a daemon, as far as its master has to know."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,18 +24,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``apply`` makes the master itself follow it, ``renew`` reads the configuration again.
+    """``pools``: how many workers each has, the pool without a name first. ``make_slot`` takes kind, number and pool.
+
+    ``apply`` makes the master itself follow it, ``renew`` reads the configuration again.
 
     ``renew`` raises `ConfigError`, also for what cannot change without a restart. ``check_command`` is the program that
     tries the handlers in a process of its own, for ``check_seconds`` at most, 0 for as long as it takes. A change of
     what is ``watched`` is as good as a HUP.
     """
 
-    workers: int
-    make_slot: Callable[[Kind, int], Slot]
+    pools: Mapping[str, int]
+    make_slot: Callable[[Kind, int, str], Slot]
     limits: Limits
     apply: Callable[[], None]
     renew: Callable[[], "Plan"]
     check_command: Sequence[str] = ()
     check_seconds: float = 0.0
     watched: Sequence[Path] = ()
+
+    @property
+    def workers(self) -> int:
+        """How many there are in all pools together."""
+        return sum(self.pools.values())

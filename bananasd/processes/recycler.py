@@ -46,10 +46,9 @@ class Recycler:
         if any(slot.is_retired for slot in self._fleet.running(Kind.WORKER)):
             return
         for slot in self._fleet.of(Kind.WORKER):
-            reason = plan.limits.recycling.reason(slot, slot.row, now) if slot.is_up and slot.row else ""
-            if reason:
+            if reason := _reason(plan, slot, now):
                 logger.info("worker recycled slot=%r pid=%d: %s", slot.name, slot.pid, reason)
-                new = plan.make_slot(slot.kind, slot.number)
+                new = plan.make_slot(slot.kind, slot.number, slot.pool)
                 self._replacement = Replacement(self._fleet, slot, new, is_patient=True)
                 return
 
@@ -62,6 +61,14 @@ class Recycler:
         if what is Replacing.FAILED:
             self._look_at = clock.deadline_in(PAUSE_AFTER_FAILURE_SECONDS)
             _log_failure(replacement.new)
+
+
+def _reason(plan: Plan, slot: Slot, now: float) -> str:
+    """Why its worker has had its time; empty while it may go on."""
+    # A reload that failed half-way has left workers of pools that the plan no longer has.
+    if slot.pool not in plan.pools or not slot.is_up or slot.row is None:
+        return ""
+    return plan.limits.recycling.reason(slot, slot.row, now)
 
 
 def _log_failure(slot: Slot) -> None:

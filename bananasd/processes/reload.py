@@ -114,15 +114,18 @@ class Reload:
 
     def _make_pairs(self) -> Iterator[tuple[Slot | None, Slot]]:
         """Old and new slots. A worker first: it is the one that may yet fail, when all others are as they were."""
-        workers = {slot.number: slot for slot in self._fleet.of(Kind.WORKER)}
-        for number in range(self.plan.workers):
-            yield workers.get(number), self.plan.make_slot(Kind.WORKER, number)
+        for pool, count in self.plan.pools.items():
+            there = self._fleet.workers_of(pool)[:count]
+            for old in there:
+                yield old, self.plan.make_slot(Kind.WORKER, old.number, pool)
+            for _ in range(count - len(there)):
+                yield None, self.plan.make_slot(Kind.WORKER, self._fleet.free_number(), pool)
         for scheduler in self._fleet.of(Kind.SCHEDULER):
-            yield scheduler, self.plan.make_slot(Kind.SCHEDULER, scheduler.number)
+            yield scheduler, self.plan.make_slot(Kind.SCHEDULER, scheduler.number, "")
 
     def _retire_surplus(self) -> None:
-        for slot in self._fleet.of(Kind.WORKER):
-            if slot.number >= self.plan.workers:
+        for pool in self._fleet.pools:
+            for slot in self._fleet.workers_of(pool)[self.plan.pools.get(pool, 0) :]:
                 self._fleet.retire(slot)
 
 

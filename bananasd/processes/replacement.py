@@ -32,11 +32,9 @@ class Replacement:
         self.new = new
         new.is_trial, new.is_held = True, is_patient
         if old is not None:
-            new.spawned, new.last_wait_status, new.last_cause = (
-                old.spawned,
-                old.last_wait_status,
-                old.last_cause,
-            )
+            old.note_claims()
+            new.spawned, new.claims = old.spawned, old.claims
+            new.last_wait_status, new.last_cause = old.last_wait_status, old.last_cause
         fleet.add(new, after=old)
 
     def step(self) -> Replacing:

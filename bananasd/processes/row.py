@@ -11,6 +11,7 @@ from typing import NamedTuple
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
+POOL_AT, POOL_BYTES = 448, 64
 
 IS_QUIET, NEWS, HAS_ENTERED = 8, 12, 14
 """The words of the board's header that children look at, or write."""
@@ -51,6 +52,7 @@ class Word(IntEnum):
     ENDED = 29  # C: number of the last job of which it knows how it ended
     LEAVE = 30  # M: it is to end its job and leave, whatever becomes of the signal that says so
     HOLD = 31  # M: it is not to claim before the child whose place it takes has left
+    CLAIMS = 37  # M at first, then C: how often its slot's children have looked for jobs; stands behind the job's id
 
 
 class Kind(IntEnum):
@@ -115,6 +117,11 @@ class JobView(NamedTuple):
     later: int
 
 
+def title_of(slot_name: str, pool: str) -> str:
+    """``worker 3 (slow)``; the name alone for a pool without one."""
+    return f"{slot_name} ({pool})" if pool else slot_name
+
+
 # An enum's member costs four times as much as a number, and these are written for every job.
 _SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER = (
     int(word) for word in (Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER)
@@ -176,6 +183,22 @@ class Row:
         """The slot in words: ``worker 3``."""
         name = self.kind.name.lower()
         return f"{name} {self.words[Word.SLOT]}" if self.kind is Kind.WORKER else name
+
+    @property
+    def pool(self) -> str:
+        """The name of its worker's pool; empty for that of ``[workers]``. Written by the master."""
+        start = self._start + POOL_AT
+        return self._memory[start : start + POOL_BYTES].rstrip(b"\0").decode("ascii", "replace")
+
+    @pool.setter
+    def pool(self, name: str) -> None:
+        start = self._start + POOL_AT
+        self._memory[start : start + POOL_BYTES] = name.encode().ljust(POOL_BYTES, b"\0")
+
+    @property
+    def title(self) -> str:
+        """The slot and its pool, if that has a name: ``worker 3 (slow)``."""
+        return title_of(self.slot_name, self.pool)
 
     @property
     def may_claim(self) -> bool:

@@ -2,14 +2,13 @@
 
 import logging
 import signal
-from collections.abc import Mapping
 
 from .. import clock
 from ..errors import ConnectionFailed, ServerRefused
 from ..store import health
 from ..store.access import Access, WakeUp
 from . import exits
-from .beat import Beater
+from .beat import About, Beater
 from .board import Board, Head, Phase
 from .child import ATTENTION
 from .duty import Duty
@@ -38,7 +37,7 @@ class Scheduler:
         access: Access,
         beat_seconds: float,
         terms: Terms,
-        about: Mapping[str, object],
+        about: About,
     ) -> None:
         self._row = row
         self._board = board

@@ -1,5 +1,6 @@
 """A slot: what should run in one place of the master's table, and what has become of it."""
 
+import itertools
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from . import procfs
 from .board import Board
 from .child import ATTENTION
 from .restarts import Restarts
-from .row import Cause, Kind, Row, State, Word
+from .row import Cause, Kind, Row, State, Word, title_of
 
 WORKER_OOM_SCORE = 500
 ROWS_PER_SLOT = 2
@@ -21,9 +22,9 @@ class Slot:
     """One place in the table; it outlives its pids.
 
     ``body`` is what the child runs. ``is_ready``, where given, tells from outside that the child is up; else the
-    child says so in its row. ``row`` is that of its child, or the one that is kept for its next child.
+    child says so in its row. ``pool`` is a worker's, empty for that of ``[workers]``. ``row`` is that of its child, or the one that is kept for its next child.
     ``start_seconds`` is how long the child may take to come up, 0 for as long as it likes.
-    ``last_wait_status`` and ``last_cause`` tell how the child before this one ended.
+    ``claims`` is how often the children before this one have looked for jobs. ``last_wait_status`` and ``last_cause`` tell how the child before this one ended.
     """
 
     kind: Kind
@@ -32,11 +33,13 @@ class Slot:
     restarts: Restarts
     is_ready: Callable[[], bool] | None = None
     start_seconds: float = 0.0
+    pool: str = ""
     row: Row | None = None
     pid: int = 0
     up_since: float | None = None
     has_been_up: bool = False
     spawned: int = 0
+    claims: int = 0
     last_wait_status: int | None = None
     last_cause: Cause = Cause.NONE
     is_trial: bool = False
@@ -56,9 +59,19 @@ class Slot:
         return f"{kind} {self.number}" if self.kind is Kind.WORKER else kind
 
     @property
+    def title(self) -> str:
+        """The same with the name of the pool, if it has one: ``worker 3 (slow)``."""
+        return title_of(self.name, self.pool)
+
+    @property
     def is_running(self) -> bool:
         """Whether a child is there that has not been reaped."""
         return self.pid != 0
+
+    def note_claims(self) -> None:
+        """Take over from the row how often its child has looked for jobs: the next one goes on from there."""
+        if self.row is not None:
+            self.claims = self.row.words[Word.CLAIMS]
 
     @property
     def is_up(self) -> bool:
@@ -124,6 +137,22 @@ class Fleet:
     def of(self, kind: Kind) -> list[Slot]:
         """The slots of a kind that are to be kept filled."""
         return [slot for slot in self.wanted if slot.kind is kind]
+
+    def workers_of(self, pool: str) -> list[Slot]:
+        """The same for the workers of one pool, by number."""
+        return sorted(
+            (slot for slot in self.of(Kind.WORKER) if slot.pool == pool), key=lambda slot: slot.number
+        )
+
+    @property
+    def pools(self) -> set[str]:
+        """The pools that have a slot to be kept filled."""
+        return {slot.pool for slot in self.of(Kind.WORKER)}
+
+    def free_number(self) -> int:
+        """A number for another worker; no other has it, whatever its pool, as long as it is there."""
+        taken = {slot.number for slot in self.slots if slot.kind is Kind.WORKER}
+        return next(number for number in itertools.count() if number not in taken)
 
     @property
     def wanted(self) -> list[Slot]:

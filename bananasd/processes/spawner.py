@@ -27,6 +27,7 @@ class Spawner:
         slot.row = row
         row.words[Word.KIND] = slot.kind
         row.words[Word.SLOT] = slot.number
+        row.pool = slot.pool
         row.words[Word.STATE] = State.FATAL if slot.restarts.is_fatal else State.BACKOFF
         row.words[Word.RESTARTS] = slot.spawned
         row.words[Word.CRASHES] = slot.restarts.crashes
@@ -34,6 +35,7 @@ class Spawner:
         row.words[Word.LAST_EXIT] = 0 if slot.last_wait_status is None else slot.last_wait_status + 1
         row.words[Word.LAST_CAUSE] = slot.last_cause
         row.words[Word.HOLD] = slot.is_held
+        row.words[Word.CLAIMS] = slot.claims
         if row.is_free:
             row.words[Word.GENERATION] = self._fleet.next_generation()
         return row
@@ -72,7 +74,7 @@ class Spawner:
 
         stacks_path = self._fleet.board.stacks_path(row.generation)
         return child.spawn(
-            slot.name,
+            slot.title,
             live,
             drop_inheritance,
             death_signal=slot.death_signal,

@@ -27,6 +27,7 @@ class ChildView(NamedTuple):
     that has no child for a while, or for good; ``starts_in_seconds`` until it has one again, else None.
     ``last_end`` tells how the child before this one ended, empty if there was none; ``crashes`` is how many in a
     row did no work. ``is_stopped``: by a signal or a debugger, whatever its state says.
+    ``pool`` is a worker's, empty for that of ``[workers]``.
     """
 
     slot: str
@@ -45,6 +46,7 @@ class ChildView(NamedTuple):
     starts_in_seconds: float | None
     generation: int
     is_stopped: bool
+    pool: str = ""
 
 
 class NodeView(NamedTuple):
@@ -125,6 +127,7 @@ def _child_view(row: Row) -> ChildView | None:
         _seconds_until(row.words[Word.NOT_BEFORE_NS]) if state is State.BACKOFF else None,
         generation,
         has_child and procfs.is_stopped(row.words[Word.PID]),
+        row.pool,
     )
     is_whole = row.generation == generation and row.state is state
     return view if is_whole and (has_child or state in (State.BACKOFF, State.FATAL)) else None

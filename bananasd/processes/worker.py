@@ -26,10 +26,11 @@ from .outage import Outage
 from .performance import Performer, Rules
 from .row import Row, State, Word
 from .run_context import WorkerRunContext
+from .turns import Turns
 from .unsettled import Unsettled, warn_of_refused
 
 REST_SECONDS = 1.0
-_LEAVE = int(Word.LEAVE)
+_LEAVE, _CLAIMS = int(Word.LEAVE), int(Word.CLAIMS)
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ logger = logging.getLogger(__name__)
 class Post:
     """Where a worker works: its node, the lanes that it serves, what holds for their jobs, and for how many of them.
 
-    ``max_jobs`` and ``max_rss_mb`` (MiB) are 0 for no limit.
+    ``lanes`` are in the order of claiming; for ``fairness`` see `Turns`. ``max_jobs`` and ``max_rss_mb`` (MiB) are 0 for
+    no limit.
     """
 
     node: str
@@ -47,6 +49,7 @@ class Post:
     rules: Rules
     max_jobs: int = 0
     max_rss_mb: int = 0
+    fairness: int = 0
 
 
 class Worker:
@@ -63,6 +66,7 @@ class Worker:
         self._helper = Helper(self._unstarted, self._unsettled, access.store)
         self._outage = Outage()
         self._batch = BatchSize()
+        self._turns = Turns(post.lanes, post.fairness)
         self._is_draining = False
         self._is_entered = False
         self._shown = ""
@@ -203,12 +207,15 @@ class Worker:
                 outcomes,
                 self._holder,
                 self._post.node,
-                self._post.lanes,
+                self._turns.lanes_after(self._row.words[_CLAIMS]),
                 min(self._batch.jobs, self._jobs_left),
             )
 
         refused, claim = self._unsettled.send(trip)
         self._note_settled(refused)
+        if not (claim.is_gone or claim.is_cut):
+            # In the row: its successor goes on counting, however few claims each of them lives for.
+            self._row.words[_CLAIMS] += 1
         return claim
 
     def _settle(self) -> None:
@@ -257,7 +264,7 @@ class Worker:
     def _show(self, what: str) -> None:
         if what != self._shown:
             self._shown = what
-            setproctitle(f"bananasd: {self._row.slot_name} [{what}]")
+            setproctitle(f"bananasd: {self._row.title} [{what}]")
 
     # The end
 

@@ -1,5 +1,6 @@
 """Every key of a namespace: its name, and what it holds. docs/protocol.md says it in prose."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ..job import Priority
@@ -17,9 +18,17 @@ class Lane:
         return f"{self.queue}:{self.priority}"
 
 
-def lanes_of(queues: tuple[str, ...]) -> tuple[Lane, ...]:
-    """The lanes of these queues in the order of claiming: priority before the order of queues."""
-    return tuple(Lane(check_queue(queue), priority) for priority in Priority for queue in queues)
+def lanes_of(queues: Sequence[str], priorities: Collection[Priority] = tuple(Priority)) -> tuple[Lane, ...]:
+    """The lanes of these queues in the order of claiming: priority before the order of queues.
+
+    Priorities come in their own order, whatever the order in which they are given.
+    """
+    return tuple(
+        Lane(check_queue(queue), priority)
+        for priority in Priority
+        if priority in priorities
+        for queue in queues
+    )
 
 
 def check_namespace(namespace: str) -> str:

@@ -1,9 +1,12 @@
 """Read-only counts and listings. What they tell may be a moment old."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple
+
+import orjson
 
 from ..job import Job, Priority, Status
 from .calls import checked, text
@@ -17,12 +20,21 @@ _FINAL = {status.value.encode() for status in Status if status.is_final}
 
 
 class LaneStats(NamedTuple):
-    """One lane. ``ready`` may count jobs that were cancelled; ``oldest_seconds`` is None for an empty lane."""
+    """One lane. ``ready`` may count jobs that were cancelled; ``oldest_seconds`` is None for an empty lane.
+
+    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat.
+    """
 
     queue: str
     priority: Priority
     ready: int
     oldest_seconds: float | None
+    workers: int
+
+    @property
+    def is_unserved(self) -> bool:
+        """Whether jobs wait in it and no live worker takes them."""
+        return self.ready > 0 and self.workers == 0
 
 
 class QueueStats(NamedTuple):
@@ -83,9 +95,10 @@ class Stats:
 
     def queues(self) -> QueueStats:
         """Counts by lane, and of what is processing, scheduled and dead."""
-        names, holders, scheduled, dead, counters, time = self._ask(
+        names, holders, nodes, scheduled, dead, counters, time = self._ask(
             ("SMEMBERS", self.keys.queues),
             ("SMEMBERS", self.keys.holders),
+            ("ZRANGE", self.keys.nodes, 0, -1, "WITHSCORES"),
             ("ZCARD", self.keys.scheduled),
             ("ZCARD", self.keys.dead),
             ("HGETALL", self.keys.stats),
@@ -93,20 +106,29 @@ class Stats:
         )
         held = self._ask(*(("LLEN", self.keys.held(text(holder))) for holder in holders))
         lanes = [Lane(text(name), priority) for name in sorted(names) for priority in Priority]
+        now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
         return QueueStats(
-            self._lane_stats(lanes, int(time[0]) * 1000 + int(time[1]) // 1000),
+            self._lane_stats(lanes, self._workers_by_lane(as_mapping(nodes), now_ms), now_ms),
             sum(held),
             scheduled,
             dead,
             {text(name): int(count) for name, count in as_mapping(counters).items()},
         )
 
-    def _lane_stats(self, lanes: Sequence[Lane], now_ms: int) -> list[LaneStats]:
+    def _workers_by_lane(self, nodes: Mapping[bytes, bytes], now_ms: int) -> Counter[str]:
+        """What the nodes whose lease runs say of their workers, added up."""
+        live = [text(node) for node, lease_end in nodes.items() if float(lease_end) >= now_ms]
+        told = self._ask(*(("HGET", self.keys.node(node), "about") for node in live))
+        return sum(map(_read_lanes, told), Counter[str]())
+
+    def _lane_stats(self, lanes: Sequence[Lane], workers: Mapping[str, int], now_ms: int) -> list[LaneStats]:
         lengths = self._ask(*(("LLEN", self.keys.ready(lane)) for lane in lanes))
         first = self._ask(*(("LINDEX", self.keys.ready(lane), 0) for lane in lanes))
         jobs = self._jobs([text(job_id) if job_id else "" for job_id in first])
         return [
-            LaneStats(lane.queue, lane.priority, length, _waited_seconds(job, now_ms))
+            LaneStats(
+                lane.queue, lane.priority, length, _waited_seconds(job, now_ms), workers.get(str(lane), 0)
+            )
             for lane, length, job in zip(lanes, lengths, jobs, strict=True)
         ]
 
@@ -133,6 +155,17 @@ def _as_told(job_id: str, record: dict[bytes, bytes], kept: bytes | None, since_
 def as_mapping(reply: list[bytes]) -> dict[bytes, bytes]:
     """A hash, which RESP2 sends as a flat list."""
     return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _read_lanes(about: bytes | None) -> Counter[str]:
+    """How many workers of a node serve each lane; none if it has not said so, or not in these words."""
+    try:
+        said = orjson.loads(about or b"{}")
+    except orjson.JSONDecodeError:
+        return Counter()
+    lanes = said.get("lanes") if isinstance(said, dict) else None
+    items = lanes.items() if isinstance(lanes, dict) else ()
+    return Counter({lane: number for lane, number in items if isinstance(number, int)})
 
 
 def _waited_seconds(job: Job | None, now_ms: int) -> float | None:

@@ -39,6 +39,18 @@ def test_others_see_what_the_master_has_written(board, row):
     assert (copy.slot_name, copy.state, copy.holder("node")) == ("worker 2", State.UP, "node/5.0")
 
 
+@pytest.mark.parametrize("name", ["", "a", "x" * 64])
+def test_a_pool_is_read_as_it_was_written_and_touches_nothing_beside_it(board, row, name):
+    beside = board.rows[1]
+    beside.words[Word.SEQUENCE] = 2**64 - 1
+    row.pool = "y" * 64
+    row.begin_job(JobView(7, JOB.job_id, "n" * 200, 100, 200, 3))
+    row.pool = name
+    assert (row.pool, row.title) == (name, f"worker 2 ({name})" if name else "worker 2")
+    assert row.job().name == "n" * 120
+    assert beside.words[Word.SEQUENCE] == 2**64 - 1
+
+
 def test_others_cannot_write(board):
     with pytest.raises(TypeError):
         Board.open(board.path).head[Head.PHASE] = 1

@@ -39,7 +39,7 @@ def come_up(row):
 def run(*slots, rows=8, limits=Limits(8, 1, 6)):
     log.configure("debug", "text")
     board = Board.create(directory, "node", rows)
-    plan = Plan(len(slots), None, limits, None, None)
+    plan = Plan({"": len(slots)}, None, limits, None, None)
     sys.exit(Master(Fleet(list(slots), board), plan, Notifier({}), lambda: None).run())
 """
 
@@ -232,7 +232,7 @@ def test_without_a_free_row_a_restart_waits_for_the_recovery(start, notes):
         scheduler = Slot(Kind.SCHEDULER, 0, recover, Restarts(2.0, limit=None))
         log.configure("debug", "text")
         fleet = Fleet([worker, scheduler], Board.create(directory, "node", 2))
-        plan = Plan(2, None, Limits(8, 1, 6), None, None)
+        plan = Plan({"": 2}, None, Limits(8, 1, 6), None, None)
         sys.exit(Master(fleet, plan, Notifier({}), lambda: None).run())
         """
     )

@@ -129,7 +129,8 @@ def test_a_beat_says_what_the_node_is_and_does(make_daemon, server, client, tmp_
 
     wait_until(lambda: any(child["job"] for child in about()["children"]))
     said = about()
-    assert (said["host"], said["master_pid"], said["queues"]) == ("testnode", daemon.pid, ["default"])
+    assert (said["host"], said["master_pid"]) == ("testnode", daemon.pid)
+    assert said["lanes"] == dict.fromkeys(["default:high", "default:normal", "default:low"], 2)
     assert {child["slot"] for child in said["children"]} == {"scheduler", "worker 0", "worker 1"}
     job = {"id": job_id, "name": "hold"}
     assert {"slot": worker.slot, "pid": worker.pid, "state": "up", "job": job} in said["children"]

@@ -57,6 +57,29 @@ def test_the_age_of_a_lane_is_how_long_its_next_job_has_waited(world, stats):
     assert 60 <= lane(stats).oldest_seconds < 90
 
 
+def beat(world, node: str, about: bytes, lease_ms: int = MINUTE_MS) -> None:
+    world.store.beat(node, lease_ms, about, [])
+
+
+def test_the_workers_of_a_lane_are_those_of_all_nodes_whose_lease_runs(world, stats):
+    world.submit(1), world.submit(1, "low")
+    assert (lane(stats).workers, lane(stats).is_unserved) == (0, True)
+    beat(world, "n1", b'{"lanes": {"default:normal": 2, "default:high": 1}}')
+    beat(world, "n2", b'{"lanes": {"default:normal": 3}}')
+    beat(world, "n3", b'{"lanes": {"default:normal": 5, "default:low": 5}}')
+    world.call("ZADD", world.keys.nodes, world.now() - 1, "n3")
+    assert [(one.workers, one.is_unserved) for one in stats.queues().lanes] == [
+        (1, False), (5, False), (0, True)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("about", [b"", b"{", b"3", b'{"lanes": 3}', b'{"lanes": {"default:normal": "x"}}'])
+def test_a_node_that_does_not_say_what_it_serves_serves_nothing(world, stats, about):
+    world.submit(1)
+    beat(world, "n1", about)
+    assert lane(stats).workers == 0
+
+
 @pytest.mark.parametrize("field", ["due_at", "updated_at"])
 def test_a_job_that_was_scheduled_or_came_back_has_waited_since_then(world, stats, field):
     (job_id,) = world.submit()
@@ -74,7 +97,7 @@ def test_a_client_with_a_fast_clock_makes_no_negative_age(world, stats):
 def test_a_lane_whose_next_record_is_missing_has_no_age(world, stats):
     (job_id,) = world.submit()
     world.call("DEL", world.keys.job(job_id))
-    assert lane(stats) == ("default", "normal", 1, None)
+    assert lane(stats) == ("default", "normal", 1, None, 0)
 
 
 def test_an_unknown_job_is_none(stats):

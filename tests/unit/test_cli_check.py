@@ -44,10 +44,30 @@ def test_it_shows_what_a_daemon_would_run_with(project: Path) -> None:
 def test_it_shows_it_as_json(project: Path) -> None:
     told = json.loads(bananasd("check", "--json", "--config", project / "bananas.toml").stdout)
     assert told["redis"] == {"is_embedded": True, "address": "unix:///tmp/r/redis.sock"}
-    assert told["workers"] == {"count": 3, "queues": ["default", "mail"]}
+    assert told["workers"] == {
+        "count": 3,
+        "queues": ["default", "mail"],
+        "priorities": ["high", "normal", "low"],
+        "fairness": 0,
+    }
+    assert told["pools"] == []
     assert told["handlers"] == [
         {"name": "send_mail", "file": f"{project}/handlers/mail.py", "line": 3, "max_retries": 2, "timeout_seconds": None}
     ]  # fmt: skip
+
+
+def test_it_shows_pools(project: Path) -> None:
+    path = project / "bananas.toml"
+    path.write_text(
+        "[workers]\ncount = 3\nfairness = 10\n"
+        '[[pools]]\nname = "urgent"\nworkers = 1\nqueues = ["default", "mail"]\npriorities = ["high"]\n'
+    )
+    lines = [line.strip() for line in bananasd("check", "--config", path).stdout.splitlines()]
+    assert "workers        3, for default; fairness 10" in lines
+    assert "1 in pool urgent, for default, mail: high" in lines
+    assert json.loads(bananasd("check", "--json", "--config", path).stdout)["pools"] == [
+        {"name": "urgent", "workers": 1, "queues": ["default", "mail"], "priorities": ["high"], "fairness": 0}
+    ]
 
 
 def test_no_password_is_shown(project: Path) -> None:

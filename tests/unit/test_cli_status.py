@@ -162,6 +162,35 @@ def test_a_thousand_workers_are_a_thousand_rows_under_one_head():
     assert len({line.index("UP") for line in lines if line.startswith("worker")}) == 1
 
 
+IN_POOLS = make_node(
+    make_child("scheduler"),
+    make_child("worker 0"),
+    make_child("worker 1", pool="slow", **busy()),
+    make_child("worker 2", pool="urgent"),
+    make_child("worker 3", pool="slow"),
+    make_child("worker 4"),
+)
+
+
+def test_workers_of_a_pool_stand_under_its_name():
+    lines = lines_of(IN_POOLS)
+    first_words = [" ".join(line.split()[:2]) for line in lines[2:]]
+    assert first_words == [
+        "master 22440", "scheduler 22443", "worker 0", "worker 4",
+        "pool slow", "worker 1", "runs data_processing", "worker 3", "pool urgent", "worker 2",
+    ]  # fmt: skip
+
+
+def test_a_long_name_of_a_pool_fits():
+    assert max(map(width, lines_of(make_node(make_child("worker 0", pool="x" * 64)), room=80))) <= 80
+
+
+def test_json_tells_the_pools_where_there_are_some(seen):
+    seen(IN_POOLS)
+    (node,) = json.loads(status("--json").stdout)
+    assert [child["pool"] for child in node["children"]] == ["", "", "slow", "urgent", "slow", ""]
+
+
 def test_large_counts_are_shortened():
     row = row_of(
         lines_of(make_node(make_child(done=1_234_567_890, failed=123_456, restarts=99_999))), "worker 0"
@@ -201,7 +230,8 @@ def test_json_has_everything_with_its_unit(seen):
     (node,) = json.loads(status("--json").stdout)
     assert set(node) == {*NodeView._fields, *Usage._fields}
     assert (node["master_pid"], node["pss_bytes"], node["cpu_seconds"]) == (22440, 14 * MIB, 31.0)
-    assert all(set(child) == {*ChildView._fields, *Usage._fields} for child in node["children"])
+    fields = {*ChildView._fields, *Usage._fields} - {"pool"}
+    assert all(set(child) == fields for child in node["children"])
     worker, waiting = node["children"][2:4]
     assert (worker["job_id"], worker["job_seconds"], worker["pss_bytes"]) == (JOB_ID, 187.0, 181 * MIB)
     assert (waiting["state"], waiting["starts_in_seconds"], waiting["cpu_seconds"]) == ("backoff", 3.4, None)

@@ -34,7 +34,7 @@ def look(at, *children, cpu=None, queues=None, trouble="") -> Look:
 
 def make_queues(**ready) -> QueueStats:
     lanes = [
-        LaneStats(queue, priority, number if priority is Priority.NORMAL else 0, 2.5 if number else None)
+        LaneStats(queue, priority, number if priority is Priority.NORMAL else 0, 2.5 if number else None, 2)
         for queue, number in ready.items()
         for priority in Priority
     ]
@@ -82,9 +82,9 @@ def test_the_picture_has_queues_and_processes():
     lines = texts(before, now)
     assert lines[:2] == [
         "queues: 4 ready, 3 processing, 2 scheduled, 1 dead",
-        "QUEUE    PRIORITY  READY  OLDEST",
+        "QUEUE    PRIORITY  READY  OLDEST  WORKERS",
     ]
-    assert lines[3] == "default  normal        4  2.5s"
+    assert lines[3] == "default  normal        4  2.5s          2"
     assert "n1: running, up 50s, 1 worker, 0 busy, 3.0 done/s" in lines
     assert lines[-1].split() == ["worker", "0", "100", "UP", "50s", "16", "0", "0", "1.00M", "75%"]
 
@@ -115,6 +115,12 @@ def test_of_many_lanes_those_that_hold_jobs_are_shown_and_the_rest_is_counted():
     lines = texts(None, now, 80, 24)
     assert [line.split()[0] for line in lines[2:9]] == [f"q{i}" for i in range(41, 48)]
     assert lines[9] == "… and 143 more lanes, 14 ready"
+
+
+def test_a_lane_that_nobody_serves_stands_out():
+    lanes = [LaneStats("gpu", Priority.LOW, 1, 2.5, 0), LaneStats("gpu", Priority.HIGH, 0, None, 0)]
+    lines = list(picture(None, look(1.0, queues=QueueStats(lanes, 0, 0, 0, {})), "/nowhere", 80, 24))
+    assert [(line.text.split()[-1], line.kind) for line in lines[2:4]] == [("unserved", "bad"), ("0", "")]
 
 
 def test_without_a_terminal_it_is_one_picture(server: RedisServer, client, tmp_path):

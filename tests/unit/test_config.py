@@ -15,10 +15,12 @@ from bananasd import config, cores, directories
 from bananasd import settings as settings_module
 from bananasd.contradictions import risks
 from bananasd.errors import ConfigError
+from bananasd.job import Priority
 from bananasd.retry import RetryPolicy
 from bananasd.settings import (
     LogConfig,
     MasterConfig,
+    PoolConfig,
     RedisConfig,
     RetentionConfig,
     RetryConfig,
@@ -67,6 +69,8 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
             count=cores.usable_cores(),
             handlers=tmp_path / "handlers",
             queues=("default",),
+            priorities=(Priority.HIGH, Priority.NORMAL, Priority.LOW),
+            fairness=0,
             timeout_seconds=300,
             grace_seconds=5,
             preload=False,
@@ -75,6 +79,7 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
             max_rss_mb=0,
             max_recoveries=3,
         ),
+        pools=(),
         master=MasterConfig(drain_seconds=30),
         scheduler=SchedulerConfig(beat_seconds=3, lease_seconds=15),
         retry=RetryConfig(max_retries=5, base_seconds=2, factor=2, cap_seconds=3600, jitter=0),
@@ -111,6 +116,8 @@ def test_every_setting_can_be_set(load, tmp_path):
         count = 7
         handlers = "../code/jobs"
         queues = ["gpu", "default"]
+        priorities = ["normal", "low"]
+        fairness = 10
         timeout_seconds = 0
         grace_seconds = 0
         preload = true
@@ -118,6 +125,16 @@ def test_every_setting_can_be_set(load, tmp_path):
         max_age_seconds = 3600.5
         max_rss_mb = 512
         max_recoveries = 1
+        [[pools]]
+        name = "urgent"
+        workers = 2
+        queues = ["default"]
+        priorities = ["high"]
+        [[pools]]
+        name = "slow"
+        workers = 1
+        queues = ["reports", "gpu"]
+        fairness = 3
         [master]
         drain_seconds = 8
         [scheduler]
@@ -153,6 +170,8 @@ def test_every_setting_can_be_set(load, tmp_path):
             count=7,
             handlers=tmp_path.parent / "code/jobs",
             queues=("gpu", "default"),
+            priorities=(Priority.NORMAL, Priority.LOW),
+            fairness=10,
             timeout_seconds=0,
             grace_seconds=0,
             preload=True,
@@ -160,6 +179,10 @@ def test_every_setting_can_be_set(load, tmp_path):
             max_age_seconds=3600.5,
             max_rss_mb=512,
             max_recoveries=1,
+        ),
+        pools=(
+            PoolConfig(name="urgent", workers=2, queues=("default",), priorities=(Priority.HIGH,)),
+            PoolConfig(name="slow", workers=1, queues=("reports", "gpu"), fairness=3),
         ),
         master=MasterConfig(drain_seconds=8),
         scheduler=SchedulerConfig(beat_seconds=0.2, lease_seconds=1),
@@ -179,6 +202,29 @@ def test_every_setting_can_be_set(load, tmp_path):
 def test_the_configuration_cannot_be_changed(load):
     with pytest.raises(AttributeError):
         load("").workers.count = 3
+
+
+def test_the_workers_of_the_first_section_are_a_pool_without_a_name(load):
+    loaded = load("""
+        [workers]
+        count = 3
+        queues = ["mail"]
+        priorities = ["low"]
+        fairness = 5
+        [[pools]]
+        name = "slow"
+        workers = 2
+        queues = ["reports"]
+    """)
+    default, slow = loaded.all_pools
+    assert default == PoolConfig(name="", workers=3, queues=("mail",), priorities=(Priority.LOW,), fairness=5)
+    assert (slow.name, slow.priorities) == ("slow", tuple(Priority))
+    assert loaded.worker_count == 5
+
+
+def test_pools_are_beside_one_worker_per_core(load):
+    loaded = load('[workers]\ncount = 0\n[[pools]]\nname = "slow"\nworkers = 2\nqueues = ["reports"]')
+    assert loaded.worker_count == cores.usable_cores() + 2
 
 
 def test_a_duration_may_be_whole_or_broken_and_is_always_a_float(load):
@@ -420,6 +466,87 @@ def test_an_unknown_key_is_named_with_what_was_likely_meant(problems, text, want
     assert found[0].startswith(f"bananas.toml: {wanted}")
 
 
+POOL = '[[pools]]\nname = "a"\nworkers = 1\nqueues = ["default"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            '[pools]\nname = "a"',
+            "pools: is a list of sections: write [[pools]] for each, and its keys in the lines below",
+        ),
+        ("pools = 3", "pools: is a list of sections: write [[pools]] for each"),
+        ("pools = [3]", "pools: is a list of sections: write [[pools]] for each"),
+        ('[[pool]]\nname = "a"', "pool: unknown section; did you mean 'pools'?"),
+        (POOL + "wrokers = 3", "pools[1].wrokers: unknown key; did you mean 'workers'?"),
+        (POOL + "max_jobs = 3", "pools[1].max_jobs: unknown key; did you mean 'workers.max_jobs'?"),
+        (
+            'priorities = ["low"]',
+            "priorities: unknown key; did you mean 'workers.priorities' or 'pools.priorities'?",
+        ),
+        (
+            '[[pools]]\nname = "a"\nworkers = 1',
+            "pools[1].queues: is missing: must be a list of names of 1 to 64 letters",
+        ),
+        (
+            POOL.replace('["default"]', "[]"),
+            "pools[1].queues: []: must be a list of names of 1 to 64 letters",
+        ),
+        (POOL.replace("= 1", "= 0"), "pools[1].workers: 0: must be a whole number from 1 to 1000"),
+        (POOL.replace('"a"', '"a b"'), "pools[1].name: \"a b\": must be 1 to 64 letters, digits, '_' or '-'"),
+        (POOL.replace('"a"', '""'), "pools[1].name: \"\": must be 1 to 64 letters, digits, '_' or '-'"),
+        (
+            POOL + 'priorities = ["hihg"]',
+            'pools[1].priorities: ["hihg"]: must be a list with one or more of "high", "normal", "low"',
+        ),
+        (POOL + "priorities = []", "pools[1].priorities: []: must be a list with one or more"),
+        (
+            POOL + 'priorities = ["low", "low"]',
+            'pools[1].priorities: ["low", "low"]: must not name a priority twice',
+        ),
+        (POOL + "fairness = -1", "pools[1].fairness: -1: must be a whole number from 0 to 1000"),
+        (POOL.replace('t"]', 't", "default"]'), 'pools[1].queues: ["default", "default"]: must not name'),
+        (
+            POOL + POOL,
+            'pools[2].name: "a": is the name of pools[1] already; give each pool a name of its own',
+        ),
+        ('"pools[1].name" = "a"', '"pools[1].name": unknown key'),
+        ('[workers]\n"pools[1]" = 3', 'workers."pools[1]": unknown key'),
+    ],
+)
+def test_what_is_wrong_with_a_pool_is_told_with_its_place(problems, text, wanted):
+    found = problems(text)
+    assert len(found) == 1
+    assert found[0].startswith(f"bananas.toml: {wanted}")
+
+
+def test_all_that_is_wrong_with_pools_is_told_at_once(problems):
+    found = problems("""
+        [[pools]]
+        nmae = "a"
+        workers = 0
+        [[pools]]
+        name = "b"
+        workers = 1
+        queues = []
+        [[pools]]
+        name = "b"
+        workers = 1
+        queues = ["x"]
+        priorities = ["urgent"]
+    """)
+    assert [problem.split(": ")[1] for problem in found] == [
+        "pools[1].nmae",
+        "pools[1].workers",
+        "pools[1].name",
+        "pools[1].queues",
+        "pools[2].queues",
+        "pools[3].priorities",
+        "pools[3].name",
+    ]
+
+
 CENTURY = 100 * 365 * 86400
 
 
@@ -471,6 +598,13 @@ CENTURY = 100 * 365 * 86400
         ("workers", 'queues = ["a", "b:c"]', '["a", "b:c"]: must be a list of names'),
         ("workers", 'queues = ["a", 3]', '["a", 3]: must be a list of names'),
         ("workers", 'queues = ["a", "b", "a"]', '["a", "b", "a"]: must not name a queue twice'),
+        (
+            "workers",
+            'priorities = "low"',
+            '"low": must be a list with one or more of "high", "normal", "low"',
+        ),
+        ("workers", 'priorities = ["low", "low"]', '["low", "low"]: must not name a priority twice'),
+        ("workers", "fairness = 1001", "1001: must be a whole number from 0 to 1000"),
         ("workers", "timeout_seconds = -1", f"-1: must be a number of seconds from 0 to {CENTURY}"),
         ("workers", "timeout_seconds = inf", f"Infinity: must be a number of seconds from 0 to {CENTURY}"),
         ("workers", "preload = 1", "1: must be true or false"),

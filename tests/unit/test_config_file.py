@@ -5,11 +5,15 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from bananasd import config
 from bananasd.contradictions import risks
 
 FILE = Path(__file__).parents[2] / "config" / "bananas.toml"
+POOL = re.compile(r"^# (?=\[\[pools\]\]|\w+ = )", re.MULTILINE)
+"""What makes a comment of the section that is there for an example only."""
+
 SETTING = re.compile(r"(?P<key>\w+) = (?P<value>[^#]+?) +# (?P<comment>.+)")
 
 
@@ -17,8 +21,12 @@ def settings_of(struct, prefix=""):
     for field in msgspec.structs.fields(struct):
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             yield from settings_of(field.type, f"{field.name}.")
-        elif field.name != "path":
+        elif field.name not in ("path", "pools"):
             yield prefix + field.name
+
+
+def file_with_a_pool():
+    return POOL.sub("", FILE.read_text())
 
 
 def settings_in_file():
@@ -42,7 +50,22 @@ def test_the_file_has_every_setting_in_the_order_of_the_code():
     assert list(settings_in_file()) == list(settings_of(config.Config))
 
 
-def test_the_file_has_a_comment_for_every_setting_and_nothing_else():
-    lines = [line for line in FILE.read_text().splitlines() if line and line[0] not in "#["]
+def test_the_example_of_a_pool_has_every_setting_of_one_and_is_right(tmp_path):
+    path = tmp_path / "bananas.toml"
+    path.write_text(file_with_a_pool())
+    (pool,) = config.load(path, {}).pools
+    (example,) = tomllib.loads(file_with_a_pool())["pools"]
+    assert list(example) == list(settings_of(type(pool)))
+    assert {name: getattr(pool, name) for name in ("name", "workers", "priorities")} == {
+        "name": "urgent",
+        "workers": 1,
+        "priorities": ("high",),
+    }
+
+
+@pytest.mark.parametrize("text", [FILE.read_text(), file_with_a_pool()])
+def test_the_file_has_a_comment_for_every_setting_and_nothing_else(text):
+    lines = [line for line in text.splitlines() if line and line[0] not in "#["]
     assert [line for line in lines if not SETTING.fullmatch(line)] == []
-    assert len(lines) == len(list(settings_in_file()))
+    in_pools = sum(map(len, tomllib.loads(text).get("pools", [])))
+    assert len(lines) == len(list(settings_in_file())) + in_pools

@@ -314,8 +314,11 @@ def test_the_readme_tells_every_exit_code():
     assert {str(exits.SOFTWARE), str(exits.CONFIG)} <= told
 
 
-def test_the_configuration_in_the_readme_is_valid(tmp_path):
-    examples = blocks(README, "toml")
+@pytest.mark.parametrize(
+    "page", [README, (ROOT / "docs" / "operations.md").read_text()], ids=["README", "operations"]
+)
+def test_the_configuration_on_a_page_is_valid(page, tmp_path):
+    examples = blocks(page, "toml")
     assert examples
     for example in examples:
         path = tmp_path / "bananas.toml"

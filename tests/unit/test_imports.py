@@ -38,6 +38,7 @@ JOB_LAYERS = [
         "processes.unsettled",
         "processes.run_context",
         "processes.performance",
+        "processes.turns",
     },
     {"processes.helper", "processes.beat", "processes.duty", "processes.recovery"},
     {"processes.worker", "processes.scheduler", "http"},
