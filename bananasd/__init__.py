@@ -19,6 +19,7 @@ from .errors import (
 )
 from .handlers import handler
 from .job import Job, JobRequest, Priority, Status
+from .schedule import Schedule
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ __all__ = [
     "Priority",
     "ResultExpired",
     "RetryLater",
+    "Schedule",
     "ServerRefused",
     "Status",
     "WaitTimeout",

@@ -2,19 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self, overload
 
 from . import directories
 from .errors import InvalidJob, JobNotFound
 from .job import Job, JobRequest, Priority
-from .limits import check_id, check_page, check_password, check_time_limit, check_wait, shown
+from .limits import check_id, check_name, check_page, check_password, check_time_limit, check_wait, shown
+from .schedule import Schedule, readable
 from .store.connection import Server
 from .store.keys import check_namespace
 from .store.mailbox import Mailboxes
 from .store.pool import Pool
+from .store.schedules import MAX_SCHEDULES, ScheduleStore
 from .store.stats import QueueStats, Stats
 from .store.store import MAX_IDS, Store
 from .waiting import Waiter, completed, found, result_of
@@ -225,6 +229,35 @@ class Client:
         """Delete dead jobs, all of them by default; return how many. Time, ids and lost replies as with `retry_dead`."""
         return sum(self._store.purge_dead(chunk) for chunk in self._dead_chunks(job_ids))
 
+    def put_schedule(self, schedule: Schedule) -> None:
+        """Put a schedule, or change the one of its name; within a second the daemons go by it.
+
+        One that is new, has other slots than before, or has rested begins now: nothing of the past fires. Raises
+        `InvalidJob` if the name is that of one in a daemon's configuration, or if there are 1,000 schedules.
+        """
+        if not isinstance(schedule, Schedule):
+            raise InvalidJob(f"put_schedule takes a Schedule, not {shown(schedule)}")
+        definition = replace(schedule, source="client").encode()
+        for name, what in self._schedules.put("client", {schedule.name: definition}):
+            if what == "kept":
+                raise InvalidJob(f"schedule {name!r} is in the configuration of a daemon: change it there")
+            if what == "full":
+                raise InvalidJob(f"schedule {name!r}: there are {MAX_SCHEDULES:,} already, no more are taken")
+
+    def remove_schedule(self, name: str) -> bool:
+        """Remove a schedule; False if there is none of that name. Jobs that it has made stay.
+
+        One of a configuration or a handler is back when a daemon that has it starts or reloads: remove it there, too.
+        """
+        return self._schedules.remove(check_name(name))
+
+    def schedules(self) -> list[Schedule]:
+        """All schedules by name, with ``source``, ``last_at`` and ``next_at``. One that cannot be read is left out."""
+        reading = self._schedules.read()
+        entries = [(entry, readable(entry.name, entry.definition)) for entry in reading.entries or ()]
+        found = [schedule.at(entry.last_ms, reading.now_ms) for entry, schedule in entries if schedule]
+        return sorted(found, key=attrgetter("name"))
+
     def close(self) -> None:
         """Close the connections; a later call would open another."""
         self._pool.close()
@@ -247,6 +280,11 @@ class Client:
     def _stats(self) -> Stats:
         """The questions, for one call."""
         return Stats(self._pool.call(), self._namespace)
+
+    @property
+    def _schedules(self) -> ScheduleStore:
+        """The schedules, for one call."""
+        return ScheduleStore(self._pool.call(), self._namespace)
 
     def _submit(self, requests: Sequence[JobRequest]) -> list[str]:
         self._store.submit(requests)

@@ -11,6 +11,8 @@ from . import directories
 from .contradictions import SERVICE, contradictions
 from .cores import usable_cores
 from .errors import ConfigError
+from .schedule import Schedule
+from .schedule_tables import read_schedules
 from .schema import Schema
 from .settings import Config
 
@@ -37,7 +39,9 @@ class Draft(NamedTuple):
     rejected: frozenset[str]
 
 
-_SCHEMA = Schema(Config, apart_from="path", required=("pools[].name", "pools[].workers", "pools[].queues"))
+_SCHEMA = Schema(
+    Config, apart_from=("path", "schedules"), required=("pools[].name", "pools[].workers", "pools[].queues")
+)
 
 
 def find(explicit: Path | None) -> Path | None:
@@ -56,10 +60,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 def examine(path: Path | None, environ: Mapping[str, str]) -> Draft:
     """The same, with the problems beside what could be read. Raises `ConfigError` only if nothing could."""
     directory = Path.cwd() if path is None else path.absolute().parent
-    given = {} if path is None else dict(_SCHEMA.flatten(_parse(path)))
+    tables = {} if path is None else _parse(path)
+    schedules, faults = read_schedules(tables.pop("schedules", None))
+    given = dict(_SCHEMA.flatten(tables))
     values = _surroundings(environ, directory)
-    problems: list[str] = []
-    rejected: set[str] = set()
+    problems = [f"{path}: {fault}" for fault in faults]
+    rejected = {"schedules"} if faults else set()
     for place, name, value in _sources(path, given, environ):
         try:
             if not _is_left_open(name, value):
@@ -70,7 +76,7 @@ def examine(path: Path | None, environ: Mapping[str, str]) -> Draft:
     if environ.get(URL_VARIABLE):
         # It takes the place of everything that says where the server is.
         values = {name: value for name, value in values.items() if name not in SERVICE}
-    config = _build(path, values, given)
+    config = _build(path, schedules, values, given)
     for names, advice in contradictions(config, given):
         if rejected.isdisjoint(names):
             problems.append(f"{path}: {names[0]}: {advice}")
@@ -86,7 +92,12 @@ def _sources(
         yield f"${URL_VARIABLE}", "redis.url", url
 
 
-def _build(path: Path | None, values: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
+def _build(
+    path: Path | None,
+    schedules: tuple[Schedule, ...] | None,
+    values: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Config:
     """The struct of good values; where one was rejected its default stands in."""
     sections = {
         section: _SCHEMA.section(section, values) for section in _SCHEMA.sections if "[" not in section
@@ -96,7 +107,7 @@ def _build(path: Path | None, values: Mapping[str, Any], given: Mapping[str, Any
         for name in _SCHEMA.lists
     }
     top = {name: value for name, value in values.items() if "." not in name}
-    return Config(path=path, **sections, **lists, **top)
+    return Config(path=path, schedules=schedules, **sections, **lists, **top)
 
 
 def _parse(path: Path) -> dict[str, Any]:

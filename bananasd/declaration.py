@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -29,6 +30,9 @@ class HandlerSpec:
     file: str
     line: int
     is_async: bool
+    cron: str | None = None
+    every: str | timedelta | None = None
+    timezone: str = "UTC"
 
 
 class Handler(Protocol[Result_co]):
@@ -45,12 +49,19 @@ class Handler(Protocol[Result_co]):
 
 
 def handler(
-    name: str, *, max_retries: int | None = None, timeout_seconds: float | None = None
+    name: str,
+    *,
+    max_retries: int | None = None,
+    timeout_seconds: float | None = None,
+    cron: str | None = None,
+    every: str | timedelta | None = None,
+    timezone: str = "UTC",
 ) -> Callable[[Callable[[Job], Result_co]], Handler[Result_co]]:
     """Declare that a function runs the jobs of this name; it stays a plain function, to be called in tests.
 
     ``max_retries`` (tries after the first) and ``timeout_seconds`` (0: none) hold for jobs that do not say it
-    themselves. Whether the values are possible is checked where all faults are told at once: by `load_directory`.
+    themselves. With ``cron`` (by the clock of ``timezone``) or ``every`` there is a schedule of the same name that makes such
+    jobs, with None for their payload; see `Schedule`. Whether the values are possible is checked where all faults are told at once: by `load_directory`.
     """
     if callable(name):
         raise TypeError('@handler needs the name of the jobs: write @handler("send_mail")')
@@ -59,7 +70,18 @@ def handler(
 
     def declare(function: Callable[[Job], Result_co]) -> Handler[Result_co]:
         file, line = _place(function) or here
-        spec = HandlerSpec(name, function, max_retries, timeout_seconds, file, line, _is_async(function))
+        spec = HandlerSpec(
+            name,
+            function,
+            max_retries,
+            timeout_seconds,
+            file,
+            line,
+            _is_async(function),
+            cron,
+            every,
+            timezone,
+        )
         marked = _mark(function, spec)
         declared.append(spec)
         return marked

@@ -17,8 +17,9 @@ from .declaration import DECLARED, Handler, HandlerSpec, handler, submit_through
 from .errors import HandlersError, InvalidJob
 from .job import Job
 from .limits import check_max_retries, check_name, check_timeout
+from .schedule import Schedule
 
-__all__ = ["Handler", "HandlerSpec", "Registry", "handler", "load_directory", "submit_through"]
+__all__ = ["Handler", "HandlerSpec", "Registry", "handler", "load_directory", "schedule_of", "submit_through"]
 
 PACKAGE = "bananasd_handlers"
 """The private package that the modules of a handlers directory are imported into."""
@@ -43,6 +44,20 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._specs)
+
+
+def schedule_of(spec: HandlerSpec) -> Schedule | None:
+    """The schedule that a handler declares for itself, if it does. Raises `InvalidJob`."""
+    if spec.cron is None and spec.every is None and spec.timezone == "UTC":
+        return None
+    return Schedule(
+        name=spec.name,
+        job=spec.name,
+        cron=spec.cron,
+        every=spec.every,
+        timezone=spec.timezone,
+        source="handler",
+    )
 
 
 def load_directory(path: Path) -> Registry:
@@ -206,10 +221,19 @@ def _faults(spec: HandlerSpec) -> Iterator[str]:
             check(value)
         except InvalidJob as error:
             yield f"@handler: {error}"
+    if isinstance(spec.name, str):
+        yield from _faults_of_schedule(spec)
     if not _takes_a_job(spec.function):
         yield f"handler {spec.name!r} cannot be called: it must take one argument, the job"
     if inspect.isgeneratorfunction(spec.function) or inspect.isasyncgenfunction(spec.function):
         yield f"handler {spec.name!r} is a generator: calling it would run nothing; return, do not yield"
+
+
+def _faults_of_schedule(spec: HandlerSpec) -> Iterator[str]:
+    try:
+        schedule_of(spec)
+    except InvalidJob as error:
+        yield f"@handler({spec.name!r}): {error}"
 
 
 def _takes_a_job(function: Callable[[Job], Any]) -> bool:

@@ -87,7 +87,7 @@ class JobRequest:
         scheduled_for: datetime | timedelta | None = None,
     ) -> None:
         self.job_id = str(uuid.uuid4()) if job_id is None else check_id(job_id)
-        self.lane = f"{check_queue(queue)}:{_check_priority(priority)}"
+        self.lane = f"{check_queue(queue)}:{check_priority(priority)}"
         self.due = "" if scheduled_for is None else _wire_due(check_schedule(scheduled_for))
         spec: dict[str, Any] = {
             "v": SPEC_VERSION,
@@ -220,6 +220,23 @@ class Job:
         return value if type(value) in (int, float) else None
 
     @property
+    def schedule(self) -> str | None:
+        """The name of the schedule that made it; None if a client submitted it."""
+        name = self._made_by.get("name")
+        return name if isinstance(name, str) else None
+
+    @property
+    def slot_at(self) -> datetime | None:
+        """The instant for which its schedule made it, however late it runs and is tried again."""
+        slot = self._made_by.get("slot")
+        return _instant(slot if type(slot) is int else None)
+
+    @property
+    def _made_by(self) -> dict[str, Any]:
+        made_by = self._spec.get("schedule")
+        return made_by if isinstance(made_by, dict) else {}
+
+    @property
     def queue(self) -> str:
         """The queue it was submitted to."""
         return self.lane.partition(":")[0]
@@ -286,8 +303,8 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Everything that is known, ready for JSON; instants in ISO 8601."""
         plain = ("id", "name", "description", "payload", "priority", "queue", "status", "attempts", "recoveries",
-                 "max_retries", "timeout_seconds", "error", "result", "progress")  # fmt: skip
-        instants = ("created_at", "updated_at", "scheduled_for", "started_at", "finished_at")
+                 "max_retries", "timeout_seconds", "error", "result", "progress", "schedule")  # fmt: skip
+        instants = ("created_at", "updated_at", "scheduled_for", "started_at", "finished_at", "slot_at")
         return {name: getattr(self, name) for name in plain} | {
             name: instant and instant.isoformat(timespec="milliseconds")
             for name in instants
@@ -298,7 +315,8 @@ class Job:
         return f"<Job {self.id} {self.name!r} {self.status}>"
 
 
-def _check_priority(priority: Any) -> Priority:
+def check_priority(priority: Any) -> Priority:
+    """A priority, or its name."""
     try:
         return Priority(priority)
     except ValueError:

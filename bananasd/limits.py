@@ -32,10 +32,10 @@ _brief = Repr()
 _brief.maxstring = _brief.maxlong = _brief.maxother = 80
 
 
-def check_name(name: Any) -> str:
-    """A handler's name: 1 to 200 characters, none of them a control character."""
+def check_name(name: Any, what: str = "name") -> str:
+    """A handler's name, or ``what`` else is named so: 1 to 200 characters, none of them a control character."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidJob(f"name {shown(name)}: want 1 to 200 characters, without control characters")
+        raise InvalidJob(f"{what} {shown(name)}: want 1 to 200 characters, without control characters")
     return name
 
 

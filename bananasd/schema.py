@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -52,10 +52,10 @@ class Schema:
     """
 
     def __init__(
-        self, struct: type[msgspec.Struct], *, apart_from: str, required: Collection[str] = ()
+        self, struct: type[msgspec.Struct], *, apart_from: Collection[str], required: Collection[str] = ()
     ) -> None:
         fields = {
-            field.name: field.type for field in msgspec.structs.fields(struct) if field.name != apart_from
+            field.name: field.type for field in msgspec.structs.fields(struct) if field.name not in apart_from
         }
         self.lists = {name: kind for name, field in fields.items() if (kind := _struct_in_list(field))}
         self.sections = {name: kind for name, kind in fields.items() if _is_struct(kind)} | {
@@ -130,9 +130,12 @@ class Schema:
         # The right key in the wrong place comes first: TOML ends a section only where the next one begins.
         elsewhere = [known for known in names if known.rpartition(".")[2] == key]
         near = elsewhere or difflib.get_close_matches(key, siblings, n=1)
-        if not near:
-            return ""
-        return "; did you mean " + " or ".join(f"'{known.replace('[]', '')}'" for known in near) + "?"
+        return did_you_mean([known.replace("[]", "") for known in near])
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """The end of a message about a name that nobody knows: those that may have been meant."""
+    return "; did you mean " + " or ".join(f"'{name}'" for name in names) + "?" if names else ""
 
 
 def shown(value: Any) -> str:

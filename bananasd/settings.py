@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, structs
 from .job import Priority
 from .limits import MAX_RETRIES, MAX_SECONDS
 from .retry import RetryPolicy
+from .schedule import Schedule
 from .schema import choice, number, seconds, text, whole
 
 EMBEDDED = "embedded"
@@ -166,6 +167,8 @@ class Config(Struct, frozen=True, kw_only=True):
     retry: RetryConfig
     retention: RetentionConfig
     log: LogConfig
+    schedules: tuple[Schedule, ...] | None = None
+    """``[[schedules]]``; None: the file says nothing of them."""
 
     @property
     def all_pools(self) -> tuple[PoolConfig, ...]:

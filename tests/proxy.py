@@ -14,7 +14,8 @@ CLOSED = ("refuse", "deaf")
 def full_listener(port: int = 0) -> Iterator[int]:
     """A port at which a connect hangs: the one place in the queue of its listener is taken. Yields its number."""
     with socket.create_server(("127.0.0.1", port), backlog=0) as listener, socket.socket() as first:
-        first.connect(listener.getsockname())
+        first.setblocking(False)  # somebody else may have been quicker
+        first.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
 
 

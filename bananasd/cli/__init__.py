@@ -24,6 +24,7 @@ MODULES = {
     "run": "run",
     "job": "jobs",
     "queues": "jobs",
+    "schedules": "schedules",
     "dead": "dead",
     "doctor": "doctor",
 }

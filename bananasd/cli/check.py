@@ -11,9 +11,10 @@ from msgspec import structs
 from .. import config as configuration
 from ..contradictions import risks
 from ..errors import ConfigError, DaemonError, HandlersError
-from ..handlers import Registry, load_directory
+from ..handlers import Registry, load_directory, schedule_of
 from ..job import Priority
 from ..processes.redis_server import find_server_binary
+from ..schedule import Schedule
 from ..server import server_of
 from ..settings import Config, PoolConfig
 from .errors import warn
@@ -75,6 +76,7 @@ def _echo(config: Config, address: str, registry: Registry) -> None:
             ("workers", "\n".join(map(_describe_pool, config.all_pools))),
             ("run_dir", config.run_dir),
             ("state_dir", config.state_dir),
+            ("schedules", "\n".join(map(_about, _schedules(config, registry))) or None),
             ("handlers", "\n".join(f"{spec.name} ({spec.file}:{spec.line})" for spec in _by_name(registry))),
         ]
     )
@@ -102,11 +104,24 @@ def _to_dict(config: Config, address: str, registry: Registry) -> dict[str, Any]
         "pools": [structs.asdict(pool) for pool in config.pools],
         "run_dir": str(config.run_dir),
         "state_dir": str(config.state_dir),
+        "schedules": [schedule.to_dict() for schedule in _schedules(config, registry)],
         "handlers": [
             {name: getattr(spec, name) for name in ("name", "file", "line", "max_retries", "timeout_seconds")}
             for spec in _by_name(registry)
         ],
     }
+
+
+def _schedules(config: Config, registry: Registry) -> list[Schedule]:
+    """Those of the handlers, but for names that the file has, too; and those of the file."""
+    found = [*filter(None, map(schedule_of, _by_name(registry))), *(config.schedules or ())]
+    return list({schedule.name: schedule for schedule in found}.values())
+
+
+def _about(schedule: Schedule) -> str:
+    zone = "" if schedule.cron is None else f" {schedule.timezone}"
+    job = "" if schedule.job == schedule.name else f" → {schedule.job}"
+    return f"{schedule.name}{job} ({schedule.when}{zone}{'' if schedule.enabled else ', rests'})"
 
 
 def _by_name(registry: Registry) -> list[Any]:

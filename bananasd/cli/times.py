@@ -1,20 +1,16 @@
 """Durations and instants, as people type and read them."""
 
-import re
 from datetime import datetime
 
 import click
 
+from ..durations import seconds_of
 from ..limits import MAX_SECONDS
-
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 
 
 def duration(text: str) -> float:
-    """Seconds from ``90``, ``90s``, ``1.5m``, ``2h`` or ``1d``; for an option's type."""
-    found = _DURATION.fullmatch(text.strip())
-    seconds = float(found[1]) * _UNIT_SECONDS[found[2]] if found else None
+    """Seconds from ``90``, ``90s``, ``1.5m``, ``2h``, ``1d`` or ``1h30m``; for an option's type."""
+    seconds = seconds_of(text)
     if seconds is None or seconds > MAX_SECONDS:
         raise click.BadParameter(f"{text!r} is not a duration: want seconds, or a number with s, m, h or d")
     return seconds

@@ -161,7 +161,8 @@ class Blueprint:
         terms = Terms(self._lease_ms, config.workers.max_recoveries)
         lanes = {pool.name: lanes_of(pool.queues, pool.priorities) for pool in config.all_pools}
         about = About(config.node_name, os.getppid(), lanes)
-        return Scheduler(row, board, self._access, config.scheduler.beat_seconds, terms, about).run()
+        beat_seconds = config.scheduler.beat_seconds
+        return Scheduler(row, board, self._access, beat_seconds, terms, about, config.schedules).run()
 
     def _run_worker(self, pool: PoolConfig, row: Row) -> int:
         self._enter()

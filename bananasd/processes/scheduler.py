@@ -2,9 +2,11 @@
 
 import logging
 import signal
+from collections.abc import Sequence
 
 from .. import clock
 from ..errors import ConnectionFailed, ServerRefused
+from ..schedule import Schedule
 from ..store import health
 from ..store.access import Access, WakeUp
 from . import exits
@@ -12,14 +14,17 @@ from .beat import About, Beater
 from .board import Board, Head, Phase
 from .child import ATTENTION
 from .duty import Duty
+from .firing import Firing
 from .inbox import Inbox
 from .outage import Outage
+from .publication import Publication
 from .recovery import Recoverer, Terms
 from .row import Row, State, Word
 
 RECOVER_SECONDS = 1.0
 RECOVER_AGAIN_SECONDS = 0.1
 PROMOTE_SECONDS = 1.0
+FIRE_SECONDS = 1.0
 TRIM_SECONDS = 60.0
 MAX_WAIT_SECONDS = 1.0
 MIN_WAIT_SECONDS = 0.001
@@ -28,7 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Beats, recovers, promotes and trims, one duty after the other."""
+    """Beats, recovers, promotes, fires and trims, one duty after the other.
+
+    ``schedules`` are those of the configuration; None: it says nothing of them.
+    """
 
     def __init__(
         self,
@@ -38,6 +46,7 @@ class Scheduler:
         beat_seconds: float,
         terms: Terms,
         about: About,
+        schedules: Sequence[Schedule] | None = None,
     ) -> None:
         self._row = row
         self._board = board
@@ -47,6 +56,9 @@ class Scheduler:
         self._store = access.store(self._other_connection)
         self._wake_up = WakeUp(access.connect(), access.namespace)
         self._recoverer = Recoverer(self._store, board, terms, self._stay_alive)
+        self._schedules = access.schedules(self._other_connection)
+        self._firing = Firing(self._schedules)
+        self._publication = Publication.of_configuration(schedules)
         self._outage = Outage()
         self._resume_at = 0.0
         self._is_examined = False
@@ -54,7 +66,9 @@ class Scheduler:
         self._beat = Duty(beat_seconds, beater.beat)
         self._recover = Duty(RECOVER_SECONDS, self._do_recover)
         self._promote = Duty(PROMOTE_SECONDS, self._do_promote)
-        self._duties = [self._beat, self._recover, self._promote, Duty(TRIM_SECONDS, self._do_trim)]
+        self._fire = Duty(FIRE_SECONDS, self._do_fire)
+        trim = Duty(TRIM_SECONDS, self._do_trim)
+        self._duties = [self._beat, self._recover, self._promote, self._fire, trim]
 
     def run(self) -> int:
         """Do what is due until the master says that all workers are gone; return the exit status."""
@@ -104,6 +118,7 @@ class Scheduler:
         self._connection.close()
         self._other_connection.close()
         self._wake_up.close()
+        self._firing.forget()
         # The first duty of the next try: it tells whether the server is back.
         self._beat.due_at = 0.0
         self._resume_at = clock.deadline_in(self._outage.note_failure(error))
@@ -162,10 +177,20 @@ class Scheduler:
         return RECOVER_AGAIN_SECONDS if self._recoverer.recover_all() else None
 
     def _do_promote(self) -> float | None:
-        moved, next_ms = self._store.promote()
+        # In one trip: when nothing is to be done the schedules are looked at for nothing.
+        (moved, next_ms), reading = self._schedules.promote_and_read(self._firing.version)
+        if self._firing.note(reading):
+            self._fire.due_at = 0.0
         if moved:
             logger.debug("jobs promoted jobs=%d", moved)
         return None if next_ms is None else next_ms / 1000
+
+    def _do_fire(self) -> float | None:
+        self._publication.make(self._schedules)
+        seconds = self._firing.fire()
+        if not self._firing.version:
+            self._promote.due_at = 0.0  # which reads them again
+        return seconds
 
     def _do_trim(self) -> float | None:
         for_age, for_number, nodes = self._store.trim()

@@ -24,6 +24,7 @@ from .helper import Helper, Unstarted
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
+from .publication import Publication
 from .row import Row, State, Word
 from .run_context import WorkerRunContext
 from .turns import Turns
@@ -69,6 +70,7 @@ class Worker:
         self._turns = Turns(post.lanes, post.fairness)
         self._is_draining = False
         self._is_entered = False
+        self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
         self._performer = Performer(row, registry, post.rules, self._context, self._declared_max_retries)
@@ -138,6 +140,7 @@ class Worker:
         self._store.enter(self._holder, self._post.node, self._post.lease_ms, self._policies())
         # Before the first claim, after which there may be something to recover.
         self._row.note_entered()
+        self._publication.make(self._schedules)
         self._is_entered = True
 
     def _close_account(self) -> None:
@@ -155,6 +158,7 @@ class Worker:
     def _open_connection(self) -> None:
         connection = self._access.connect()
         self._store = self._access.store(connection)
+        self._schedules = self._access.schedules(connection)
         self._wake_up = WakeUp(connection, self._access.namespace)
 
     def _declared_max_retries(self, name: str) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .calls import checked
 from .connection import BLOCK_SECONDS, HeldConnection, Server
 from .keys import Keys, Lane
+from .schedules import ScheduleStore
 from .store import Retention, Store
 
 LONG_SECONDS = 3600.0
@@ -27,6 +28,10 @@ class Access:
     def store(self, connection: HeldConnection | None = None) -> Store:
         """The transitions, over this connection or one of their own."""
         return Store(connection or self.connect(), self.namespace, self.retention)
+
+    def schedules(self, connection: HeldConnection) -> ScheduleStore:
+        """The schedules, over this connection."""
+        return ScheduleStore(connection, self.namespace)
 
 
 class WakeUp:

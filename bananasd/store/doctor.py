@@ -40,7 +40,7 @@ _TYPES = [
     (re.compile(rb"node:.*", re.DOTALL), "hash"),
     (re.compile(rb"holders|queues"), "set"),
     (re.compile(rb"scheduled|dead|nodes"), "zset"),
-    (re.compile(rb"handlers|stats"), "hash"),
+    (re.compile(rb"handlers|stats|schedules|fired"), "hash"),
 ]
 
 

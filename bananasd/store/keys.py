@@ -109,6 +109,16 @@ class Keys:
         return f"{self.prefix}nodes"
 
     @property
+    def schedules(self) -> str:
+        """Hash: name → its definition as JSON; and under the empty name a number that grows with each change."""
+        return f"{self.prefix}schedules"
+
+    @property
+    def fired(self) -> str:
+        """Hash: name of a schedule → its last slot in ms; up to there nothing fires any more."""
+        return f"{self.prefix}fired"
+
+    @property
     def queues(self) -> str:
         """Set: every queue that ever had a job ready."""
         return f"{self.prefix}queues"

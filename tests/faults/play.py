@@ -32,6 +32,7 @@ from bananasd import (
 )
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.processes import helper, outage
+from bananasd.processes.beat import About
 from bananasd.processes.board import Board, Phase
 from bananasd.processes.helper import Helper
 from bananasd.processes.performance import Rules
@@ -40,6 +41,7 @@ from bananasd.processes.row import JobView, Kind, Row, State, Word
 from bananasd.processes.scheduler import Scheduler
 from bananasd.processes.worker import Post, Worker
 from bananasd.retry import RetryPolicy
+from bananasd.schedule import Schedule
 from bananasd.store import pool
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.doctor import Doctor
@@ -52,6 +54,7 @@ NODE, GONE = "here", "gone"
 LEASE_MS = 15_000
 LANES = lanes_of(("default",))
 PATIENCE_SECONDS = 10
+RESTING = Schedule(name="resting", job="brief", every="1d", enabled=False, source="config")
 
 
 class Bell:
@@ -189,7 +192,8 @@ class Play:
     def _make_scheduler(self) -> None:
         row = self._new_row(Kind.SCHEDULER, 1)
         terms = Terms(LEASE_MS, 3)
-        self._scheduler = Scheduler(row, self._board, access(self.url), 3.0, terms, {"host": "here"})
+        about = About("here", 1, {})
+        self._scheduler = Scheduler(row, self._board, access(self.url), 3.0, terms, about, [RESTING])
         self._scheduler._inbox = Bell()
         self._doctors = HeldConnection(Server(self.url, 5))
 
@@ -273,6 +277,8 @@ class Play:
         self.look.call("ZREM", KEYS.nodes, GONE)
         dead_row.begin_job(JobView(1, self.jobs["orphan"].job_id, "brief", 1, 0, 0))
         dead_row.state = State.DEAD
+        # It is as it should be: a line about its being put would be lost with the reply.
+        access(self.url).schedules(self._unwatched).put("config", {RESTING.name: RESTING.encode()})
         store.submit([self._request("misplaced")])
         self.look.call("LREM", KEYS.ready(LANES[1]), 0, self.jobs["misplaced"].job_id)
 
@@ -295,7 +301,18 @@ class Play:
         assert not next(self._news).status.is_final
         assert client.cancel(cancelled.job_id)
         assert client.queue_stats().scheduled == 1
+        self._put_schedule()
         time.sleep(0.002)  # what is later is due now
+
+    def _put_schedule(self) -> None:
+        """It has one slot in all the past, and that has been missed."""
+        seconds = int(time.time()) * 2 // 3
+        schedule = Schedule(name="by the clock", job="brief", every=f"{seconds}s", misfire="once")
+        self._request("by the clock", job_id=schedule.job_id(NAMESPACE, seconds * 1000))
+        self._client.put_schedule(schedule)
+        with self.cutter.unseen():
+            self.look.call("HSET", KEYS.fired, schedule.name, 0)
+        assert [schedule.name for schedule in self._client.schedules()] == ["by the clock", "resting"]
 
     def _begin_next_act(self) -> None:
         """Whenever the worker finds nothing to do."""
@@ -319,6 +336,7 @@ class Play:
         with self.cutter.by("client"):
             ended = [job.id for job in self._news if job.status.is_final]
             assert sorted(ended) == sorted(self.jobs[role].job_id for role in ("long", "behind"))
+            self._client.remove_schedule("by the clock")
             self._client.purge_dead([self.jobs["unknown"].job_id])
             self._worker._batch.jobs = 16
             self._client.submit_many([self._request("quitting", "quitting"), self._request("left over")])

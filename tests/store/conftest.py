@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from bananasd import JobRequest
+from bananasd.schedule import Schedule
 from bananasd.store.connection import HeldConnection, Server, Transport
 from bananasd.store.keys import lanes_of
 from bananasd.store.mending import Mender
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
+from bananasd.store.schedules import ScheduleStore, Slot
 from bananasd.store.store import Charge, Claim, Store
 
 NODE, OTHER_NODE = "n1", "n2"
@@ -29,6 +31,7 @@ class World:
         self.transport = transport
         self.store = Store(transport, "test")
         self.keys = self.store.keys
+        self.schedules = ScheduleStore(transport, "test")
 
     def submit(
         self,
@@ -50,6 +53,26 @@ class World:
             self.call("ZADD", self.keys.scheduled, now + due_ms, job_id)
             self.mark(job_id, due_at=now + due_ms)
         return ids
+
+    def plan(self, *slots_ms: int, name: str = "hourly", **settings: Any) -> Slot:
+        """A schedule that was last fired so long ago that its slots, so many milliseconds from now, are ahead; the last."""
+        schedule = Schedule(**{"name": name, "job": "greet", "every": "1h", **settings})
+        self.schedules.put("client", {name: schedule.encode()})
+        self.call("HSET", self.keys.fired, name, self.now() + min(slots_ms) - 1)
+        return self.slot(schedule, self.now() + slots_ms[-1])
+
+    def slot(self, schedule: Schedule, slot_ms: int) -> Slot:
+        job_id, spec = schedule.job_id("test", slot_ms), schedule.spec(slot_ms, slot_ms)
+        return Slot(schedule.name, slot_ms, schedule.encode(), job_id, spec, schedule.lane)
+
+    def fire(self, *slots: Slot) -> list[str]:
+        """What came of each."""
+        return [what for what, _ in self.schedules.fire(slots)]
+
+    def last(self, name: str = "hourly") -> int | None:
+        """The last slot of a schedule."""
+        word = self.call("HGET", self.keys.fired, name)
+        return None if word is None else int(word)
 
     def enter(self, holder: str = HOLDER) -> str:
         self.store.enter(holder, _node(holder), LEASE_MS, {})

@@ -55,13 +55,18 @@ CALLS: dict[str, Callable[[World, Any], bool]] = {
     "mend_job": lambda w, ids: mends(w, w.keys.ready(Lane("default", "normal")), "in_no_lane"),
     "mend_holder": lambda w, ids: mends(w, w.keys.holders, "not_admitted"),
     "mend_key": lambda w, ids: mends(w, w.keys.queues, "unlisted_queue"),
+    "put_schedules": lambda w, ids: w.schedules.put("client", {"b": b"{}"}) == [("b", "put")],
+    "remove_schedule": lambda w, ids: w.schedules.remove("hourly"),
+    "read_schedules": lambda w, ids: len(w.schedules.read().entries) == 1,
+    "fire": lambda w, ids: w.fire(ids.slot)[0] == "fired",
     "trim": lambda w, ids: Store(w.transport, "test", Retention(dead_count=0)).trim() == (0, 1, 0),
 }
 
 
 def seed(world: World) -> Any:
     (dead,), (running,), (pending,), (due,) = world.kill(), world.start(), world.submit(), world.schedule(-1)
-    return SimpleNamespace(dead=dead, running=running, pending=pending, due=due)
+    slot = world.plan(-1)
+    return SimpleNamespace(dead=dead, running=running, pending=pending, due=due, slot=slot)
 
 
 @pytest.fixture

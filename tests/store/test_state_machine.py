@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from bananasd import JobRequest
+from bananasd.schedule import Schedule
 from bananasd.store.connection import Transport
 from bananasd.store.doctor import Doctor
 from bananasd.store.faults import Finding
@@ -38,6 +39,7 @@ from tests.store.conftest import World
 from tests.store.damage import DAMAGES, Damage
 from tests.store.mending_model import is_given_up, mend
 from tests.store.model import MAX_RECOVERIES, RANK_MS, Model, Node, Record, node_of
+from tests.store.schedule_model import NOW, Schedules
 
 LEASE_MS = 3_600_000
 QUEUES = ("default", "gpu")
@@ -45,6 +47,8 @@ LANES = [str(lane) for lane in lanes_of(QUEUES)]
 NODES = ("n1", "n2", "n3")
 HOLDERS = ("n1/1.1", "n1/1.2", "n2/1.1", "n3/7.1")
 BOXES = ("a", "+b", "b")
+NAMES = ("hourly", "nightly")
+FUTURE = 10**15
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
 FIRST_RANK = 10_000
 """Ranks of the future count up and down from here."""
@@ -94,6 +98,7 @@ class Scripts(RuleBasedStateMachine):
         super().__init__()
         world.call("FLUSHDB")
         self.world, self.store, self.model = world, world.store, Model()
+        self.schedules = Schedules(self.model)
         self.ids: list[str] = []
         self.claims: list[tuple[str, str, int]] = []
         self.rank = self.past = 0
@@ -105,6 +110,9 @@ class Scripts(RuleBasedStateMachine):
     )
     def begin(self, ready: list[str], held: list[int], losses: int) -> None:
         """Not from nothing: with jobs that wait, run, are suspects or dead, and nodes that have been there for long."""
+        for name in NAMES:
+            first = Schedule(name=name, job="greet", every="1h", source="handler")
+            self.put("handler", {name: first}, is_all=False, is_lost=False)
         for lane in ready:
             self.submit(lane, 1, is_later=False, is_earliest=False, is_lost=False)
         for holder, count in zip(HOLDERS, held, strict=False):
@@ -325,6 +333,70 @@ class Scripts(RuleBasedStateMachine):
     def forget_a_node(self, node: str, change: str) -> None:
         self.change_node(node, change)
         self.trim(is_for_age=False, keep=100, limit=1, is_lost=False)
+
+    # Schedules
+
+    @rule(
+        names=st.lists(st.sampled_from(NAMES), unique=True), source=st.sampled_from(("client", "config", "handler")),
+        every=st.sampled_from(("1h", "1h", "2h")), payload=st.sampled_from((1, 2)), enabled=st.booleans(),
+        is_given=st.sampled_from((True, True, False)), is_all=st.booleans(), is_lost=is_lost,
+    )  # fmt: skip
+    def put_schedules(
+        self, names: list[str], source: str, is_given: bool, is_all: bool, is_lost: bool, **options: Any
+    ) -> None:
+        wanted = {
+            name: Schedule(name=name, job="greet", source=source, **options) if is_given else None
+            for name in names
+        }
+        self.put(source, wanted, is_all, is_lost)
+
+    def put(self, source: str, wanted: dict[str, Schedule | None], is_all: bool, is_lost: bool) -> None:
+        definitions = {name: schedule.encode() if schedule else b"" for name, schedule in wanted.items()}
+        self.send(
+            is_lost,
+            lambda: sorted(self.world.schedules.put(source, definitions, is_all=is_all)),
+            lambda: self.schedules.put(source, wanted, is_all=is_all),
+        )
+
+    @precondition(lambda self: self.schedules.kept)
+    @rule(name=st.sampled_from(NAMES), is_lost=is_lost)
+    def remove_schedule(self, name: str, is_lost: bool) -> None:
+        self.send(is_lost, lambda: self.world.schedules.remove(name), lambda: self.schedules.remove(name))
+
+    @precondition(lambda self: self.schedules.kept)
+    @rule(
+        data=st.data(), is_due=st.booleans(), is_known=st.sampled_from((True, True, True, False)),
+        slots=st.lists(st.sampled_from((1, 2, 3, 1, 2, 3, FUTURE)), min_size=1, max_size=4), is_passing=st.booleans(),
+        is_lost=is_lost,
+    )  # fmt: skip
+    def fire(
+        self, data: Any, is_due: bool, is_known: bool, slots: list[int], is_passing: bool, is_lost: bool
+    ) -> None:
+        """By one who knows the schedule as it is, or as it was."""
+        name = data.draw(st.sampled_from(sorted(self.schedules.kept)))
+        if is_due:
+            self.let_slots_be_due(name)
+        known = self.schedules.kept[name]
+        for slot in slots:
+            fired = self.world.slot(known if is_known else replace(known, payload="old"), slot)
+            if fired.job_id not in self.ids:
+                self.ids.append(fired.job_id)
+            if is_passing:
+                fired = fired._replace(spec=b"")
+            self.send(is_lost, lambda: self.world.fire(fired)[0], lambda: self.schedules.fire(fired))  # noqa: B023
+
+    def let_slots_be_due(self, name: str) -> None:
+        """As if it had last fired long ago; so may a server that has lost what it was told last."""
+        self.schedules.last[name] = 0
+        self.world.call("HSET", self.world.keys.fired, name, 0)
+
+    @rule()
+    def read_schedules(self) -> None:
+        entries = self.world.schedules.read().entries or []
+        assert {name: definition for name, definition, _ in entries} == {
+            name: schedule.encode() for name, schedule in self.schedules.kept.items()
+        }
+        assert {name: min(last_ms, NOW) for name, _, last_ms in entries} == self.schedules.last
 
     # Time, and those who wait
 

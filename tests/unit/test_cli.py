@@ -36,6 +36,7 @@ COMMANDS = {
     "run",
     "job",
     "queues",
+    "schedules",
     "dead",
     "doctor",
     "init",

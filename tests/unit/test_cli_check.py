@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,29 @@ def test_it_shows_pools(project: Path) -> None:
     assert "1 in pool urgent, for default, mail: high" in lines
     assert json.loads(bananasd("check", "--json", "--config", path).stdout)["pools"] == [
         {"name": "urgent", "workers": 1, "queues": ["default", "mail"], "priorities": ["high"], "fairness": 0}
+    ]
+
+
+def test_it_shows_the_schedules_of_handlers_and_file_each_name_once(project: Path) -> None:
+    for name, when in {"often": 'every="1m30s"', "both": 'cron="@daily"'}.items():
+        text = HANDLER.format(name=name).replace("max_retries=2", when)
+        (project / "handlers" / f"{name}.py").write_text(text)
+    (project / "bananas.toml").write_text("""
+        [[schedules]]
+        name = "both"
+        job = "send_mail"
+        cron = "30 3 * * *"
+        timezone = "Europe/Berlin"
+        enabled = false
+    """)
+    output = bananasd("check", "--config", project / "bananas.toml").stdout
+    shown = re.search(r"^schedules +(.*)\n +(.*)\nhandlers", output, re.MULTILINE)
+    assert shown
+    assert shown.groups() == ("both → send_mail (30 3 * * * Europe/Berlin, rests)", "often (every 1m30s)")
+    told = json.loads(bananasd("check", "--json", "--config", project / "bananas.toml").stdout)
+    assert [(one["name"], one["source"]) for one in told["schedules"]] == [
+        ("both", "config"),
+        ("often", "handler"),
     ]
 
 

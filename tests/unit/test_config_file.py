@@ -9,9 +9,11 @@ import pytest
 
 from bananasd import config
 from bananasd.contradictions import risks
+from bananasd.schedule import SETTINGS
 
 FILE = Path(__file__).parents[2] / "config" / "bananas.toml"
-POOL = re.compile(r"^# (?=\[\[pools\]\]|\w+ = )", re.MULTILINE)
+EXAMPLES = ("pools", "schedules")
+EXAMPLE = re.compile(r"^# (?=\[\[\w+\]\]|\w+ = )", re.MULTILINE)
 """What makes a comment of the section that is there for an example only."""
 
 SETTING = re.compile(r"(?P<key>\w+) = (?P<value>[^#]+?) +# (?P<comment>.+)")
@@ -21,12 +23,12 @@ def settings_of(struct, prefix=""):
     for field in msgspec.structs.fields(struct):
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             yield from settings_of(field.type, f"{field.name}.")
-        elif field.name not in ("path", "pools"):
+        elif field.name not in ("path", *EXAMPLES):
             yield prefix + field.name
 
 
-def file_with_a_pool():
-    return POOL.sub("", FILE.read_text())
+def file_with_examples():
+    return EXAMPLE.sub("", FILE.read_text())
 
 
 def settings_in_file():
@@ -52,9 +54,9 @@ def test_the_file_has_every_setting_in_the_order_of_the_code():
 
 def test_the_example_of_a_pool_has_every_setting_of_one_and_is_right(tmp_path):
     path = tmp_path / "bananas.toml"
-    path.write_text(file_with_a_pool())
+    path.write_text(file_with_examples())
     (pool,) = config.load(path, {}).pools
-    (example,) = tomllib.loads(file_with_a_pool())["pools"]
+    (example,) = tomllib.loads(file_with_examples())["pools"]
     assert list(example) == list(settings_of(type(pool)))
     assert {name: getattr(pool, name) for name in ("name", "workers", "priorities")} == {
         "name": "urgent",
@@ -63,9 +65,22 @@ def test_the_example_of_a_pool_has_every_setting_of_one_and_is_right(tmp_path):
     }
 
 
-@pytest.mark.parametrize("text", [FILE.read_text(), file_with_a_pool()])
+def test_the_example_of_a_schedule_has_every_setting_of_one_and_is_right(tmp_path):
+    path = tmp_path / "bananas.toml"
+    path.write_text(file_with_examples())
+    (schedule,) = config.load(path, {}).schedules
+    (example,) = tomllib.loads(file_with_examples())["schedules"]
+    assert list(example) == [name for name in SETTINGS if name != "every"]
+    assert (schedule.name, schedule.when, schedule.payload) == (
+        "nightly-report",
+        "30 3 * * *",
+        {"kind": "short"},
+    )
+
+
+@pytest.mark.parametrize("text", [FILE.read_text(), file_with_examples()])
 def test_the_file_has_a_comment_for_every_setting_and_nothing_else(text):
     lines = [line for line in text.splitlines() if line and line[0] not in "#["]
     assert [line for line in lines if not SETTING.fullmatch(line)] == []
-    in_pools = sum(map(len, tomllib.loads(text).get("pools", [])))
-    assert len(lines) == len(list(settings_in_file())) + in_pools
+    in_examples = sum(len(section) for name in EXAMPLES for section in tomllib.loads(text).get(name, []))
+    assert len(lines) == len(list(settings_in_file())) + in_examples

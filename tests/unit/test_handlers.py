@@ -11,7 +11,7 @@ import pytest
 
 from bananasd import Job, Priority, handler
 from bananasd.errors import HandlersError
-from bananasd.handlers import Registry, _forget_loaded, load_directory, submit_through
+from bananasd.handlers import Registry, _forget_loaded, load_directory, schedule_of, submit_through
 
 JOB = Job("0b52f5b2-2f5c-4f4c-9d43-3a0f3f4f9a55", {"name": "echo", "payload": "hello"}, "default:normal")
 
@@ -477,3 +477,53 @@ def test_being_told_to_stop_is_not_taken_for_a_fault(directory: Directory) -> No
     directory.write(a="raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         directory.load()
+
+
+# --- schedules
+
+
+def test_a_handler_may_declare_when_it_runs(directory: Directory) -> None:
+    directory.write(
+        timed="""
+from datetime import timedelta
+
+@handler("nightly", cron="30 3 * * *", timezone="Europe/Berlin")
+def nightly(job): ...
+
+@handler("often", every=timedelta(seconds=90))
+def often(job): ...
+
+@handler("plain")
+def plain(job): ...
+"""
+    )
+    found = {spec.name: schedule_of(spec) for spec in directory.load()}
+    assert found["plain"] is None
+    told = {
+        name: (schedule.name, schedule.job, schedule.when, schedule.timezone, schedule.source)
+        for name, schedule in found.items()
+        if schedule
+    }
+    assert told == {
+        "nightly": ("nightly", "nightly", "30 3 * * *", "Europe/Berlin", "handler"),
+        "often": ("often", "often", "every 90s", "UTC", "handler"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ('every="often"', "@handler('a'): every 'often': want a duration"),
+        ("every=90", "@handler('a'): every 90: want a duration"),
+        ('cron="61 * * * *"', "@handler('a'): cron '61 * * * *': bad minute"),
+        ('cron="@daily", every="1d"', "@handler('a'): want either cron"),
+        ('timezone="Europe/Berlin"', "@handler('a'): want either cron"),
+        ('cron="@daily", timezone="Mars"', "@handler('a'): timezone 'Mars': no such zone"),
+    ],
+)  # fmt: skip
+def test_a_time_that_can_never_be_is_told_with_its_place(
+    directory: Directory, options: str, problem: str
+) -> None:
+    directory.write(timed=f"@handler('a', {options})\ndef a(job): ...\n")
+    (told,) = directory.problems()
+    assert told.startswith(f"timed.py:2: {problem}")

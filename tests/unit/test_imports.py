@@ -17,9 +17,21 @@ ROOT = Path(bananasd.__file__).parent
 # A part may import its own layer and those before it. Beside the chain of those who know jobs and Redis stands that
 # of the master, who knows neither: it sees the foundations, and both see what a master and its children share.
 FOUNDATIONS = [
-    {"errors", "clock", "cores", "directories", "encoding", "streams"},
+    {"errors", "clock", "cores", "directories", "durations", "encoding", "streams"},
     {"limits"},
-    {"job", "record", "retry", "schema", "settings", "contradictions", "config", "log"},
+    {"cron"},
+    {
+        "job",
+        "record",
+        "retry",
+        "schedule",
+        "schedule_tables",
+        "schema",
+        "settings",
+        "contradictions",
+        "config",
+        "log",
+    },
 ]
 SHARED_BY_PROCESSES = [
     {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},
@@ -40,7 +52,14 @@ JOB_LAYERS = [
         "processes.performance",
         "processes.turns",
     },
-    {"processes.helper", "processes.beat", "processes.duty", "processes.recovery"},
+    {
+        "processes.helper",
+        "processes.beat",
+        "processes.duty",
+        "processes.firing",
+        "processes.publication",
+        "processes.recovery",
+    },
     {"processes.worker", "processes.scheduler", "http"},
     {"processes.worker_process"},
 ]

@@ -293,6 +293,8 @@ def test_a_job_as_a_dict_is_ready_for_json():
         "error": "it broke",
         "result": [1],
         "progress": {"done": 1, "total": 2, "note": ""},
+        "schedule": None,
+        "slot_at": None,
         "created_at": "1970-01-01T00:00:01.000+00:00",
         "updated_at": "1970-01-01T00:00:04.000+00:00",
         "scheduled_for": "1970-01-01T00:00:02.000+00:00",
