@@ -10,12 +10,23 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from . import directories
-from .errors import InvalidJob, JobNotFound
-from .job import Job, JobRequest, Priority
-from .limits import check_id, check_name, check_page, check_password, check_time_limit, check_wait, shown
+from .errors import InvalidJob, JobNotFound, JobNotWaiting
+from .job import Job, JobRequest, Priority, Status, check_priority, wire_due
+from .limits import (
+    check_duration,
+    check_id,
+    check_name,
+    check_page,
+    check_password,
+    check_queue,
+    check_schedule,
+    check_time_limit,
+    check_wait,
+    shown,
+)
 from .schedule import Schedule, readable
 from .store.connection import Server
-from .store.keys import check_namespace
+from .store.keys import EVERYTHING, check_namespace
 from .store.mailbox import Mailboxes
 from .store.pool import Pool
 from .store.schedules import MAX_SCHEDULES, ScheduleStore
@@ -78,6 +89,7 @@ class Client:
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
         job_id: str | None = None,
+        expires_in: float | timedelta | None = None,
     ) -> str:
         """Submit a job to run as soon as a worker is free; return its id.
 
@@ -87,6 +99,7 @@ class Client:
         request = JobRequest(
             name, payload, priority, description,
             queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
+            expires_in=expires_in,
         )  # fmt: skip
         return self._submit([request])[0]
 
@@ -102,6 +115,7 @@ class Client:
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
         job_id: str | None = None,
+        expires_in: float | timedelta | None = None,
     ) -> str:
         """Submit a job for later: an aware datetime, or a timedelta from now by the server's clock; return its id.
 
@@ -114,7 +128,7 @@ class Client:
         request = JobRequest(
             name, payload, priority, description,
             queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
-            scheduled_for=scheduled_for,
+            scheduled_for=scheduled_for, expires_in=expires_in,
         )  # fmt: skip
         return self._submit([request])[0]
 
@@ -134,7 +148,7 @@ class Client:
     def get_result(self, job_id: str) -> Any:
         """What the job's handler returned; it is kept for ``retention.result_seconds``, be the job's record or not.
 
-        Raises `JobFailed` if the job failed or was cancelled, `JobNotFinished` if it has not ended, `ResultExpired`,
+        Raises `JobFailed` if the job failed, expired or was cancelled, `JobNotFinished` if it has not ended, `ResultExpired`,
         and `JobNotFound` if there is neither record nor result.
         """
         job_id = check_id(job_id)
@@ -153,16 +167,18 @@ class Client:
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
         job_id: str | None = None,
+        expires_in: float | timedelta | None = None,
     ) -> Job:
         """Submit a job and wait until it has completed; return it, with its result.
 
-        Raises `JobFailed` once it failed for good or was cancelled, and what `wait` raises: after `WaitTimeout` the
+        Raises `JobFailed` once it failed for good, expired or was cancelled, and what `wait` raises: after `WaitTimeout` the
         job itself goes on. With a ``job_id`` of your own the call can be repeated: it waits for the same job.
         """
         seconds = check_wait(wait_seconds)
         request = JobRequest(
             name, payload, priority, description,
             queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
+            expires_in=expires_in,
         )  # fmt: skip
         (job,) = self._waiter.wait(self._submit([request]), seconds, None)
         return completed(job)
@@ -178,7 +194,7 @@ class Client:
     def wait(
         self, job_id: str | list[str], timeout: float | timedelta, on_progress: OnProgress | None = None
     ) -> Job | list[Job]:
-        """Wait until the job has completed, failed for good, or was cancelled, and return it.
+        """Wait until the job has completed, failed for good, expired, or was cancelled, and return it.
 
         For several ids: until all of them have, and a list in their order. ``on_progress`` is called, here in this
         thread, with a job whenever its progress is a new one.
@@ -208,8 +224,51 @@ class Client:
             raise JobNotFound(job_id)
         return status == "cancelled"
 
+    def reprioritise(self, job_id: str, priority: Priority, queue: str | None = None) -> bool:
+        """Give a job that waits another priority, and another queue if one is given.
+
+        If it is pending it goes to the end of that lane. True if this call did it, False if it waits there already (so after
+        a lost reply, too). Raises `JobNotFound`, and `JobNotWaiting` for a job that runs or has ended.
+        """
+        job_id, wanted = check_id(job_id), check_priority(priority)
+        queue = "" if queue is None else check_queue(queue)
+        return _moved(job_id, *self._store.reprioritise(job_id, wanted, queue))
+
+    def reschedule(self, job_id: str, when: datetime | timedelta) -> bool:
+        """Give a job that waits another due time: an aware datetime, or a timedelta from now by the server's clock.
+
+        A time that has passed means at once. One that waits for its next try is tried then. How long it may wait
+        (``expires_in``) counts anew from then. True, but False if it shall be due and is; raises as `reprioritise` does.
+        """
+        job_id, due = check_id(job_id), wire_due(check_schedule(when, "when"))
+        return _moved(job_id, *self._store.reschedule(job_id, due))
+
+    def pause(self, queue: str | None = None, seconds: float | timedelta | None = None) -> None:
+        """Let no job of a queue begin, or of any queue, for a time or until `resume`. What runs goes on.
+
+        Jobs are accepted as ever, and become due. It holds for every daemon, those that start later too; the latest call
+        says for how long.
+        """
+        ms = None if seconds is None else check_duration(seconds, "seconds")
+        self._store.pause(_pausable(queue), ms)
+
+    def resume(self, queue: str | None = None) -> bool:
+        """End the pause of a queue, or that of everything; whether there was one.
+
+        Those are apart: a queue that was paused by its name stays so when everything is resumed, and the other way round.
+        After a lost reply it may say False though it did it.
+        """
+        return self._store.resume(_pausable(queue))
+
+    def paused(self) -> dict[str, datetime | None]:
+        """What is paused: queues, or ``*`` for everything, and until when; None: until it is resumed."""
+        return self._stats.paused()
+
     def queue_stats(self) -> QueueStats:
-        """How many jobs wait in each lane, for how long, and how many workers serve it; how many run, are scheduled, dead."""
+        """How many jobs wait in each lane, for how long, and how many workers serve it.
+
+        And how many run, are scheduled, dead; what is paused.
+        """
         return self._stats.queues()
 
     def dead_jobs(self, *, offset: int = 0, limit: int = 100) -> list[Job]:
@@ -299,6 +358,18 @@ class Client:
 def _server_url(url: str | None) -> str:
     url = url or os.environ.get("BANANAS_REDIS_URL") or "embedded"
     return directories.socket_url(directories.run_dir(os.environ)) if url == "embedded" else url
+
+
+def _moved(job_id: str, is_moved: bool, status: str) -> bool:
+    if not status:
+        raise JobNotFound(job_id)
+    if status not in (Status.PENDING, Status.SCHEDULED):
+        raise JobNotWaiting(job_id, status)
+    return is_moved
+
+
+def _pausable(queue: str | None) -> str:
+    return EVERYTHING if queue is None else check_queue(queue)
 
 
 def _checked_ids(job_ids: Any) -> list[str]:

@@ -36,23 +36,34 @@ class JobNotFound(BananasError, LookupError):
         self.job_id = job_id
 
 
+class JobNotWaiting(BananasError):
+    """The job cannot be moved any more: it runs, or has ended."""
+
+    def __init__(self, job_id: str, status: str) -> None:
+        super().__init__(f"job {job_id} is {status}: only one that is pending or scheduled can be moved")
+        self.job_id = job_id
+        self.status = status
+
+
 class JobNotFinished(BananasError):
     """A result was asked for before the job has ended."""
 
 
 class JobFailed(BananasError):
-    """The job has ended without completing: it failed for good, or was cancelled, as ``job.status`` says.
+    """The job has ended without completing: it failed for good, expired, or was cancelled, as ``job.status`` says.
 
     ``error`` is the reason in a line, ``traceback`` the end of the traceback, or "" if it had none.
     """
 
     def __init__(self, job: Any) -> None:
         self.traceback: str = job.error or ""
-        is_cancelled = job.status == "cancelled"
-        self.error: str = "it was cancelled" if is_cancelled else self.traceback.rstrip().rpartition("\n")[2]
+        ended_early = {"cancelled": "it was cancelled", "expired": "it had waited for too long"}.get(
+            job.status
+        )
+        self.error: str = ended_early or self.traceback.rstrip().rpartition("\n")[2]
         named = f" ({job.name})" if job.name else ""
         super().__init__(
-            f"job {job.id}{named} {'did not complete' if is_cancelled else 'failed'}: {self.error}"
+            f"job {job.id}{named} {'did not complete' if ended_early else 'failed'}: {self.error}"
         )
         self.job = job
 

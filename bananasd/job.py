@@ -13,6 +13,7 @@ from .errors import InvalidJob
 from .limits import (
     SPEC_VERSION,
     check_description,
+    check_duration,
     check_id,
     check_max_retries,
     check_name,
@@ -46,11 +47,12 @@ class Status(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
 
     @property
     def is_final(self) -> bool:
         """Whether the job has ended: nothing but an operator changes it now."""
-        return self in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+        return self in (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 
 
 _PRIORITIES = {priority.value: priority for priority in Priority}
@@ -69,9 +71,11 @@ class JobRequest:
     - ``job_id``: a UUID of your own, so that whoever repeats the request, another process too, makes no second job.
     - ``scheduled_for``: an aware datetime, or a timedelta from the moment the server accepts the job. A time that
       has passed means at once.
+    - ``expires_in``: seconds or a timedelta, from that moment or, for a job that is scheduled, from when it is due. No
+      run begins later, neither the first nor another try: the job has then expired.
     """
 
-    __slots__ = ("due", "job_id", "lane", "spec")
+    __slots__ = ("due", "extra", "job_id", "lane", "spec")
 
     def __init__(
         self,
@@ -84,11 +88,13 @@ class JobRequest:
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
         job_id: str | None = None,
+        expires_in: float | timedelta | None = None,
         scheduled_for: datetime | timedelta | None = None,
     ) -> None:
         self.job_id = str(uuid.uuid4()) if job_id is None else check_id(job_id)
         self.lane = f"{check_queue(queue)}:{check_priority(priority)}"
-        self.due = "" if scheduled_for is None else _wire_due(check_schedule(scheduled_for))
+        self.due = "" if scheduled_for is None else wire_due(check_schedule(scheduled_for))
+        self.extra = _wire_extra(expires_in)
         spec: dict[str, Any] = {
             "v": SPEC_VERSION,
             "name": check_name(name),
@@ -127,8 +133,8 @@ class Job:
     """
 
     __slots__ = (
-        "_context", "_spec", "attempts", "due_ms", "error", "finished_ms", "has_result", "holder", "id", "lane", "progress",
-        "recoveries", "result", "run", "started_ms", "status", "updated_ms",
+        "_context", "_spec", "attempts", "due_ms", "error", "expires_ms", "finished_ms", "has_result", "holder", "id",
+        "lane", "progress", "recoveries", "result", "run", "started_ms", "status", "updated_ms",
     )  # fmt: skip
 
     def __init__(self, job_id: str, spec: dict[str, Any], lane: str) -> None:
@@ -140,6 +146,7 @@ class Job:
         self.started_ms: int | None = None
         self.finished_ms: int | None = None
         self.updated_ms: int | None = None
+        self.expires_ms: int | None = None
         self.holder = ""
         self.error: str | None = None
         self.has_result = False
@@ -160,6 +167,7 @@ class Job:
         job.due_ms, job.started_ms, job.finished_ms, job.updated_ms = (
             number_of(record, field) for field in (b"due_at", b"started_at", b"finished_at", b"updated_at")
         )
+        job.expires_ms = number_of(record, b"expires_at")
         job.holder = text_of(record, b"holder") or ""
         job.error = text_of(record, b"error")
         # What is kept for a job without one is that of an earlier job with its id, or the failure of its earlier life.
@@ -274,6 +282,11 @@ class Job:
         return _instant(self.due_ms)
 
     @property
+    def expires_at(self) -> datetime | None:
+        """Until when a run of it may begin; None: for good. A handler is not told."""
+        return _instant(self.expires_ms)
+
+    @property
     def started_at(self) -> datetime | None:
         """When its latest run was claimed."""
         return _instant(self.started_ms)
@@ -304,7 +317,9 @@ class Job:
         """Everything that is known, ready for JSON; instants in ISO 8601."""
         plain = ("id", "name", "description", "payload", "priority", "queue", "status", "attempts", "recoveries",
                  "max_retries", "timeout_seconds", "error", "result", "progress", "schedule")  # fmt: skip
-        instants = ("created_at", "updated_at", "scheduled_for", "started_at", "finished_at", "slot_at")
+        instants = (
+            "created_at", "updated_at", "scheduled_for", "expires_at", "started_at", "finished_at", "slot_at"
+        )  # fmt: skip
         return {name: getattr(self, name) for name in plain} | {
             name: instant and instant.isoformat(timespec="milliseconds")
             for name in instants
@@ -323,11 +338,18 @@ def check_priority(priority: Any) -> Priority:
         raise InvalidJob(f"priority {shown(priority)}: want high, normal or low") from None
 
 
-def _wire_due(scheduled_for: datetime | timedelta) -> str:
-    """Milliseconds since the epoch, or ``+N`` for N milliseconds from the server's now."""
+def wire_due(scheduled_for: datetime | timedelta) -> str:
+    """A due time as it is sent: milliseconds since the epoch, or ``+N`` for N milliseconds from the server's now."""
     if isinstance(scheduled_for, timedelta):
         return f"+{max(0, scheduled_for // timedelta(milliseconds=1))}"
     return str(max(0, clock.to_ms(scheduled_for)))
+
+
+def _wire_extra(expires_in: float | timedelta | None) -> bytes:
+    """What the script that accepts the job must know besides, as JSON; empty for nothing."""
+    if expires_in is None:
+        return b""
+    return encode_valid({"expires_in": check_duration(expires_in, "expires_in")}, "job")
 
 
 def _instant(ms: int | None) -> datetime | None:

@@ -3,7 +3,7 @@
 import re
 import uuid
 from datetime import datetime, timedelta
-from math import inf
+from math import ceil, inf
 from reprlib import Repr
 from typing import Any
 
@@ -103,6 +103,16 @@ def check_wait(timeout: Any) -> float:
     return max(0.0, seconds)
 
 
+def check_duration(value: Any, what: str) -> int:
+    """A time for something, as whole milliseconds: more than none, at most a century."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if not _is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
+        raise InvalidJob(
+            f"{what} {shown(value)}: want seconds or a timedelta, more than 0 and at most a century"
+        )
+    return ceil(1000 * seconds)
+
+
 def check_password(password: Any) -> str | None:
     """A password, which is text that can be sent; it is not shown."""
     if password is not None and not isinstance(password, str):
@@ -120,17 +130,17 @@ def check_page(offset: Any, limit: Any, most: int) -> None:
         )
 
 
-def check_schedule(scheduled_for: Any) -> datetime | timedelta:
+def check_schedule(scheduled_for: Any, what: str = "scheduled_for") -> datetime | timedelta:
     """When a job is due: an aware datetime, or a timedelta from its submission; at most a century ahead."""
     due: datetime | timedelta = scheduled_for
     if isinstance(due, datetime):
-        ahead = _time_until(due)
+        ahead = _time_until(due, what)
     elif isinstance(due, timedelta):
         ahead = due
     else:
-        raise InvalidJob(f"scheduled_for {shown(scheduled_for)}: want an aware datetime or a timedelta")
+        raise InvalidJob(f"{what} {shown(scheduled_for)}: want an aware datetime or a timedelta")
     if ahead > timedelta(seconds=MAX_SECONDS):
-        raise InvalidJob(f"scheduled_for {due}: more than a century ahead")
+        raise InvalidJob(f"{what} {due}: more than a century ahead")
     return due
 
 
@@ -188,10 +198,10 @@ def shown(value: Any) -> str:
         return f"of type {type(value).__name__}"
 
 
-def _time_until(instant: datetime) -> timedelta:
+def _time_until(instant: datetime, what: str) -> timedelta:
     if instant.utcoffset() is None:
         raise InvalidJob(
-            f"scheduled_for {instant.isoformat()} has no time zone; "
+            f"{what} {instant.isoformat()} has no time zone; "
             "say datetime.now(UTC) + …, or give a timedelta from now"
         )
     return timedelta(milliseconds=clock.to_ms(instant) - clock.now_ms())

@@ -1,12 +1,14 @@
 """``bananasd job`` and ``bananasd queues``: what Redis holds of one job, and of all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import click
 
 from ..client import Client
 from ..job import Job, Status
+from ..store.keys import EVERYTHING
 from ..store.stats import LaneStats, QueueStats
 from .errors import FAILED
 from .output import compact_json, echo_fields, echo_json, echo_table, json_option
@@ -26,7 +28,7 @@ UNSERVED = "unserved"
 def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
     """Show one job: where it stands, its result, its error.
 
-    With --wait it exits with 1 if the job failed or was cancelled, and with 75 if it had not ended in time.
+    With --wait it exits with 1 if the job failed, expired or was cancelled, and with 75 if it had not ended in time.
     """
     found = client.get_job(job_id) if wait is None else wait_for(client, job_id, wait)
     echo_json(found.to_dict()) if as_json else echo_job(found)
@@ -41,7 +43,7 @@ def queues(client: Client, as_json: bool) -> None:
     """Show how many jobs wait, run, are scheduled, are dead.
 
     A lane is one priority of one queue; OLDEST is how long its next job has been waiting, WORKERS how many take jobs
-    from it, on all nodes; 'unserved' if none does and jobs wait.
+    from it, on all nodes; 'unserved' if none does and jobs wait. What is paused is told too.
     """
     stats = client.queue_stats()
     echo_json(_queues_to_dict(stats)) if as_json else _echo_queues(stats)
@@ -75,8 +77,28 @@ def lane_rows(lanes: Iterable[LaneStats]) -> list[tuple[object, ...]]:
 def _echo_queues(stats: QueueStats) -> None:
     echo_table(LANES_HEADER, lane_rows(stats.lanes))
     click.echo()
-    echo_fields((name, f"{getattr(stats, name):,}") for name in ("processing", "scheduled", "dead"))
+    counts = [(name, f"{getattr(stats, name):,}") for name in ("processing", "scheduled", "dead")]
+    expired = stats.counters.get("expired")
+    also = [
+        ("expired", f"{expired:,} so far" if expired else None),
+        ("paused", show_pauses(stats.paused) or None),
+    ]
+    echo_fields([*counts, *also])
+
+
+def show_pauses(paused: Mapping[str, datetime | None]) -> str:
+    """A line for each: ``everything until 2030-01-31T09:00:00+00:00``, ``queue mail until it is resumed``."""
+    return "\n".join(
+        f"{name_pausable(name)} until {end.isoformat(timespec='seconds') if end else 'it is resumed'}"
+        for name, end in paused.items()
+    )
+
+
+def name_pausable(name: str) -> str:
+    """What can be paused, in words."""
+    return "everything" if name == EVERYTHING else f"queue {name}"
 
 
 def _queues_to_dict(stats: QueueStats) -> dict[str, Any]:
-    return stats._asdict() | {"lanes": [lane._asdict() for lane in stats.lanes]}
+    paused = {name: end and end.isoformat(timespec="milliseconds") for name, end in stats.paused.items()}
+    return stats._asdict() | {"lanes": [lane._asdict() for lane in stats.lanes], "paused": paused}

@@ -68,6 +68,12 @@ payload_option = click.option(
 @click.option(
     "--timeout", metavar="TIME", type=duration, help="How long it may run, 0 for ever; else the handler's."
 )
+@click.option(
+    "--expires-in",
+    metavar="TIME",
+    type=duration,
+    help="Do not run it if it has to wait longer than this, from its due time on.",
+)
 @click.option("--id", "job_id", metavar="UUID", help="Its id; submitting the same id again changes nothing.")
 @wait_option
 @json_option
@@ -79,7 +85,7 @@ def submit(client: Client, wait: float | None, as_json: bool, **options: Any) ->
       bananasd submit send_welcome_email --payload '{"to": "a@example.org"}' --wait
       bananasd submit data_processing --payload @rows.json --priority low --in 5m
 
-    With --wait it exits with 1 if the job failed or was cancelled, and with 75 if it had not ended in time
+    With --wait it exits with 1 if the job failed, expired or was cancelled, and with 75 if it had not ended in time
     (the job itself goes on).
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     (job_id,) = client.submit_many([_request(**options)])

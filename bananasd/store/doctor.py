@@ -21,6 +21,7 @@ from .connection import Transport
 from .faults import Finding
 from .keys import Keys
 from .mending import Mender, Suspect
+from .places import Places
 from .store import MAX_IDS
 
 Item = TypeVar("Item")
@@ -29,7 +30,7 @@ MAX_SUSPECTS = 250
 MAX_STEPS = 100_000
 """Through how many entries of lists a call for more than one job walks, about."""
 MAX_SPEC_BYTES = 4 * 1024 * 1024
-FIELDS = ("status", "lane", "holder", "run", "attempts", "recoveries", "due_at")
+FIELDS = ("status", "lane", "holder", "run", "attempts", "recoveries", "due_at", "expires_in", "expires_at")
 
 _LANE = rb"[\w-]{1,64}:(high|normal|low)"
 _TYPES = [
@@ -39,8 +40,8 @@ _TYPES = [
     (re.compile(rb"result:.*", re.DOTALL), "string"),
     (re.compile(rb"node:.*", re.DOTALL), "hash"),
     (re.compile(rb"holders|queues"), "set"),
-    (re.compile(rb"scheduled|dead|nodes"), "zset"),
-    (re.compile(rb"handlers|stats|schedules|fired"), "hash"),
+    (re.compile(rb"scheduled|dead|nodes|paused"), "zset"),
+    (re.compile(rb"handlers|stats|moved|schedules|fired"), "hash"),
 ]
 
 
@@ -53,6 +54,7 @@ class Doctor:
         self._transport = transport
         self._mender = Mender(transport, self.keys, is_mending=is_mending)
         self._places = Places()
+        self._moved: dict[bytes, bytes] = {}
 
     def examine(self) -> Iterator[Finding]:
         """Every fault, as it is found. What one part mends is the ground on which the next one stands."""
@@ -86,6 +88,9 @@ class Doctor:
         for sorted_set in (self.keys.scheduled, self.keys.dead):
             for pairs in self._members(sorted_set, "ZSCAN"):
                 self._places.note(sorted_set.removeprefix(self.keys.prefix).encode(), pairs[::2])
+
+        for pairs in self._members(self.keys.moved, "HSCAN"):
+            self._moved.update(zip(pairs[::2], pairs[1::2], strict=True))
 
     def _listed(self, key: bytes) -> Iterator[list[bytes]]:
         start = 0
@@ -128,12 +133,12 @@ class Doctor:
         }
         complaints = self._complaints(waiting)
         for job_id, (fields, size, ttl) in zip(ids, answers, strict=True):
-            places = self._places.pop(job_id)
+            places, left = self._places.pop(job_id), self._moved.pop(job_id, b"0")
             complaint = complaints.get(job_id, ("", ""))
             if (
                 complaint[0]
                 or isinstance(fields, ResponseError)
-                or not _is_in_order(fields, size, ttl, places)
+                or not _is_in_order(fields, size, ttl, places, left)
             ):
                 yield Suspect(job_id, [*places, *_homes(fields)], *complaint)
 
@@ -149,7 +154,7 @@ class Doctor:
 
     def _suspect_leftovers(self) -> Iterator[Suspect]:
         """Ids that were seen somewhere, and their records nowhere."""
-        for job_id in self._places.rest():
+        for job_id in {*self._places.rest(), *self._moved}:
             yield Suspect(job_id, self._places.pop(job_id))
 
     def _groups(self, suspects: Iterable[Suspect]) -> Iterator[list[Suspect]]:
@@ -185,63 +190,42 @@ class Doctor:
         return checked([reply])[0]
 
 
-class Places:
-    """Where ids were seen. Most are in one place, so that is kept small: 400,000 jobs take some 60 MB."""
-
-    def __init__(self) -> None:
-        self._lengths: dict[bytes, int] = {}
-        self._first: dict[bytes, bytes] = {}
-        self._more: dict[bytes, list[bytes]] = {}
-
-    def note(self, place: bytes, ids: Iterable[bytes]) -> None:
-        """These ids are in this place."""
-        length = self._lengths.get(place, 0)
-        for job_id in ids:
-            if job_id in self._first:
-                self._more.setdefault(job_id, []).append(place)
-            else:
-                self._first[job_id] = place
-            length += 1
-        self._lengths[place] = length
-
-    def length(self, places: Iterable[bytes]) -> int:
-        """How many ids these places had together."""
-        return sum(self._lengths.get(place, 0) for place in places)
-
-    def pop(self, job_id: bytes) -> list[bytes]:
-        """The places of an id, which is then done with."""
-        first = self._first.pop(job_id, None)
-        return [] if first is None else [first, *self._more.pop(job_id, ())]
-
-    def rest(self) -> list[bytes]:
-        """The ids that are not done with."""
-        return list(self._first)
-
-
 WAITING = (b"pending", b"scheduled")
 _STATUSES = {status.value.encode(): status for status in Status}
 
 
-def _is_in_order(fields: list[bytes | None], spec_bytes: int, ttl: int, places: list[bytes]) -> bool:
+def _is_in_order(
+    fields: list[bytes | None], spec_bytes: int, ttl: int, places: list[bytes], left: bytes
+) -> bool:
+    """Whether a record agrees with the places of its id, of which so many are left behind in lanes."""
     status = _STATUSES.get(fields[0] or b"")
     lane, holder = fields[1] or b"", fields[2] or b""
     if status is None or not all(
         field is None or (field.isdigit() and len(field) <= 15) for field in fields[3:]
     ):
         return False
-    if status is Status.COMPLETED:
-        return ttl >= 0 and not places
-    if status is Status.CANCELLED:
-        return (ttl >= 0) == (not places) and all(place.startswith(b"ready:") for place in places)
-    home = {
-        Status.PENDING: b"ready:" + lane,
-        Status.PROCESSING: b"held:" + holder,
-        Status.SCHEDULED: b"scheduled",
-        Status.FAILED: b"dead",
-    }[status]
-    is_waiting = status in (Status.PENDING, Status.SCHEDULED)
+    own = {
+        Status.PENDING: [b"ready:" + lane],
+        Status.PROCESSING: [b"held:" + holder],
+        Status.SCHEDULED: [b"scheduled"],
+        Status.FAILED: [b"dead"],
+        # Its id is dropped before its record may vanish.
+        Status.CANCELLED: [b"ready:" + lane] if ttl < 0 else [],
+    }.get(status, [])
+    if (ttl < 0) != bool(own) or not _are_own_and_left(places, own, left):
+        return False
     can_wait = spec_bytes > 0 and re.fullmatch(_LANE, lane) is not None
-    return ttl < 0 and places == [home] and (can_wait or not is_waiting)
+    return can_wait or status not in (Status.PENDING, Status.SCHEDULED)
+
+
+def _are_own_and_left(places: list[bytes], own: list[bytes], left: bytes) -> bool:
+    """Whether an id is where it should be, once, and besides in so many lanes, of whatever names."""
+    others = list(places)
+    for place in own:
+        if place not in others:
+            return False
+        others.remove(place)
+    return b"%d" % len(others) == left and all(place.startswith(b"ready:") for place in others)
 
 
 def _homes(fields: Any) -> list[bytes]:

@@ -28,6 +28,9 @@ FAULTS = {
     "bad_counter": Fault("a counter or a time of a record that is no number", "removed; it counts anew"),
     "elsewhere": Fault("a job in a place where it must not be", OUT),
     "twice": Fault("a job twice in one list", "kept once, at the first place"),
+    "bad_moved": Fault(
+        "a number of ids that a moved job has left behind in lanes, which is not so", "counted anew"
+    ),
     "in_no_lane": Fault("a pending job that is in no lane", "to the end of its lane"),
     "not_held": Fault("a processing job that its holder does not hold", "to the front of its lane"),
     "not_scheduled": Fault("a scheduled job that would never be due", "scheduled again"),

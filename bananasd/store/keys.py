@@ -18,6 +18,10 @@ class Lane:
         return f"{self.queue}:{self.priority}"
 
 
+EVERYTHING = "*"
+"""Stands among the paused queues for all of them; no queue can have that name."""
+
+
 def lanes_of(queues: Sequence[str], priorities: Collection[Priority] = tuple(Priority)) -> tuple[Lane, ...]:
     """The lanes of these queues in the order of claiming: priority before the order of queues.
 
@@ -59,7 +63,7 @@ class Keys:
         return f"{self.prefix}mail:{box}"
 
     def ready(self, lane: Lane) -> str:
-        """List: ids to run, the next one first; may hold ids of cancelled jobs (tombstones)."""
+        """List: ids to run, the next one first; may hold ids of jobs that were cancelled or moved (tombstones)."""
         return f"{self.prefix}ready:{lane}"
 
     def wake(self, lane: Lane) -> str:
@@ -117,6 +121,16 @@ class Keys:
     def fired(self) -> str:
         """Hash: name of a schedule → its last slot in ms; up to there nothing fires any more."""
         return f"{self.prefix}fired"
+
+    @property
+    def moved(self) -> str:
+        """Hash: id of a job that was moved while pending → how many ids it has left behind in lanes."""
+        return f"{self.prefix}moved"
+
+    @property
+    def paused(self) -> str:
+        """Sorted set: queues that no job is claimed from, `*` for all of them, by the end of their pause; +inf: for good."""
+        return f"{self.prefix}paused"
 
     @property
     def queues(self) -> str:

@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from math import inf
 from typing import Any, NamedTuple
 
 import orjson
 
+from .. import clock
 from ..job import Job, Priority, Status
 from .calls import checked, text
 from .connection import Transport
@@ -20,7 +22,7 @@ _FINAL = {status.value.encode() for status in Status if status.is_final}
 
 
 class LaneStats(NamedTuple):
-    """One lane. ``ready`` may count jobs that were cancelled; ``oldest_seconds`` is None for an empty lane.
+    """One lane. ``ready`` may count jobs that were cancelled or moved; ``oldest_seconds`` is None for an empty lane.
 
     ``workers``: how many take jobs from it, on all nodes, as these told at their last beat.
     """
@@ -38,13 +40,17 @@ class LaneStats(NamedTuple):
 
 
 class QueueStats(NamedTuple):
-    """The jobs of a namespace by where they are, and counters since it began."""
+    """The jobs of a namespace by where they are, counters since it began, and which queues are paused until when.
+
+    There `EVERYTHING` stands for all queues, and None for until it is resumed.
+    """
 
     lanes: list[LaneStats]
     processing: int
     scheduled: int
     dead: int
     counters: dict[str, int]
+    paused: dict[str, datetime | None]
 
     @property
     def ready(self) -> int:
@@ -95,24 +101,26 @@ class Stats:
 
     def queues(self) -> QueueStats:
         """Counts by lane, and of what is processing, scheduled and dead."""
-        names, holders, nodes, scheduled, dead, counters, time = self._ask(
+        names, holders, nodes, scheduled, dead, counters, paused, time = self._ask(
             ("SMEMBERS", self.keys.queues),
             ("SMEMBERS", self.keys.holders),
             ("ZRANGE", self.keys.nodes, 0, -1, "WITHSCORES"),
             ("ZCARD", self.keys.scheduled),
             ("ZCARD", self.keys.dead),
             ("HGETALL", self.keys.stats),
+            self._paused,
             ("TIME",),
         )
         held = self._ask(*(("LLEN", self.keys.held(text(holder))) for holder in holders))
         lanes = [Lane(text(name), priority) for name in sorted(names) for priority in Priority]
-        now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
+        now_ms = _to_ms(time)
         return QueueStats(
             self._lane_stats(lanes, self._workers_by_lane(as_mapping(nodes), now_ms), now_ms),
             sum(held),
             scheduled,
             dead,
             {text(name): int(count) for name, count in as_mapping(counters).items()},
+            _pauses(paused, now_ms),
         )
 
     def _workers_by_lane(self, nodes: Mapping[bytes, bytes], now_ms: int) -> Counter[str]:
@@ -120,6 +128,15 @@ class Stats:
         live = [text(node) for node, lease_end in nodes.items() if float(lease_end) >= now_ms]
         told = self._ask(*(("HGET", self.keys.node(node), "about") for node in live))
         return sum(map(_read_lanes, told), Counter[str]())
+
+    def paused(self) -> dict[str, datetime | None]:
+        """Which queues are paused until when, as in `QueueStats`."""
+        paused, time = self._ask(self._paused, ("TIME",))
+        return _pauses(paused, _to_ms(time))
+
+    @property
+    def _paused(self) -> Command:
+        return ("ZRANGE", self.keys.paused, 0, -1, "WITHSCORES")
 
     def _lane_stats(self, lanes: Sequence[Lane], workers: Mapping[str, int], now_ms: int) -> list[LaneStats]:
         lengths = self._ask(*(("LLEN", self.keys.ready(lane)) for lane in lanes))
@@ -166,6 +183,20 @@ def _read_lanes(about: bytes | None) -> Counter[str]:
     lanes = said.get("lanes") if isinstance(said, dict) else None
     items = lanes.items() if isinstance(lanes, dict) else ()
     return Counter({lane: number for lane, number in items if isinstance(number, int)})
+
+
+def _to_ms(time: list[bytes]) -> int:
+    return int(time[0]) * 1000 + int(time[1]) // 1000
+
+
+def _pauses(reply: list[bytes], now_ms: int) -> dict[str, datetime | None]:
+    """Those that are not over."""
+    ends = {text(name): float(end) for name, end in as_mapping(reply).items()}
+    return {
+        name: None if end == inf else clock.to_datetime(int(end))
+        for name, end in sorted(ends.items())
+        if end > now_ms
+    }
 
 
 def _waited_seconds(job: Job | None, now_ms: int) -> float | None:

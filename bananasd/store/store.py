@@ -115,8 +115,8 @@ class Store:
         """Accept up to `MAX_IDS` jobs; return how many were new."""
         fields: list[Any] = [self.keys.prefix]
         for request in requests:
-            fields += (request.job_id, request.spec, request.lane, request.due)
-        return int(self._run("submit", [self.keys.scheduled], fields))
+            fields += (request.job_id, request.spec, request.lane, request.due, request.extra)
+        return int(self._run("submit", [self.keys.scheduled], fields)[0])
 
     def cancel(self, job_id: str) -> tuple[bool, str]:
         """End a job that has not started; whether this call did it, and the job's status ("" if unknown)."""
@@ -141,6 +141,27 @@ class Store:
     def purge_dead(self, job_ids: Sequence[str]) -> int:
         """Delete up to `MAX_IDS` dead jobs; return how many were deleted."""
         return int(self._run("purge_dead", [self.keys.dead], (self.keys.prefix, *job_ids)))
+
+    def reprioritise(self, job_id: str, priority: str, queue: str) -> tuple[bool, str]:
+        """Let a job wait in another lane; "" keeps its queue. Whether this call did it, and the status ("" if unknown)."""
+        args = (self.keys.prefix, job_id, priority, queue)
+        is_moved, status = self._run("reprioritise", [self.keys.moved], args)
+        return bool(is_moved), status.decode()
+
+    def reschedule(self, job_id: str, due: str) -> tuple[bool, str]:
+        """Give a job that waits another due time, as `wire_due` writes it; returns the same."""
+        keys = [self.keys.scheduled, self.keys.moved]
+        is_changed, status = self._run("reschedule", keys, (self.keys.prefix, job_id, due))
+        return bool(is_changed), status.decode()
+
+    def pause(self, queue: str, ms: int | None) -> None:
+        """Let nothing be claimed from a queue, or from `EVERYTHING`, for a time; None: until it is resumed."""
+        self._run("pause", [self.keys.paused], (queue, "" if ms is None else ms))
+
+    def resume(self, queue: str) -> bool:
+        """End that pause; whether there was one."""
+        keys = [self.keys.paused, self.keys.queues]
+        return bool(self._run("resume", keys, (self.keys.prefix, queue)))
 
     # A worker's calls
 

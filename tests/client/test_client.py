@@ -22,6 +22,7 @@ from bananasd import (
     ConnectionFailed,
     InvalidJob,
     JobNotFound,
+    JobNotWaiting,
     JobRequest,
     Priority,
     ServerRefused,
@@ -418,6 +419,132 @@ def test_a_wait_ends_when_its_time_is_over_and_the_job_goes_on(client, timeout):
     with within(1), pytest.raises(WaitTimeout, match=rf"job {job_id} \(greet\) is still pending"):
         client.wait(job_id, timeout)
     assert client.get_job(job_id).status is Status.PENDING
+
+
+# Moving
+
+
+def test_a_job_that_waits_gets_another_priority_and_queue(client):
+    job_id = client.submit_job("greet", 1)
+    assert client.reprioritise(job_id, Priority.HIGH) is True
+    assert client.reprioritise(job_id, "high") is False
+    job = client.get_job(job_id)
+    assert (job.priority, job.queue, job.status) == (Priority.HIGH, "default", Status.PENDING)
+    assert client.reprioritise(job_id, Priority.LOW, "mail") is True
+    job = client.get_job(job_id)
+    assert (job.priority, job.queue) == (Priority.LOW, "mail")
+
+
+def test_a_job_that_waits_gets_another_due_time(client):
+    job_id = client.submit_job("greet", 1)
+    when = datetime(2099, 12, 31, tzinfo=UTC)
+    assert client.reschedule(job_id, when) is True
+    job = client.get_job(job_id)
+    assert (job.status, job.scheduled_for) == (Status.SCHEDULED, when)
+    assert client.reschedule(job_id, timedelta(0)) is True
+    assert client.get_job(job_id).status is Status.PENDING
+    assert client.reschedule(job_id, timedelta(0)) is False
+
+
+def moves_of(client):
+    return (
+        lambda job_id: client.reprioritise(job_id, Priority.HIGH),
+        lambda job_id: client.reschedule(job_id, timedelta(hours=1)),
+    )
+
+
+def test_a_job_that_runs_or_has_ended_cannot_be_moved(client, worker):
+    job_id = client.submit_job("greet", 1)
+    worker.claim()
+    for move in moves_of(client):
+        with pytest.raises(
+            JobNotWaiting, match=f"job {job_id} is processing: only one that is pending"
+        ) as caught:
+            move(job_id)
+        assert (caught.value.job_id, caught.value.status) == (job_id, "processing")
+    cancelled = client.submit_job("greet", 1)
+    client.cancel(cancelled)
+    for move in moves_of(client):
+        with pytest.raises(JobNotWaiting, match="is cancelled"):
+            move(cancelled)
+
+
+def test_an_unknown_job_cannot_be_moved(client):
+    for move in moves_of(client):
+        with pytest.raises(JobNotFound):
+            move(str(uuid.uuid4()))
+
+
+def test_a_move_that_can_never_be_right_is_refused(client):
+    job_id = client.submit_job("greet", 1)
+    with pytest.raises(InvalidJob, match="job id '7'"):
+        client.reprioritise("7", Priority.HIGH)
+    with pytest.raises(InvalidJob, match="priority 'urgent'"):
+        client.reprioritise(job_id, "urgent")
+    with pytest.raises(InvalidJob, match="queue ''"):
+        client.reprioritise(job_id, Priority.HIGH, "")
+    with pytest.raises(InvalidJob, match="when 5: want an aware datetime"):
+        client.reschedule(job_id, 5)
+    with pytest.raises(InvalidJob, match="when 2030-01-01T00:00:00 has no time zone"):
+        client.reschedule(job_id, datetime(2030, 1, 1))  # noqa: DTZ001
+    with pytest.raises(InvalidJob, match="when .*: more than a century ahead"):
+        client.reschedule(job_id, timedelta(days=40_000))
+
+
+# Pausing
+
+
+def test_a_paused_queue_is_told_with_the_end_of_its_pause(client, server):
+    client.pause("gpu")
+    client.pause(seconds=timedelta(minutes=10))
+    paused = client.paused()
+    assert list(paused) == ["*", "gpu"]
+    assert paused["gpu"] is None
+    assert timedelta(minutes=9) < paused["*"] - datetime.now(UTC) < timedelta(minutes=11)
+    assert client.queue_stats().paused == paused
+
+
+def test_a_pause_that_is_over_is_not_told(client, server):
+    client.pause("gpu", seconds=60)
+    server.call("ZADD", KEYS.paused, 1, "gpu")
+    assert client.paused() == client.queue_stats().paused == {}
+
+
+def test_jobs_wait_while_their_queue_is_paused_and_run_when_it_is_resumed(client, worker):
+    job_id = client.submit_job("greet", 1)
+    client.pause("default")
+    assert worker.store.settle_and_claim([], HOLDER, NODE, LANES, 1)[1].jobs == []
+    assert client.get_job(job_id).status is Status.PENDING
+    assert client.resume("default") is True
+    assert worker.claim() == job_id
+
+
+def test_to_resume_what_is_not_paused_is_no_error(client):
+    client.pause("gpu")
+    assert client.resume() is False
+    assert client.resume("default") is False
+    assert client.resume("gpu") is True
+    assert client.paused() == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (("a b",), "queue 'a b'"),
+        (("*",), r"queue '\*'"),
+        (("",), "queue ''"),
+        ((5,), "queue 5"),
+        (("gpu", 0), "seconds 0"),
+        (("gpu", "5m"), "seconds '5m'"),
+        ((None, timedelta(days=-1)), "seconds datetime.timedelta"),
+    ],
+)
+def test_a_pause_that_can_never_be_right_is_refused(client, args, reason):
+    with pytest.raises(InvalidJob, match=reason):
+        client.pause(*args)
+    with pytest.raises(InvalidJob, match="queue"):
+        client.resume("a b")
+    assert client.paused() == {}
 
 
 # The dead letters

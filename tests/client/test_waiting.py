@@ -497,6 +497,17 @@ def test_the_result_of_a_cancelled_job_says_so(client):
     assert (caught.value.job.status, caught.value.traceback) == (Status.CANCELLED, "")
 
 
+def test_the_result_of_an_expired_job_says_so(client, world):
+    job_id = client.submit_job("greet", 1, expires_in=60)
+    with waiting(world, job_id, client.wait, job_id, 20) as waited:
+        world.mark(job_id, expires_at=1)
+        world.enter()
+        world.claim()
+        assert waited.result().status is Status.EXPIRED
+    with pytest.raises(JobFailed, match=r"\(greet\) did not complete: it had waited for too long"):
+        client.get_result(job_id)
+
+
 def test_a_failure_that_somebody_waited_for_outlives_the_record(client, world):
     job_id = client.submit_job("greet", 1)
     with waiting(world, job_id, client.wait, job_id, 20) as waited:

@@ -40,6 +40,7 @@ def _check_jobs(scene: Scene, look: Look) -> None:
     statuses = Counter(job.status for job in jobs)
     counted = scene.client.queue_stats().counters
     assert counted.get("completed", 0) == statuses[Status.COMPLETED] + scene.unrecorded
+    assert counted.get("expired", 0) == statuses[Status.EXPIRED]
     assert {job_id.decode() for job_id in look.call("ZRANGE", KEYS.dead, 0, -1)} == {
         job.id for job in jobs if job.status is Status.FAILED
     }
@@ -52,6 +53,9 @@ def _check_job(scene: Scene, job: Job, lines: list[Line]) -> None:
         assert ends == 1 or (ends > 1 and job.id in scene.may_end_again), (job, lines)
         # What was completed is what ran to its end.
         assert job.run in {line.run for line in lines if line.what == "end"}, (job, lines)
+    elif job.status is Status.EXPIRED:
+        # It may have been tried before, and not again.
+        assert ends == 0 or job.id in scene.may_end_again, (job, lines)
     elif job.status is Status.CANCELLED:
         assert ends == 0 or job.id in scene.may_end_again, (job, lines)
     else:

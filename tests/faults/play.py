@@ -284,13 +284,16 @@ class Play:
 
     def _submit(self) -> None:
         client = self._client = insist(lambda: Client(self.url))
+        client.pause("default")
         urgent = self._request("urgent", priority=Priority.HIGH)
-        client.submit_job("brief", {}, Priority.HIGH, job_id=urgent.job_id)
+        client.submit_job("brief", {}, Priority.LOW, job_id=urgent.job_id)
+        client.reprioritise(urgent.job_id, Priority.HIGH)
         later = self._request("later", scheduled_for=timedelta(milliseconds=1))
-        client.submit_job_scheduled("brief", {}, Priority.LOW, timedelta(milliseconds=1), job_id=later.job_id)
+        client.submit_job_scheduled("brief", {}, Priority.LOW, timedelta(hours=1), job_id=later.job_id)
+        client.reschedule(later.job_id, timedelta(milliseconds=1))
         cancelled = self._request("cancelled")
         self._many = [
-            cancelled, self._request("before"), self._request("before, too"), self._request("long", "long"),
+            cancelled, self._request("too late", expires_in=0.001), self._request("before"), self._request("before, too"), self._request("long", "long"),
             self._request("behind"), self._request("retried", "retried"), self._request("buried", "buried"),
             self._request("unknown", "a name that no handler has", max_retries=0),
         ]  # fmt: skip
@@ -300,9 +303,11 @@ class Play:
         self._news = client._waiter._news(awaited, math.inf, every_change=True)
         assert not next(self._news).status.is_final
         assert client.cancel(cancelled.job_id)
-        assert client.queue_stats().scheduled == 1
+        stats = client.queue_stats()
+        assert (stats.scheduled, stats.paused, client.paused()) == (1, {"default": None}, {"default": None})
+        client.resume("default")
         self._put_schedule()
-        time.sleep(0.002)  # what is later is due now
+        time.sleep(0.002)  # what is later is due now, and for what is too late it is so
 
     def _put_schedule(self) -> None:
         """It has one slot in all the past, and that has been missed."""

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 
-from bananasd import Client, ConnectionFailed, JobNotFound, JobRequest, Priority
+from bananasd import Client, ConnectionFailed, JobNotFound, JobNotWaiting, JobRequest, Priority
 
 from .scene import Scene
 
@@ -39,7 +39,7 @@ COMPLETING = ("brief", "fails twice", "leaks")
 
 
 class Stream(threading.Thread):
-    """Submits until it is told to end, cancels a job now and then, and brings dead ones back."""
+    """Submits until it is told to end, cancels, moves and pauses now and then, and brings dead ones back."""
 
     def __init__(self, scene: Scene, seed: int) -> None:
         super().__init__(daemon=True)
@@ -73,6 +73,10 @@ class Stream(threading.Thread):
             self._insist(client, [self._request() for _ in range(self._dice.randint(1, 20))])
         if self._dice.random() < 0.05:
             self._cancel(client)
+        if self._dice.random() < 0.2:
+            self._move(client)
+        if self._dice.random() < 0.02:
+            client.pause(seconds=self._dice.random())
         if self._dice.random() < 0.01:
             self.brought_back += len(client.retry_dead(job.id for job in client.dead_jobs(limit=2)))
 
@@ -91,9 +95,19 @@ class Stream(threading.Thread):
         (name,) = self._dice.choices(list(JOBS), [weight for weight, _, _ in JOBS.values()])
         _, payload, options = JOBS[name]
         due = timedelta(seconds=self._dice.random() * 2) if self._dice.random() < 0.1 else None
+        expires_in = 2 if self._dice.random() < 0.1 else None
         return JobRequest(
-            name, payload(self._dice), self._dice.choice(list(Priority)), scheduled_for=due, **options
-        )
+            name, payload(self._dice), self._dice.choice(list(Priority)), scheduled_for=due, expires_in=expires_in,
+            **options,
+        )  # fmt: skip
+
+    def _move(self, client: Client) -> None:
+        job_id = self._dice.choice(self._scene.job_ids[-50:])
+        with suppress(JobNotFound, JobNotWaiting):
+            if self._dice.random() < 0.5:
+                client.reprioritise(job_id, self._dice.choice(list(Priority)))
+            else:
+                client.reschedule(job_id, timedelta(seconds=self._dice.random()))
 
     def _cancel(self, client: Client) -> None:
         job_id = self._dice.choice(self._scene.job_ids[-50:])

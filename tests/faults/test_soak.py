@@ -66,10 +66,11 @@ def judge(scene, patients, dice):
     for job_id in scene.job_ids:
         job, lines = scene.client.get_job(job_id), ledger.get(job_id, [])
         wanted = Status.COMPLETED if job.name in COMPLETING else Status.FAILED
-        assert job.status in (wanted, Status.CANCELLED), (job, lines)
+        allowed = {wanted, Status.CANCELLED} | ({Status.EXPIRED} if job.expires_at else set())
+        assert job.status in allowed, (job, lines)
         if lines and excuses.may_overlap(lines):
             scene.may_overlap.add(job_id)
-        # No end of a cancelled job has counted, not that of its last run either.
+        # No end of a cancelled or expired job has counted, not that of its last run either.
         if excuses.may_end_again(lines, job.run if job.status is Status.COMPLETED else None):
             scene.may_end_again.add(job_id)
 

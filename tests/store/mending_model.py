@@ -10,7 +10,7 @@ HOMELESS = {
     "scheduled": "not_scheduled",
     "failed": "not_dead",
 }
-ENDED = ("completed", "cancelled")
+ENDED = ("completed", "cancelled", "expired")
 
 Findings = Counter[tuple[str, str]]
 """How often which fault of which job, holder, key or queue."""
@@ -25,8 +25,8 @@ def mend(model: Model) -> Findings:
     found.update(("unlisted_queue", queue) for queue in unlisted)
     for holder in sorted(model.holders.union(holder for holder, ids in model.held.items() if ids)):
         found.update((fault, holder) for fault in _mend_holder(model, holder))
-    ids = {*model.jobs, *(job_id for place in places(model) for job_id in ids_at(model, place))}
-    for job_id in sorted(ids):
+    in_places = (job_id for place in places(model) for job_id in ids_at(model, place))
+    for job_id in sorted({*model.jobs, *+model.moved, *in_places}):
         found.update((fault, job_id) for fault in _mend_job(model, job_id))
     return found
 
@@ -99,12 +99,33 @@ def _mend_job(model: Model, job_id: str) -> list[str]:
 
 
 def _mend_missing(model: Model, job_id: str, where: Counter[str]) -> list[str]:
-    for place in where:
-        take_out(model, place, job_id)
-    if set(where) == {"dead"}:
-        return ["no_dead_record"]
-    model.bury_unreadable(job_id, "its record is missing")
-    return ["no_record"]
+    if set(where) - {"dead"} - _lanes_in(where) or _in_lanes(where) > model.moved[job_id]:
+        for place in where:
+            take_out(model, place, job_id)
+        model.moved[job_id] = 0
+        model.bury_unreadable(job_id, "its record is missing")
+        return ["no_record"]
+    faults = _mend_moved(model, job_id, _in_lanes(where))
+    if where["dead"]:
+        take_out(model, "dead", job_id)
+        faults.append("no_dead_record")
+    return faults
+
+
+def _lanes_in(where: Counter[str]) -> set[str]:
+    return {place for place in where if place.startswith("ready:")}
+
+
+def _in_lanes(where: Counter[str]) -> int:
+    return sum(where[place] for place in _lanes_in(where))
+
+
+def _mend_moved(model: Model, job_id: str, left: int) -> list[str]:
+    """Of a job that has been moved: as many ids as it has left behind."""
+    if model.moved[job_id] in (0, left):
+        return []
+    model.moved[job_id] = left
+    return ["bad_moved"]
 
 
 def _mend_lifetime(job: Record, *, is_in_lane: bool) -> list[str]:
@@ -112,7 +133,9 @@ def _mend_lifetime(job: Record, *, is_in_lane: bool) -> list[str]:
     if was_expiring and job.status not in ENDED:
         job.is_expiring = False
         return ["expires"]
-    if not was_expiring and (job.status == "completed" or (job.status == "cancelled" and not is_in_lane)):
+    if not was_expiring and (
+        job.status in ("completed", "expired") or (job.status == "cancelled" and not is_in_lane)
+    ):
         job.is_expiring = True
         return ["kept"]
     return []
@@ -120,15 +143,19 @@ def _mend_lifetime(job: Record, *, is_in_lane: bool) -> list[str]:
 
 def _mend_places(model: Model, job_id: str, job: Record, where: Counter[str]) -> list[str]:
     home = home_of(job)
-    wrong = [place for place in where
-             if place != home and not (job.status == "cancelled" and place.startswith("ready:"))]  # fmt: skip
+    is_moved = model.moved[job_id] > 0
+    is_own = job.status == "pending" or (job.status == "cancelled" and not job.is_expiring)
+    own = int(is_own and where[f"ready:{job.lane}"] > 0)
+    faults = _mend_moved(model, job_id, _in_lanes(where) - own)
+    tombstones = _lanes_in(where) if is_moved or job.status == "cancelled" else set()
+    wrong = [place for place in where if place != home and place not in tombstones and where[place]]
     for place in wrong:
         take_out(model, place, job_id)
-    faults = ["elsewhere" for _ in wrong]
+    faults += ["elsewhere" for _ in wrong]
     if home and not where[home]:
         faults.append(HOMELESS[job.status])
         _bring_home(model, job_id, job)
-    elif where[home] > 1:
+    elif where[home] > 1 and home not in tombstones:
         ids = ids_at(model, home)
         first = ids.index(job_id)
         ids[:] = [other for n, other in enumerate(ids) if other != job_id or n == first]

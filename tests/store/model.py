@@ -13,7 +13,7 @@ from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retrie
 from bananasd.store.store import Charge
 
 MAX_RECOVERIES = 2
-FINAL = ("completed", "failed", "cancelled")
+FINAL = ("completed", "failed", "cancelled", "expired")
 RANK_MS = 1_000_000
 """A due time of the future is so many milliseconds away for each rank, so that no pause of this machine changes their
 order. One of the past *is* a rank of 1, 2, 3 …, in milliseconds since the epoch."""
@@ -21,7 +21,11 @@ order. One of the past *is* a rank of 1, 2, 3 …, in milliseconds since the epo
 
 @dataclass
 class Record:
-    """A job's record. ``due``: the rank of its last due time; ``is_expiring`` if it has a time to live."""
+    """A job's record; ``is_expiring`` if it has a time to live.
+
+    ``due``: the rank of its last due time; ``expiry``: the time in which a run may begin is "over", or that will be
+    "later", or never ("").
+    """
 
     lane: str
     status: str = "pending"
@@ -33,6 +37,7 @@ class Record:
     progress: str = ""
     waiters: list[str] = field(default_factory=list)
     due: int = 0
+    expiry: str = ""
     has_spec: bool = True
     has_result: bool = False
     is_finished: bool = False
@@ -61,6 +66,10 @@ class Model:
     scheduled: dict[str, int] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
     queues: set[str] = field(default_factory=set)
+    moved: Counter[str] = field(default_factory=Counter)
+    """How many ids a job has left behind in lanes."""
+    paused: dict[str, str] = field(default_factory=dict)
+    """Queues, or "*", and whether that is "for good", "for a time" or "over"."""
     nodes: dict[str, Node] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
     results: dict[str, str] = field(default_factory=dict)
@@ -71,10 +80,10 @@ class Model:
 
     # A client's
 
-    def submit(self, job_id: str, lane: str, due: int | None) -> int:
+    def submit(self, job_id: str, lane: str, due: int | None, *, has_expiry: bool) -> int:
         if job_id in self.jobs:
             return 0
-        self.jobs[job_id] = Record(lane)
+        self.jobs[job_id] = Record(lane, expiry="later" if has_expiry else "")
         self.counters["submitted"] += 1
         if due is None:
             self.to_back(job_id)
@@ -106,6 +115,7 @@ class Model:
             self.dead.remove(job_id)
             job.attempts = job.recoveries = 0
             job.progress, job.waiters, job.has_result, job.is_finished = "", [], False, False
+            job.expiry = "later" if job.expiry else ""
             self.to_back(job_id)
         return back
 
@@ -115,6 +125,47 @@ class Model:
         for job_id in purged:
             del self.jobs[job_id]
         return len(purged)
+
+    def reprioritise(self, job_id: str, lane: str) -> tuple[bool, str]:
+        job = self.jobs.get(job_id)
+        if job is None or job.status not in ("pending", "scheduled") or job.lane == lane:
+            return False, job.status if job else ""
+        job.lane = lane
+        if job.status == "pending":
+            self.moved[job_id] += 1
+            self.to_back(job_id)
+        self._tell_change(job_id)
+        return True, job.status
+
+    def reschedule(self, job_id: str, due: int | None) -> tuple[bool, str]:
+        """``due``: a rank of the future, or None for at once; whether a rank is the one that is there already is not told."""
+        job = self.jobs.get(job_id)
+        if job is None or job.status not in ("pending", "scheduled"):
+            return False, job.status if job else ""
+        if due is None and job.status == "pending":
+            return False, "pending"
+        self.moved[job_id] += job.status == "pending"
+        self.scheduled.pop(job_id, None)
+        job.expiry = "later" if job.expiry else ""
+        if due is None:
+            job.due = 0
+            self.to_back(job_id)
+        else:
+            self.schedule(job_id, due)
+        self._tell_change(job_id)
+        return True, job.status
+
+    def pause(self, name: str, how: str) -> None:
+        self._forget_pauses()
+        self.paused[name] = how
+
+    def resume(self, name: str) -> bool:
+        self._forget_pauses()
+        if not self.paused.pop(name, ""):
+            return False
+        for lane in [lane for lane, ids in self.lanes.items() if ids and name in ("*", queue_of(lane))]:
+            self._wake(lane)
+        return True
 
     # A worker's
 
@@ -127,15 +178,26 @@ class Model:
         """Lane, id, run, attempts, recoveries of each; None: gone."""
         if holder not in self.holders or not self._has_lease(node_of(holder)):
             return None
+        self._forget_pauses()
+        lanes = [lane for lane in lanes if not self._is_paused(lane)]
         taken: list[tuple[str, str, int, int, int]] = []
         for lane, job_id in [(name, job_id) for name in lanes for job_id in self.lanes.get(name, [])]:
+            if len(taken) == want or (taken and taken[-1][-1] > 0):
+                break
+            if self._is_left_behind(lane, job_id):
+                self.lanes[lane].remove(job_id)
+                continue
             job = self.jobs[job_id]
-            is_suspect = job.status == "pending" and job.recoveries > 0
-            if len(taken) == want or (taken and (is_suspect or taken[-1][-1] > 0)):
+            if taken and job.status == "pending" and job.recoveries > 0 and job.expiry != "over":
                 break
             self.lanes[lane].remove(job_id)
             if job.status == "cancelled":
                 job.is_expiring = True
+                continue
+            if job.expiry == "over":
+                job.status, job.is_finished, job.is_expiring = "expired", True, True
+                self.counters["expired"] += 1
+                self._note_end(job_id)
                 continue
             job.status, job.holder, job.run = "processing", holder, job.run + 1
             self.held.setdefault(holder, []).append(job_id)
@@ -305,12 +367,37 @@ class Model:
             if box[0] == "+":
                 self.mail.setdefault(box[1:], []).append(job_id)
 
+    def _is_left_behind(self, lane: str, job_id: str) -> bool:
+        """Whether this is a tombstone of a job that was moved, which is one less then."""
+        job = self.jobs.get(job_id)
+        is_own = job and job.lane == lane and (
+            job.status == "pending" or (job.status == "cancelled" and not job.is_expiring)
+        )  # fmt: skip
+        if is_own or not self.moved[job_id]:
+            return False
+        self.moved[job_id] -= 1
+        return True
+
+    def _forget_pauses(self) -> None:
+        self.paused = {name: how for name, how in self.paused.items() if how != "over"}
+
+    def _is_paused(self, lane: str) -> bool:
+        return any(self.paused.get(name, "over") != "over" for name in ("*", queue_of(lane)))
+
+    def _wake(self, lane: str) -> None:
+        if not self._is_paused(lane):
+            self.tokens.add(lane)
+
     def _ready(self, job_id: str) -> list[str]:
         job = self.jobs[job_id]
         job.status, job.holder = "pending", ""
-        self.tokens.add(job.lane)
-        self.queues.add(job.lane.partition(":")[0])
+        self._wake(job.lane)
+        self.queues.add(queue_of(job.lane))
         return self.lanes.setdefault(job.lane, [])
+
+
+def queue_of(lane: str) -> str:
+    return lane.partition(":")[0]
 
 
 def node_of(holder: str) -> str:

@@ -44,6 +44,15 @@ def _cancel_scheduled(world: World) -> str:
     return job_id
 
 
+def _expire(world: World) -> str:
+    (job_id,) = world.submit(expires_in=60)
+    world.store.await_jobs("b", [job_id])
+    world.mark(job_id, expires_at=1)
+    world.enter()
+    world.claim()
+    return job_id
+
+
 def _lose_too_often(world: World) -> str:
     (job_id,) = world.start()
     world.store.await_jobs("b", [job_id])
@@ -86,7 +95,7 @@ FAILURES = (
     _bury, _lose_too_often, _lose_the_host, _be_slow_for_the_last_time, _be_unreadable_to_a_claim,
     _be_buried_by_the_doctor,
 )  # fmt: skip
-ENDS = (_complete, _cancel_pending, _cancel_scheduled, *FAILURES)
+ENDS = (_complete, _cancel_pending, _cancel_scheduled, _expire, *FAILURES)
 
 
 @pytest.mark.parametrize("end", ENDS)

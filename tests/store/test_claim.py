@@ -1,9 +1,11 @@
 """claim: move pending jobs from the lanes to a holder."""
 
+import re
+
 import pytest
 
 from bananasd import JobRequest
-from bananasd.store.outcomes import Completed
+from bananasd.store.outcomes import Completed, Retried
 from bananasd.store.store import Claim, Claimed
 from tests.store.conftest import HOLDER, LANE, NODE, OTHER
 
@@ -145,6 +147,7 @@ BROKEN = {
     "recoveries that are no number": lambda world, job_id: world.mark(job_id, recoveries="many"),
     "a run of more digits than a number keeps": lambda world, job_id: world.mark(job_id, run="9" * 20),
     "attempts of thousands of digits": lambda world, job_id: world.mark(job_id, attempts="9" * 5000),
+    "a time to expire that is none": lambda world, job_id: world.mark(job_id, expires_at="soon"),
     "a due time that is none": lambda world, job_id: world.mark(job_id, due_at="soon"),
 }
 
@@ -160,6 +163,95 @@ def test_a_record_that_cannot_be_read_is_buried_with_the_reason_and_the_next_job
     assert (record["status"], record["lane"]) == ("failed", LANE)
     assert "unreadable" in record["error"]
     assert world.ttl(bad) == -1
+
+
+# Jobs that have waited for too long
+
+
+def test_a_job_that_may_not_begin_any_more_ends_as_expired_and_the_next_one_is_claimed(world):
+    late, wanted = world.submit(2, expires_in=60)
+    world.mark(late, expires_at=world.now() - 1)
+    assert ids(world.claim(2)) == [wanted]
+    record = world.record(late)
+    assert (record["status"], "run" in record, world.counter("expired")) == ("expired", False, 1)
+    assert int(record["finished_at"]) <= world.now()
+    assert 0 < world.ttl(late) <= world.store.retention.completed_ms
+    assert (world.ready(), world.held(), world.dead()) == ([], [wanted], [])
+
+
+def test_jobs_that_have_expired_are_counted_though_nothing_is_claimed(world):
+    late = world.submit(3, expires_in=60)
+    for job_id in late:
+        world.mark(job_id, expires_at=1)
+    world.take_tokens()
+    assert world.claim(1) == Claim([])
+    assert (world.counter("expired"), world.tokens()) == (3, 0)
+
+
+def test_a_job_that_waits_for_another_try_expires_too(world):
+    (job_id,) = world.start(expires_in=60)
+    world.store.settle([Retried(HOLDER, job_id, 1, 0, "no")])
+    world.store.promote()
+    world.mark(job_id, expires_at=1)
+    assert world.claim() == Claim([])
+    assert (world.status(job_id), world.record(job_id)["attempts"]) == ("expired", "1")
+
+
+def test_a_job_that_runs_when_its_time_is_over_ends_as_ever(world):
+    (job_id,) = world.start(expires_in=60)
+    world.mark(job_id, expires_at=1)
+    assert world.store.settle([Completed(HOLDER, job_id, 1, b"")]) == []
+    assert world.status(job_id) == "completed"
+
+
+def test_a_cancelled_job_does_not_expire(world):
+    (job_id,) = world.submit(expires_in=60)
+    world.store.cancel(job_id)
+    world.mark(job_id, expires_at=1)
+    world.claim()
+    assert (world.status(job_id), world.counter("expired")) == ("cancelled", 0)
+
+
+def test_after_five_hundred_that_have_expired_it_asks_to_be_called_again(world):
+    late = world.submit(501, expires_in=60)
+    for job_id in late:
+        world.mark(job_id, expires_at=1)
+    assert world.claim() == Claim([], is_cut=True)
+    assert world.ready() == late[500:]
+
+
+# What it costs
+
+
+def commands_of(world, call) -> int:
+    """How many commands a script has called."""
+    world.call("CONFIG", "RESETSTAT")
+    call()
+    stats = re.findall(r"cmdstat_(\w+)\S*:calls=(\d+)", world.call("INFO", "commandstats").decode())
+    return sum(int(count) for name, count in stats if name not in ("evalsha", "eval", "config", "info"))
+
+
+@pytest.mark.parametrize(
+    ("priority", "jobs", "want", "before"),
+    [("high", 0, 1, 6), ("high", 1, 1, 10), ("high", 2, 1, 11), ("normal", 1, 1, 11), ("normal", 2, 1, 12),
+     ("normal", 65, 64, 264), ("low", 1, 64, 13), ("low", 5, 1, 13)],
+)  # fmt: skip
+def test_that_queues_may_be_paused_and_jobs_expire_costs_no_command(world, priority, jobs, want, before):
+    """``before``: how many it were when nothing of that was there."""
+    world.claim()  # the script is known now
+    world.submit(jobs, priority)
+    assert commands_of(world, lambda: world.claim(want)) <= before
+    assert len(world.ready(f"default:{priority}")) == max(0, jobs - want)
+
+
+def test_jobs_that_may_expire_cost_no_more_than_others(world):
+    costs = []
+    for options in ({}, {"expires_in": 60}):
+        world.submit(1)
+        world.claim()  # the script is known now
+        world.submit(10, **options)
+        costs.append(commands_of(world, lambda: world.claim(10)))
+    assert costs[0] == costs[1]
 
 
 # Suspects

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bananasd.store.doctor import Doctor, Places
+from bananasd.store.doctor import Doctor
 from bananasd.store.faults import FAULTS, Finding
-from bananasd.store.outcomes import Completed
+from bananasd.store.outcomes import Buried, Completed
+from bananasd.store.places import Places
 from tests.store.conftest import HOLDER, LANE, NODE, World
 
 DISORDER: dict[str, tuple[str, Callable[[World], str], str]] = {}
@@ -293,6 +294,85 @@ def a_sum_that_is_no_number(world: World) -> str:
     return "stats"
 
 
+def moved(world: World, *priorities: str) -> str:
+    """A job that was pending in these lanes, and now is in the last of them."""
+    (job_id,) = world.submit(1, priorities[0])
+    for priority in priorities[1:]:
+        world.store.reprioritise(job_id, priority, "")
+    return job_id
+
+
+@disorder("bad_moved", "pending")
+def a_moved_job_that_left_more_ids_behind_than_is_said(world: World) -> str:
+    job_id = moved(world, "high", "low", "normal")
+    world.call("HSET", world.keys.moved, job_id, 1)
+    return job_id
+
+
+@disorder("bad_moved", "pending")
+def a_moved_job_that_left_fewer_ids_behind_than_is_said(world: World) -> str:
+    job_id = moved(world, "high", "low")
+    world.call("HSET", world.keys.moved, job_id, 2)
+    return job_id
+
+
+@disorder("bad_moved", "processing")
+def a_job_that_was_never_moved_but_is_said_to_have_been(world: World) -> str:
+    (job_id,) = world.start()
+    world.call("HSET", world.keys.moved, job_id, 1)
+    return job_id
+
+
+@disorder("bad_moved", "pending")
+def a_number_of_ids_left_behind_that_is_none(world: World) -> str:
+    job_id = moved(world, "high", "low")
+    world.call("HSET", world.keys.moved, job_id, "many")
+    return job_id
+
+
+@disorder("bad_moved", "")
+def a_moved_job_that_is_gone_with_all_its_ids(world: World) -> str:
+    job_id = "00000000-0000-0000-0000-000000000000"
+    world.call("HSET", world.keys.moved, job_id, 1)
+    return job_id
+
+
+@disorder("elsewhere", "pending")
+def a_job_that_was_moved_and_nobody_knows_it(world: World) -> str:
+    job_id = moved(world, "high", "low")
+    world.call("DEL", world.keys.moved)
+    return job_id
+
+
+@disorder("in_no_lane", "pending")
+def a_moved_job_of_which_only_what_it_left_behind_is_there(world: World) -> str:
+    job_id = moved(world, "high", "low")
+    world.call("DEL", ready_key(world, "default:low"))
+    return job_id
+
+
+@disorder("no_record", "failed")
+def a_moved_job_whose_record_was_lost_while_it_waited(world: World) -> str:
+    job_id = moved(world, "high", "low")
+    world.call("DEL", world.keys.job(job_id))
+    return job_id
+
+
+@disorder("bad_counter", "cancelled")
+def a_moved_job_that_was_cancelled_with_a_counter_that_is_no_number(world: World) -> str:
+    job_id = moved(world, "high", "low")
+    world.store.cancel(job_id)
+    world.mark(job_id, attempts="many")
+    return job_id
+
+
+@disorder("bad_status", "failed")
+def a_moved_job_with_a_status_that_is_none(world: World) -> str:
+    job_id = moved(world, "high", "low", "high")
+    world.mark(job_id, status="lost")
+    return job_id
+
+
 @pytest.fixture(params=DISORDER)
 def case(world: World, request: pytest.FixtureRequest) -> tuple[str, str, str]:
     """A fault, whose it is, and the status of the job once it is mended."""
@@ -338,6 +418,29 @@ def test_a_namespace_in_order_has_no_fault(world: World) -> None:
     doctor = Doctor(world.transport, "test")
     assert list(doctor.examine()) == []
     assert doctor.looked_at == 10
+
+
+def test_what_moved_jobs_leave_behind_is_no_fault_whatever_becomes_of_them(world: World) -> None:
+    ways = [("high", "low"), ("high", "low", "high"), ("normal", "high", "low", "normal")]
+    waiting, cancelled, running, dead, gone, later = ([moved(world, *way) for way in ways] for _ in range(6))
+    for job_id in later:
+        world.store.reschedule(job_id, "+60000")
+    for job_id in cancelled:
+        world.store.cancel(job_id)
+    for job_id in (*running, *dead, *gone):
+        world.mark(job_id, status="processing", holder=HOLDER, run=1)
+        world.call("RPUSH", world.keys.held(HOLDER), job_id)
+        world.call("LREM", ready_key(world, world.record(job_id)["lane"]), -1, job_id)
+    world.enter()
+    world.store.settle([Buried(HOLDER, job_id, 1, "no") for job_id in (*dead, *gone)])
+    world.store.purge_dead(gone)
+    assert examine(world) == []
+    for priority in ("high", "normal", "low"):
+        assert len(world.ready(f"default:{priority}")) > 5
+    while world.claim(1).jobs:
+        assert examine(world) == []
+    assert (world.call("EXISTS", world.keys.moved), set(world.held())) == (0, {*waiting, *running})
+    assert examine(world) == []
 
 
 def test_the_namespace_of_another_is_left_alone(world: World) -> None:

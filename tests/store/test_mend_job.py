@@ -21,6 +21,42 @@ def test_jobs_in_order_are_left_alone_wherever_they_are_said_to_have_been(
     assert world.dump() == before
 
 
+@pytest.mark.parametrize("places", [[], PLACES, [PLACES[0]] * 3], ids=["nowhere", "everywhere", "thrice"])
+def test_moved_jobs_in_order_are_left_alone_wherever_they_are_said_to_have_been(
+    world: World, mender: Mender, places: list[bytes]
+) -> None:
+    """What they have left behind is counted in all lanes, for they may have been moved since they were seen."""
+    waiting, cancelled, later, gone = world.submit(4)
+    for job_id in (waiting, cancelled, later, gone):
+        for priority in ("high", "low", "high"):
+            world.store.reprioritise(job_id, priority, "")
+    world.store.cancel(cancelled)
+    world.store.reschedule(later, "+60000")
+    world.store.reschedule(gone, "+60000")
+    world.call("DEL", world.keys.job(gone))
+    world.call("ZREM", world.keys.scheduled, gone)
+    before = world.dump()
+    ids = (waiting, cancelled, later, gone)
+    assert [mender.mend_jobs([Suspect(job_id.encode(), places)]) for job_id in ids] == [[]] * 4
+    assert mender.mend_jobs([Suspect(job_id.encode(), places) for job_id in ids]) == []
+    assert world.dump() == before
+
+
+def test_of_a_moved_job_that_is_buried_those_ids_stay_counted_that_were_not_seen(
+    world: World, mender: Mender
+) -> None:
+    (job_id,) = world.submit()
+    world.store.reprioritise(job_id, "high", "")
+    world.store.reprioritise(job_id, "low", "")
+    world.mark(job_id, status="lost")
+    suspect = Suspect(job_id.encode(), [PLACES[0], b"ready:default:low"])
+    assert [found.fault for found in mender.mend_jobs([suspect])] == ["bad_status"]
+    assert (world.ready("default:high"), world.call("HGET", world.keys.moved, job_id)) == ([job_id], b"1")
+    world.enter()
+    assert world.claim(5).jobs == []
+    assert (world.dead(), world.call("EXISTS", world.keys.moved)) == ([job_id], 0)
+
+
 def test_a_complaint_is_for_the_spec_that_was_read(world: World, mender: Mender) -> None:
     (job_id,) = world.submit()
     another = hashlib.sha1(b"another", usedforsecurity=False).hexdigest()

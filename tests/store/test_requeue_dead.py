@@ -57,3 +57,12 @@ def test_a_job_whose_spec_is_lost_stays_dead(world):
     world.claim()
     assert world.store.requeue_dead([lost]) == []
     assert (world.dead(), world.status(lost)) == ([lost], "failed")
+
+
+def test_a_job_that_comes_back_may_wait_for_as_long_as_when_it_was_new(world):
+    before = world.now()
+    (dead,) = world.kill()
+    world.mark(dead, expires_in=60_000, expires_at=1)
+    world.store.requeue_dead([dead])
+    assert before + 60_000 <= int(world.record(dead)["expires_at"]) <= world.now() + 60_000
+    assert [job.job_id for job in world.claim().jobs] == [dead]

@@ -29,7 +29,7 @@ from bananasd.schedule import Schedule
 from bananasd.store.connection import Transport
 from bananasd.store.doctor import Doctor
 from bananasd.store.faults import Finding
-from bananasd.store.keys import lanes_of
+from bananasd.store.keys import EVERYTHING, lanes_of
 from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retried
 from bananasd.store.scripts import Command, script
 from bananasd.store.store import Charge, Claim, Retention, Store
@@ -37,7 +37,7 @@ from tests.faults.cutter import SCRIPTS
 from tests.faults.form import IS_LONG, either
 from tests.store.conftest import World
 from tests.store.damage import DAMAGES, Damage
-from tests.store.mending_model import is_given_up, mend
+from tests.store.mending_model import ENDED, is_given_up, mend
 from tests.store.model import MAX_RECOVERIES, RANK_MS, Model, Node, Record, node_of
 from tests.store.schedule_model import NOW, Schedules
 
@@ -61,6 +61,8 @@ LEASE_ENDS = {
     "over for hours": -12 * HOUR_MS,
     "long over": -25 * HOUR_MS,
 }
+PAUSES = {"for good": None, "for a time": HOUR_MS}
+EXPIRY = timedelta(days=1)
 BEATS = {"now": 0, "a while ago": LEASE_MS * 3 // 4, "long ago": 2 * LEASE_MS}
 ALIVE = {"just now": 0, "for a while": LEASE_MS * 3 // 4, "for long": LEASE_MS * 5 // 4}
 """The words of `Node` as milliseconds: until the lease ends, since the last beat, since the first of its row."""
@@ -114,7 +116,7 @@ class Scripts(RuleBasedStateMachine):
             first = Schedule(name=name, job="greet", every="1h", source="handler")
             self.put("handler", {name: first}, is_all=False, is_lost=False)
         for lane in ready:
-            self.submit(lane, 1, is_later=False, is_earliest=False, is_lost=False)
+            self.submit(lane, 1, is_later=False, is_earliest=False, has_expiry=False, is_lost=False)
         for holder, count in zip(HOLDERS, held, strict=False):
             self.enter_and_claim(holder, 1 + count, is_lost=False)
         if self.claims:
@@ -129,20 +131,21 @@ class Scripts(RuleBasedStateMachine):
 
     @rule(
         lane=st.sampled_from(LANES), count=st.sampled_from((1, 4)), is_later=st.booleans(), is_earliest=st.booleans(),
-        is_lost=is_lost,
+        has_expiry=st.booleans(), is_lost=is_lost,
     )  # fmt: skip
-    def submit(self, lane: str, count: int, is_later: bool, is_earliest: bool, is_lost: bool) -> None:
+    def submit(
+        self, lane: str, count: int, is_later: bool, is_earliest: bool, has_expiry: bool, is_lost: bool
+    ) -> None:
         for _ in range(count):
             if len(self.ids) < len(IDS):
                 self.ids.append(IDS[len(self.ids)])
-                self.submit_one(
-                    self.ids[-1], lane, self.next_rank(is_earliest) if is_later else None, is_lost
-                )
+                due = self.next_rank(is_earliest) if is_later else None
+                self.submit_one(self.ids[-1], lane, due, has_expiry, is_lost)
 
     @precondition(lambda self: self.ids)
     @rule(data=st.data(), lane=st.sampled_from(LANES))
     def submit_a_known_id(self, data: Any, lane: str) -> None:
-        self.submit_one(self.draw_id(data), lane, None, is_lost=False)
+        self.submit_one(self.draw_id(data), lane, None, has_expiry=False, is_lost=False)
 
     @rule(data=st.data(), is_lost=is_lost)
     def cancel(self, data: Any, is_lost: bool) -> None:
@@ -176,6 +179,45 @@ class Scripts(RuleBasedStateMachine):
     def purge_dead(self, data: Any, is_lost: bool) -> None:
         job_ids = self.draw_dead_and_another(data)
         self.send(is_lost, lambda: self.store.purge_dead(job_ids), lambda: self.model.purge_dead(job_ids))
+
+    @precondition(lambda self: self.ids)
+    @rule(data=st.data(), lane=st.sampled_from(LANES), is_lost=is_lost)
+    def reprioritise(self, data: Any, lane: str, is_lost: bool) -> None:
+        job_id = self.draw_waiting(data)
+        queue, _, priority = lane.partition(":")
+        self.send(
+            is_lost,
+            lambda: self.store.reprioritise(job_id, priority, queue),
+            lambda: self.model.reprioritise(job_id, lane),
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(data=st.data(), is_at_once=st.booleans(), is_earliest=st.booleans(), is_lost=is_lost)
+    def reschedule(self, data: Any, is_at_once: bool, is_earliest: bool, is_lost: bool) -> None:
+        job_id = self.draw_waiting(data)
+        due = None if is_at_once else self.next_rank(is_earliest)
+        wire = "0" if due is None else f"+{delay_of(due)}"
+        self.send(
+            is_lost, lambda: self.store.reschedule(job_id, wire), lambda: self.model.reschedule(job_id, due)
+        )
+
+    @rule(name=st.sampled_from((*QUEUES, EVERYTHING)), how=st.sampled_from(list(PAUSES)), is_lost=is_lost)
+    def pause(self, name: str, how: str, is_lost: bool) -> None:
+        self.send(is_lost, lambda: self.store.pause(name, PAUSES[how]), lambda: self.model.pause(name, how))
+
+    @precondition(lambda self: self.model.paused)
+    @rule(data=st.data(), is_lost=is_lost)
+    def resume(self, data: Any, is_lost: bool) -> None:
+        name = data.draw(st.sampled_from([*self.model.paused, *QUEUES, EVERYTHING]))
+        self.send(is_lost, lambda: self.store.resume(name), lambda: self.model.resume(name))
+
+    @precondition(lambda self: "for a time" in self.model.paused.values())
+    @rule(data=st.data())
+    def let_a_pause_end(self, data: Any) -> None:
+        timed = [name for name, how in self.model.paused.items() if how == "for a time"]
+        name = data.draw(st.sampled_from(timed))
+        self.model.paused[name] = "over"
+        self.world.call("ZADD", self.world.keys.paused, 1, name)
 
     # A worker's, alive or cut off: it may send what it should not any more
 
@@ -271,7 +313,7 @@ class Scripts(RuleBasedStateMachine):
     def lose_and_claim(self, holder: str, other: str, is_lost: bool) -> None:
         """Suspects in front of their lanes, and another job before them."""
         self.recover_as(holder, Charge.everything("lost"), "", is_lost)
-        self.submit(LANES[0], 1, is_later=False, is_earliest=False, is_lost=False)
+        self.submit(LANES[0], 1, is_later=False, is_earliest=False, has_expiry=False, is_lost=False)
         self.enter_and_claim(other, 5, is_lost)
 
     @rule(
@@ -412,9 +454,17 @@ class Scripts(RuleBasedStateMachine):
         self.world.call("ZADD", self.world.keys.scheduled, self.past, job_id)
         self.world.mark(job_id, due_at=self.past)
 
+    @precondition(lambda self: any(job.expiry == "later" for job in self.model.jobs.values()))
+    @rule(data=st.data())
+    def wait_for_too_long(self, data: Any) -> None:
+        later = [job_id for job_id, job in self.model.jobs.items() if job.expiry == "later"]
+        job_id = data.draw(st.sampled_from(later))
+        self.model.jobs[job_id].expiry = "over"
+        self.world.mark(job_id, expires_at=1)
+
     @precondition(lambda self: any(job.is_expiring for job in self.model.jobs.values()))
     @rule(data=st.data())
-    def expire(self, data: Any) -> None:
+    def vanish(self, data: Any) -> None:
         """Then the id may be submitted again, as a job that has not been."""
         over = [job_id for job_id, job in self.model.jobs.items() if job.is_expiring]
         job_id = data.draw(st.sampled_from(over))
@@ -470,7 +520,8 @@ class Scripts(RuleBasedStateMachine):
             *(("LLEN", f"{keys.prefix}wake:{lane}") for lane in (*LANES, "scheduled")),
             ("ZRANGE", keys.scheduled, 0, -1, "WITHSCORES"), ("ZRANGE", keys.dead, 0, -1, "WITHSCORES"),
             *(("HGET", keys.job(job_id), "finished_at") for job_id in sorted(model.dead)),
-            ("SMEMBERS", keys.holders), ("SMEMBERS", keys.queues), ("ZRANGE", keys.nodes, 0, -1),
+            ("SMEMBERS", keys.holders), ("SMEMBERS", keys.queues), ("HGETALL", keys.moved),
+            ("ZRANGE", keys.paused, 0, -1, "WITHSCORES"), ("ZRANGE", keys.nodes, 0, -1),
             ("HGETALL", keys.stats), *(("LRANGE", keys.mail(box), 0, -1) for box in ("a", "b")),
         ]  # fmt: skip
         replies = iter(world.transport.trip(commands))
@@ -489,6 +540,10 @@ class Scripts(RuleBasedStateMachine):
         assert scores(next(replies)) == {job_id: int(next(replies)) for job_id in sorted(model.dead)}
         assert set(texts(next(replies))) == model.holders
         assert set(texts(next(replies))) == model.queues
+        left = texts(next(replies))
+        assert dict(zip(left[::2], map(int, left[1::2]), strict=True)) == +model.moved
+        paused = texts(next(replies))
+        assert dict(zip(paused[::2], map(pause_of, paused[1::2]), strict=True)) == model.paused
         assert set(texts(next(replies))) == set(model.nodes)
         assert {name: self.read_node(name) for name in model.nodes} == model.nodes
         counted = texts(next(replies))
@@ -502,13 +557,13 @@ class Scripts(RuleBasedStateMachine):
         model = self.model
         places = Counter(job_id for ids in (*model.lanes.values(), *model.held.values()) for job_id in ids)
         places.update([*model.scheduled, *model.dead])
+        places.subtract(model.moved)
         for job_id, job in model.jobs.items():
-            has_place = job.status not in ("completed", "cancelled") or (
-                job.status == "cancelled" and not job.is_expiring
-            )
+            has_place = job.status not in ENDED or (job.status == "cancelled" and not job.is_expiring)
             assert places[job_id] == has_place, (job_id, job)
-            assert job.is_expiring == (job.status in ("completed", "cancelled") and not has_place)
-        assert not places.keys() - model.jobs.keys()
+            assert job.status != "pending" or job_id in model.lanes[job.lane]
+            assert job.is_expiring == (job.status in ENDED and not has_place)
+        assert not (+places).keys() - model.jobs.keys()
 
     # How
 
@@ -521,14 +576,30 @@ class Scripts(RuleBasedStateMachine):
         if isinstance(reply, tuple) and isinstance(reply[1], list):
             self.claims += [(self.model.jobs[job[1]].holder, job[1], job[2]) for job in reply[1]]
 
-    def submit_one(self, job_id: str, lane: str, due: int | None, is_lost: bool) -> None:
+    def submit_one(self, job_id: str, lane: str, due: int | None, has_expiry: bool, is_lost: bool) -> None:
         queue, _, priority = lane.partition(":")
         later = None if due is None else timedelta(milliseconds=delay_of(due))
-        request = JobRequest("greet", None, priority, queue=queue, job_id=job_id, scheduled_for=later)
-        self.send(is_lost, lambda: self.store.submit([request]), lambda: self.model.submit(job_id, lane, due))
+        request = JobRequest(
+            "greet", None, priority, queue=queue, job_id=job_id, scheduled_for=later,
+            expires_in=EXPIRY if has_expiry else None,
+        )  # fmt: skip
+        self.send(
+            is_lost,
+            lambda: self.store.submit([request]),
+            lambda: self.model.submit(job_id, lane, due, has_expiry=has_expiry),
+        )
 
     def draw_id(self, data: Any) -> str:
         return data.draw(st.sampled_from(self.ids or IDS[:1]))
+
+    def draw_waiting(self, data: Any) -> str:
+        """Most often a job that waits, and among them one that has been moved before."""
+        waiting = [
+            job_id for job_id, job in self.model.jobs.items() if job.status in ("pending", "scheduled")
+        ]
+        moved = [job_id for job_id in waiting if self.model.moved[job_id]]
+        kinds = [kind for kind in (waiting, moved, self.ids) if kind]
+        return data.draw(st.sampled_from(data.draw(st.sampled_from(kinds))))
 
     def draw_dead_and_another(self, data: Any) -> list[str]:
         job_ids = data.draw(st.permutations(sorted(self.model.dead)))[:2]
@@ -610,16 +681,22 @@ def read_record(words: list[str], ttl: int, now: int) -> Record:
     assert "" not in fields.values()
     numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries")}
     texts = {name: fields.get(name, "") for name in ("holder", "error", "progress")}
+    expires_at = int(fields.get("expires_at", 0))
     return Record(
         fields["lane"], fields["status"], **numbers, **texts,
-        due=rank_of(int(fields.get("due_at", 0)), now), waiters=fields.get("waiters", "").split(),
-        has_spec="spec" in fields, has_result="has_result" in fields, is_finished="finished_at" in fields,
-        is_expiring=ttl > 0,
+        due=rank_of(int(fields.get("due_at", 0)), now),
+        expiry="" if not expires_at else "later" if expires_at > now else "over",
+        waiters=fields.get("waiters", "").split(), has_spec="spec" in fields, has_result="has_result" in fields,
+        is_finished="finished_at" in fields, is_expiring=ttl > 0,
     )  # fmt: skip
 
 
 def rank_of(due_at: int, now: int) -> int:
     return due_at if due_at < RANK_MS else round((due_at - now) / RANK_MS)
+
+
+def pause_of(score: str) -> str:
+    return {"inf": "for good", "1": "over"}.get(score, "for a time")
 
 
 def word_for(words: dict[str, int], ms: int) -> str:

@@ -22,7 +22,7 @@ def lane(stats: Stats, queue: str = "default", priority: Priority = Priority.NOR
 
 
 def test_an_empty_namespace_has_nothing(stats):
-    assert stats.queues() == ([], 0, 0, 0, {})
+    assert stats.queues() == ([], 0, 0, 0, {}, {})
     assert stats.queues().ready == 0
     assert (stats.dead_jobs(0, 10), stats.dead_ids()) == ([], [])
     stats.ping()

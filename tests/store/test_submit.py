@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bananasd import JobRequest
+from bananasd import JobRequest, ServerRefused
 from bananasd.store.outcomes import Buried, Completed
 from tests.store.conftest import HOLDER, LANE
 
@@ -125,8 +125,82 @@ def test_a_due_time_from_elsewhere_is_made_whole(world, due, after_ms):
     request = JobRequest("x", None)
     before = world.now()
     world.store._run(
-        "submit", [world.keys.scheduled], [world.keys.prefix, request.job_id, request.spec, request.lane, due]
+        "submit",
+        [world.keys.scheduled],
+        [world.keys.prefix, request.job_id, request.spec, request.lane, due, ""],
     )
     due_at = int(world.record(request.job_id)["due_at"])
     assert due_at in (0, 1) if after_ms is None else before <= due_at - after_ms <= world.now()
     assert [request.job_id] == (world.scheduled() if after_ms == 60_000 else world.ready())
+
+
+# The fifth word
+
+
+def submit_words(world, *words):
+    return world.store._run("submit", [world.keys.scheduled], [world.keys.prefix, *words])
+
+
+def test_how_long_a_job_may_wait_counts_from_its_submission(world):
+    before = world.now()
+    (job_id,) = world.submit(expires_in=60)
+    record = world.record(job_id)
+    assert record["expires_in"] == "60000"
+    assert before <= int(record["expires_at"]) - 60_000 <= world.now()
+
+
+def test_how_long_a_job_for_later_may_wait_counts_from_its_due_time(world):
+    (job_id,) = world.submit(expires_in=timedelta(seconds=1.5), scheduled_for=timedelta(hours=1))
+    record = world.record(job_id)
+    assert int(record["expires_at"]) == int(record["due_at"]) + 1500
+
+
+def test_how_long_a_job_that_was_due_may_wait_counts_from_its_submission(world):
+    before = world.now()
+    (job_id,) = world.submit(expires_in=1, scheduled_for=datetime(1970, 1, 1, tzinfo=UTC))
+    assert int(world.record(job_id)["expires_at"]) >= before + 1000
+
+
+def test_a_job_that_may_wait_for_good_has_nothing_of_that_in_its_record(world):
+    (job_id,) = world.submit()
+    assert set(world.record(job_id)) == {"spec", "lane", "status"}
+
+
+def test_a_repeat_does_not_let_a_job_wait_for_longer(world):
+    request = JobRequest("greet", None, expires_in=60)
+    world.store.submit([request])
+    world.mark(request.job_id, expires_at=5)
+    assert world.store.submit([request]) == 0
+    assert world.record(request.job_id)["expires_at"] == "5"
+
+
+def test_parts_of_a_millisecond_from_elsewhere_are_left_out(world):
+    request = JobRequest("greet", None)
+    assert submit_words(world, request.job_id, request.spec, request.lane, "", '{"expires_in":1.5}') == [1]
+    assert world.record(request.job_id)["expires_in"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("extra", "why"),
+    [
+        ("{", "no JSON object"),
+        ("5", "no JSON object"),
+        ('{"expires_in":"1"}', "expires_in"),
+        ('{"expires_in":-1}', "expires_in"),
+        ('{"expires_in":1e300}', "expires_in"),
+        ('{"expires_in":null}', "expires_in"),
+    ],
+)
+def test_an_extra_that_cannot_be_right_is_told_with_its_job_and_nothing_is_done(world, extra, why):
+    good, bad = JobRequest("greet", None), JobRequest("greet", None)
+    words = [good.job_id, good.spec, good.lane, "", "", bad.job_id, bad.spec, bad.lane, "", extra]
+    with pytest.raises(ServerRefused, match=f"BADJOB.*{bad.job_id}.*{why}"):
+        submit_words(world, *words)
+    assert world.dump() == {}
+
+
+def test_words_that_are_not_five_a_job_are_told_and_nothing_is_done(world):
+    request = JobRequest("greet", None)
+    with pytest.raises(ServerRefused, match="five words"):
+        submit_words(world, request.job_id, request.spec, request.lane, "")
+    assert world.dump() == {}

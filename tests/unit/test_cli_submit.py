@@ -23,10 +23,11 @@ def test_it_prints_the_id_of_the_job(server: RedisServer, client: Client) -> Non
 def test_every_option_reaches_the_job(server: RedisServer, client: Client) -> None:
     result = bananasd(
         "submit", "greet", "--priority", "high", "--queue", "mail", "--description", "a greeting",
-        "--max-retries", 2, "--timeout", "1.5m", "--id", JOB_ID, *on(server),
+        "--max-retries", 2, "--timeout", "1.5m", "--expires-in", "2h", "--id", JOB_ID, *on(server),
     )  # fmt: skip
     assert result.stdout == f"{JOB_ID}\n"
     job = client.get_job(JOB_ID)
+    assert timedelta(hours=1) < job.expires_at - job.created_at < timedelta(hours=3)
     assert (job.priority, job.queue, job.description) == ("high", "mail", "a greeting")
     assert (job.max_retries, job.timeout_seconds, job.payload) == (2, 90, None)
 

@@ -38,7 +38,7 @@ def make_queues(**ready) -> QueueStats:
         for queue, number in ready.items()
         for priority in Priority
     ]
-    return QueueStats(lanes, 3, 2, 1, {})
+    return QueueStats(lanes, 3, 2, 1, {}, {})
 
 
 def texts(before, now, room=80, height=100) -> list[str]:
@@ -119,7 +119,7 @@ def test_of_many_lanes_those_that_hold_jobs_are_shown_and_the_rest_is_counted():
 
 def test_a_lane_that_nobody_serves_stands_out():
     lanes = [LaneStats("gpu", Priority.LOW, 1, 2.5, 0), LaneStats("gpu", Priority.HIGH, 0, None, 0)]
-    lines = list(picture(None, look(1.0, queues=QueueStats(lanes, 0, 0, 0, {})), "/nowhere", 80, 24))
+    lines = list(picture(None, look(1.0, queues=QueueStats(lanes, 0, 0, 0, {}, {})), "/nowhere", 80, 24))
     assert [(line.text.split()[-1], line.kind) for line in lines[2:4]] == [("unserved", "bad"), ("0", "")]
 
 

@@ -51,7 +51,7 @@ class FakePool:
     def submitted(self) -> list[int]:
         """How many jobs each submit script was given, without those that a server refused as not known."""
         calls = [command for commands in self.trips for command in commands if command[0] == "EVALSHA"]
-        return [(len(command) - 5) // 4 for command in calls]
+        return [(len(command) - 5) // 5 for command in calls]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 OF_USERS = {"tests/store/test_NAME.py", "bananasd/store/lua/NAME.lua"}
 """Names of files that are not there yet."""
-OF_SCRIPTS = {"waiters"}
+OF_SCRIPTS = {"expires_in", "waiters"}
 """Fields of a record that no program reads."""
 
 
@@ -182,7 +182,9 @@ if command[0] == "--eval":
     keys, args = command[2:comma], command[comma + 1 :]
     command = ["EVAL", Path(command[1]).read_text(), len(keys), *keys, *args]
 (reply,) = HeldConnection(Server({url!r}, 5)).trip([command])
-print(f"(integer) {{reply}}" if isinstance(reply, int) else '"' + reply.decode() + '"')
+for n, part in enumerate(reply if isinstance(reply, list) else [reply], start=1):
+    line = f"(integer) {{part}}" if isinstance(part, int) else '"' + part.decode() + '"'
+    print(f"{{n}}) {{line}}" if isinstance(reply, list) else line)
 """
 
 

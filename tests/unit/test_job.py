@@ -95,6 +95,21 @@ def test_a_schedule_travels_as_an_instant_or_as_a_time_from_the_servers_now(due,
 
 
 @pytest.mark.parametrize(
+    ("expires_in", "wire"),
+    [
+        (None, b""),
+        (90, b'{"expires_in":90000}'),
+        (timedelta(minutes=1), b'{"expires_in":60000}'),
+        (0.0001, b'{"expires_in":1}'),
+    ],
+)
+def test_how_long_it_may_wait_travels_beside_the_spec_in_milliseconds(expires_in, wire):
+    request = JobRequest("greet", 1, expires_in=expires_in)
+    assert request.extra == wire
+    assert b"expires" not in request.spec
+
+
+@pytest.mark.parametrize(
     ("wrong", "reason"),
     [
         ({"name": ""}, "name ''"),
@@ -115,6 +130,7 @@ def test_a_schedule_travels_as_an_instant_or_as_a_time_from_the_servers_now(due,
         ({"max_retries": -1}, "max_retries -1"),
         ({"timeout_seconds": "5"}, "timeout_seconds '5'"),
         ({"job_id": "5"}, "job id '5'"),
+        ({"expires_in": 0}, "expires_in 0"),
         ({"scheduled_for": 5}, "scheduled_for 5"),
         ({"scheduled_for": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
     ],
@@ -222,10 +238,10 @@ def test_a_client_whose_clock_is_ahead_does_not_hide_what_the_server_did():
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_every_status_is_known_and_three_of_them_are_final(status):
+def test_every_status_is_known_and_four_of_them_are_final(status):
     job = Job.from_record(ID, {b"status": status.value.encode()})
     assert job.status is status
-    assert status.is_final is (status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED))
+    assert status.is_final is (status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.EXPIRED))
 
 
 def test_a_status_of_a_newer_version_is_not_taken_for_an_end():
@@ -298,6 +314,7 @@ def test_a_job_as_a_dict_is_ready_for_json():
         "created_at": "1970-01-01T00:00:01.000+00:00",
         "updated_at": "1970-01-01T00:00:04.000+00:00",
         "scheduled_for": "1970-01-01T00:00:02.000+00:00",
+        "expires_at": None,
         "started_at": "1970-01-01T00:00:03.000+00:00",
         "finished_at": "1970-01-01T00:00:04.000+00:00",
     }

@@ -155,6 +155,22 @@ def test_no_other_wait_is_taken(timeout):
         limits.check_wait(timeout)
 
 
+@pytest.mark.parametrize(
+    ("value", "ms"),
+    [(5, 5000), (0.5, 500), (1e-9, 1), (timedelta(minutes=1), 60_000), (CENTURY, 1000 * CENTURY)],
+)
+def test_a_time_for_something_is_seconds_or_a_timedelta(value, ms):
+    assert limits.check_duration(value, "expires_in") == ms
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, "5", True, math.nan, math.inf, 10**400, CENTURY + 1, timedelta(0), timedelta.max]
+)
+def test_no_other_time_for_something_is_taken(value):
+    with pytest.raises(InvalidJob, match="^expires_in .*: want seconds or a timedelta"):
+        limits.check_duration(value, "expires_in")
+
+
 @pytest.mark.parametrize("password", [5, b"secret", True, ["secret"], "secret\udcff"])
 def test_a_password_that_cannot_be_sent_is_refused_and_not_shown(password):
     with pytest.raises(InvalidJob, match="^the password") as caught:

@@ -7,7 +7,7 @@
 --!include now
 local MAX_BYTES = 3400
 local prefix, box = ARGV[1], ARGV[2]
-local FINAL = { completed = 1, failed = 1, cancelled = 1 }
+local FINAL = { completed = 1, failed = 1, cancelled = 1, expired = 1 }
 -- Not pcall: what a server that is no primary any more says of a job is not true.
 redis.call('LREM', KEYS[1], 1, '')
 

@@ -1,77 +1,130 @@
 -- claim: move up to n pending jobs from the lanes to a holder, in the order in which the lanes are given.
 --
--- A suspect (a job that was lost with a worker before) is claimed alone. A cancelled id is dropped and its record gets
--- its retention; an id without a readable record is buried. It looks at 1000 ids at most, one that it buries
--- counting as five, and takes 1 MiB of specs at most.
+-- Lanes of a paused queue are passed over. A suspect (a job that was lost with a worker before) is claimed alone. A cancelled
+-- id is dropped and its record gets its retention, and so does a job that has expired; an id that its job has left behind
+-- is dropped, too; an id without a readable record is buried. It looks at 1000 ids at most, one that expires counting as
+-- two, one that it buries as five, and takes 1 MiB of specs at most.
 --
 -- KEYS  1 held list of the holder   2 holders   3 nodes   then the n lanes' ready lists, then their n wake lists
--- ARGV  1 key prefix   2 holder   3 node   4 n wanted   5 ms to keep a cancelled job   6.. the lanes' names
+-- ARGV  1 key prefix   2 holder   3 node   4 n wanted   5 ms to keep a job that was cancelled or expires
+--       6.. the lanes' names
 -- Returns {"gone"} if the holder is not admitted or its node's lease has ended, {"again"} if it stopped at 1000 ids with
 -- nothing taken, else {"ok", now, then per job: lane number from 0, id, run, spec, attempts, recoveries, due_at}.
 --!include now
---!include lanes
+--!include pauses
 --!include ends
 --!include bury
+local held, prefix, holder, want, keep = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
+local now, lanes = now_ms(), (#KEYS - 3) / 2
+local out, taken, looked, bytes, expired, is_full = { 'ok', now }, 0, 0, 0, 0, false
+local is_any_paused, is_any_moved
+
 local function is_count(field) return not field or (#field <= 15 and string.find(field, '^%d+$')) end
 
 -- Whether the worker, and every script that ends the run, will find what they need.
 local function is_readable(f)
-  return f[2] and f[7] and is_count(f[3]) and is_count(f[4]) and is_count(f[5]) and is_count(f[6])
+  return f[2] and f[7] and is_count(f[3]) and is_count(f[4]) and is_count(f[5]) and is_count(f[6]) and is_count(f[8])
 end
 
-local held, prefix, holder, want = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4])
-local now = now_ms()
+-- Whether nothing may be claimed from a lane. Asked only of one that holds ids, so idle workers need not ask; a pause that
+-- is over is forgotten.
+local function is_shut(lane)
+  if is_any_paused == nil then
+    is_any_paused = redis.call('EXISTS', prefix .. 'paused') == 1
+    if is_any_paused then redis.call('ZREMRANGEBYSCORE', prefix .. 'paused', '-inf', now) end
+  end
+  return is_any_paused and is_paused(prefix, string.match(ARGV[5 + lane], '^[^:]*'), now)
+end
+
+-- Whether this is one of the ids that its job has left behind in lanes, which then is one less. Of a cancelled job the one
+-- in its own lane is not, until the record has got its retention for it.
+local function is_left_behind(lane, id, job, f)
+  local moved = prefix .. 'moved'
+  if is_any_moved == nil then is_any_moved = redis.call('EXISTS', moved) == 1 end
+  local count = is_any_moved and tonumber(redis.call('HGET', moved, id)) or 0
+  if count < 1 then return false end
+  if f[1] == 'cancelled' and f[7] == ARGV[5 + lane] and redis.call('PTTL', job) < 0 then return false end
+  if count > 1 then redis.call('HSET', moved, id, count - 1) else redis.call('HDEL', moved, id) end
+  return true
+end
+
+local function expire(id, job, waiters)
+  redis.call('HSET', job, 'status', 'expired', 'finished_at', now, 'updated_at', now)
+  redis.call('PEXPIRE', job, keep)
+  note_end(prefix, id, { waiters = waiters })
+  expired, looked = expired + 1, looked + 1
+end
+
+local function drop(lane, id, job, status)
+  if status == 'cancelled' then
+    redis.call('PEXPIRE', job, keep)
+  elseif status == 'pending' or not status then
+    bury_unreadable(prefix, ARGV[5 + lane], id, now, 'its record is missing or unreadable')
+    looked = looked + 4
+  end
+end
+
 if redis.call('SISMEMBER', KEYS[2], holder) == 0 then return { 'gone' } end
 if tonumber(redis.call('ZSCORE', KEYS[3], ARGV[3]) or '0') < now then return { 'gone' } end
 
-local lanes = (#KEYS - 3) / 2
-local out, taken, looked, bytes, is_full = { 'ok', now }, 0, 0, 0, false
+local first_left = lanes + 1
 for lane = 1, lanes do
   local ready = KEYS[3 + lane]
-  while not is_full do
-    local id = redis.call('LPOP', ready)
-    if not id then break end
+  local id = redis.call('LPOP', ready)
+  if id and is_shut(lane) then
+    redis.call('LPUSH', ready, id)
+    id = nil
+  end
+  while id do
     looked = looked + 1
     local job = prefix .. 'job:' .. id
-    local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'waiters')
-    local status = f[1]
-    if status == 'pending' and is_readable(f) then
-      local is_suspect = f[5] and tonumber(f[5]) > 0
-      if is_suspect and taken > 0 then
-        redis.call('LPUSH', ready, id)
-        is_full = true
-      else
-        local run = (tonumber(f[3]) or 0) + 1
-        redis.call('RPUSH', held, id)
-        redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
-        tell_change(prefix, id, f[8])
-        local n = #out
-        out[n + 1] = lane - 1
-        out[n + 2] = id
-        out[n + 3] = run
-        out[n + 4] = f[2]
-        out[n + 5] = f[4] or '0'
-        out[n + 6] = f[5] or '0'
-        out[n + 7] = f[6] or ''
-        taken = taken + 1
-        bytes = bytes + #f[2]
-        is_full = is_suspect or taken >= want or bytes >= 1048576
-      end
-    elseif status == 'cancelled' then
-      redis.call('PEXPIRE', job, ARGV[5])
-    elseif status == 'pending' or not status then
-      bury_unreadable(prefix, ARGV[5 + lane], id, now, 'its record is missing or unreadable')
-      looked = looked + 4
+    local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'expires_at',
+      'waiters')
+    local status, is_suspect = f[1], (tonumber(f[5] or '0') or 0) > 0
+    local is_stale = (status ~= 'pending' or f[7] ~= ARGV[5 + lane]) and is_left_behind(lane, id, job, f)
+    if is_stale or status ~= 'pending' or not is_readable(f) then
+      if not is_stale then drop(lane, id, job, status) end
+    elseif f[8] and tonumber(f[8]) < now then
+      expire(id, job, f[9])
+    elseif is_suspect and taken > 0 then
+      redis.call('LPUSH', ready, id)
+      is_full = true
+    else
+      local run, n = (tonumber(f[3]) or 0) + 1, #out
+      redis.call('RPUSH', held, id)
+      redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
+      tell_change(prefix, id, f[9])
+      out[n + 1] = lane - 1
+      out[n + 2] = id
+      out[n + 3] = run
+      out[n + 4] = f[2]
+      out[n + 5] = f[4] or '0'
+      out[n + 6] = f[5] or '0'
+      out[n + 7] = f[6] or ''
+      taken = taken + 1
+      bytes = bytes + #f[2]
+      is_full = is_suspect or taken >= want or bytes >= 1048576
     end
-    if looked >= 1000 then is_full = true end
+    is_full = is_full or looked >= 1000
+    id = not is_full and redis.call('LPOP', ready)
   end
-  if is_full then break end
+  if is_full then
+    first_left = lane
+    break
+  end
 end
-
+if expired > 0 then redis.call('HINCRBY', prefix .. 'stats', 'expired', expired) end
 if taken == 0 then return looked >= 1000 and { 'again' } or out end
-for lane = 1, lanes do
-  if redis.call('EXISTS', KEYS[3 + lane]) == 1 and redis.call('EXISTS', KEYS[3 + lanes + lane]) == 0 then
-    redis.call('RPUSH', KEYS[3 + lanes + lane], '1')
+
+-- Ensure a token for each lane that is left and not empty. One command tells of three lanes: EXISTS counts a key as often
+-- as it is named.
+for first = first_left, lanes, 3 do
+  local a, b, c = unpack(KEYS, 3 + first, math.min(5 + first, 3 + lanes))
+  local sum = c and redis.call('EXISTS', a, b, b, c, c, c, c) or b and redis.call('EXISTS', a, b, b) or redis.call('EXISTS', a)
+  for lane = first, first + 2 do
+    local tokens = KEYS[3 + lanes + lane]
+    if sum % 2 == 1 and not is_shut(lane) and redis.call('EXISTS', tokens) == 0 then redis.call('RPUSH', tokens, '1') end
+    sum = math.floor(sum / 2)
   end
 end
 return out

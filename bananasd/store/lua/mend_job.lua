@@ -53,19 +53,76 @@ local function remove(place, id)
   end
 end
 
+local function is_lane_place(place) return string.sub(place, 1, 6) == 'ready:' end
+
+-- These places, each once, by their names.
+local function distinct(places)
+  local seen, out = {}, {}
+  for _, place in ipairs(places) do
+    if not seen[place] then out[#out + 1] = place end
+    seen[place] = true
+  end
+  return out, seen
+end
+
+-- How many ids the job is said to have left behind in lanes when it was moved; -1 for what is no number.
+local function left_behind(id)
+  local count = redis.pcall('HGET', prefix .. 'moved', id)
+  return type(count) == 'string' and (tonumber(count) or -1) or 0
+end
+
+local function note_left_behind(id, count)
+  if count > 0 then redis.call('HSET', prefix .. 'moved', id, count) else redis.call('HDEL', prefix .. 'moved', id) end
+end
+
+-- How many of its ids are in lanes: in those of the caller and, since a job may have been moved meanwhile, in all others.
+local function count_in_lanes(id, places)
+  local all, seen = distinct(places)
+  for _, queue in ipairs(redis.call('SMEMBERS', prefix .. 'queues')) do
+    for _, priority in ipairs({ 'high', 'normal', 'low' }) do
+      local place = 'ready:' .. queue .. ':' .. priority
+      if not seen[place] then all[#all + 1] = place end
+    end
+  end
+  local n = 0
+  for _, place in ipairs(all) do
+    if is_lane_place(place) then n = n + count_in(place, id) end
+  end
+  return n
+end
+
+-- For a job that has been moved: `own` of its ids in lanes are where they should be.
+local function look_at_left_behind(id, places, own)
+  local left = left_behind(id)
+  if left == 0 then return end
+  local n = count_in_lanes(id, places) - own
+  if n == left then return end
+  tell(id, 'bad_moved', left .. ', there are ' .. n)
+  if is_mending then note_left_behind(id, n) end
+end
+
 local function bury_found(id, places, fault, reason)
   tell(id, fault, reason)
   if not is_mending then return end
-  for _, place in ipairs(places) do remove(place, id) end
+  local n = left_behind(id) == 0 and 0 or count_in_lanes(id, places)
+  for _, place in ipairs(distinct(places)) do
+    if n > 0 and is_lane_place(place) then n = n - count_in(place, id) end
+    remove(place, id)
+  end
+  note_left_behind(id, n)
   bury_unreadable(prefix, 'default:normal', id, now, reason)
 end
 
 local function look_at_missing(id, places)
-  for _, place in ipairs(places) do
-    if place ~= 'dead' and count_in(place, id) > 0 then
-      return bury_found(id, places, 'no_record', 'its record is missing')
-    end
+  local in_lanes, is_elsewhere = 0, false
+  for _, place in ipairs(distinct(places)) do
+    local n = count_in(place, id)
+    if is_lane_place(place) then in_lanes = in_lanes + n else is_elsewhere = is_elsewhere or place ~= 'dead' and n > 0 end
   end
+  if is_elsewhere or in_lanes > math.max(0, left_behind(id)) then
+    return bury_found(id, places, 'no_record', 'its record is missing')
+  end
+  look_at_left_behind(id, places, 0)
   if count_in('dead', id) == 0 then return end
   tell(id, 'no_dead_record', '')
   if is_mending then redis.call('ZREM', KEYS[1], id) end
@@ -78,7 +135,7 @@ local function is_lane(lane)
   return queue and #queue <= 64 and (priority == 'high' or priority == 'normal' or priority == 'low')
 end
 
-local STATUSES = { pending = 1, scheduled = 1, processing = 1, failed = 1, completed = 1, cancelled = 1 }
+local STATUSES = { pending = 1, scheduled = 1, processing = 1, failed = 1, completed = 1, cancelled = 1, expired = 1 }
 
 -- Which fault keeps the job from being run, and the reason. One that runs is left until its run ends, but for the run.
 local function obstacle(f, complaint, digest)
@@ -118,13 +175,21 @@ local function bring_home(id, job, f)
   end
 end
 
+-- How many of its ids in lanes are no tombstones that it has left behind: that of a pending job in its lane, and that of a
+-- cancelled one, whose record stays until it is dropped.
+local function own_in_lane(id, job, f)
+  local is_there = f.lane and count_in('ready:' .. f.lane, id) > 0
+  if not is_there then return 0 end
+  return (f.status == 'pending' or f.status == 'cancelled' and redis.call('PTTL', job) < 0) and 1 or 0
+end
+
 local function look_at_places(id, job, f, places)
   local home, is_not_there = home_of(f)
-  local looked = {}
-  for _, place in ipairs(places) do
-    local is_tombstone = f.status == 'cancelled' and string.sub(place, 1, 6) == 'ready:'
-    if place ~= home and not is_tombstone and not looked[place] and count_in(place, id) > 0 then
-      looked[place] = true
+  local is_moved = left_behind(id) ~= 0
+  if is_moved then look_at_left_behind(id, places, own_in_lane(id, job, f)) end
+  for _, place in ipairs(distinct(places)) do
+    local is_tombstone = (is_moved or f.status == 'cancelled') and is_lane_place(place)
+    if place ~= home and not is_tombstone and count_in(place, id) > 0 then
       tell(id, 'elsewhere', place)
       if is_mending then remove(place, id) end
     end
@@ -134,14 +199,14 @@ local function look_at_places(id, job, f, places)
   if n == 0 then
     tell(id, is_not_there, home)
     if is_mending then bring_home(id, job, f) end
-  elseif n > 1 then
+  elseif n > 1 and not (is_moved and is_lane_place(home)) then
     tell(id, 'twice', home)
     if is_mending then redis.call('LREM', prefix .. home, 1 - n, id) end
   end
 end
 
 local function look_at_counters(id, job, f)
-  for _, field in ipairs({ 'attempts', 'recoveries', 'due_at' }) do
+  for _, field in ipairs({ 'attempts', 'recoveries', 'due_at', 'expires_in', 'expires_at' }) do
     if not is_count(f[field]) then
       tell(id, 'bad_counter', field .. ' ' .. f[field])
       if is_mending then redis.call('HDEL', job, field) end
@@ -149,11 +214,13 @@ local function look_at_counters(id, job, f)
   end
 end
 
+local MAY_VANISH = { completed = 1, cancelled = 1, expired = 1 }
+
 local function look_at_lifetime(id, job, f)
   local is_expiring = redis.call('PTTL', job) >= 0
-  local has_ended = f.status == 'completed'
+  local has_ended = f.status == 'completed' or f.status == 'expired'
     or (f.status == 'cancelled' and (not f.lane or count_in('ready:' .. f.lane, id) == 0))
-  if is_expiring and f.status ~= 'completed' and f.status ~= 'cancelled' then
+  if is_expiring and not MAY_VANISH[f.status] then
     tell(id, 'expires', '')
     if is_mending then redis.call('PERSIST', job) end
   elseif has_ended and not is_expiring then
@@ -162,7 +229,9 @@ local function look_at_lifetime(id, job, f)
   end
 end
 
-local FIELDS = { 'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at' }
+local FIELDS = {
+  'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at', 'expires_in', 'expires_at',
+}
 
 local function look_at(id, complaint, digest, places)
   local job = prefix .. 'job:' .. id

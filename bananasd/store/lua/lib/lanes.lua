@@ -1,7 +1,12 @@
--- Putting ids into lanes. A lane is named QUEUE:PRIORITY; every push ensures that a token lies on its wake list.
+-- Putting ids into lanes. A lane is named QUEUE:PRIORITY; every push ensures that a token lies on its wake list, unless its
+-- queue is paused. (EXISTS counts a key as often as it is named, so one call tells of both keys.)
+--!include pauses
 local function wake(prefix, lane)
-  local tokens = prefix .. 'wake:' .. lane
-  if redis.call('EXISTS', tokens) == 0 then redis.call('RPUSH', tokens, '1') end
+  local tokens, paused = prefix .. 'wake:' .. lane, prefix .. 'paused'
+  local found = redis.call('EXISTS', tokens, paused, paused)
+  if found % 2 == 1 then return end
+  if found > 0 and is_paused(prefix, string.match(lane, '^[^:]*'), now_ms()) then return end
+  redis.call('RPUSH', tokens, '1')
 end
 
 local function announce_queue(prefix, lane)
