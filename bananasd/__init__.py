@@ -20,6 +20,7 @@ from .errors import (
 )
 from .handlers import handler
 from .job import Job, JobRequest, Priority, Status
+from .retry import Retry
 from .schedule import Schedule
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "JobTimeout",
     "Priority",
     "ResultExpired",
+    "Retry",
     "RetryLater",
     "Schedule",
     "ServerRefused",

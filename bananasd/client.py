@@ -24,6 +24,7 @@ from .limits import (
     check_wait,
     shown,
 )
+from .retry import Retry
 from .schedule import Schedule, readable
 from .store.connection import Server
 from .store.keys import EVERYTHING, check_namespace
@@ -88,6 +89,8 @@ class Client:
         queue: str = "default",
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
+        retry: Retry | Sequence[float] | None = None,
+        on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
     ) -> str:
@@ -98,8 +101,8 @@ class Client:
         """
         request = JobRequest(
             name, payload, priority, description,
-            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
-            expires_in=expires_in,
+            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
+            job_id=job_id, expires_in=expires_in,
         )  # fmt: skip
         return self._submit([request])[0]
 
@@ -114,6 +117,8 @@ class Client:
         queue: str = "default",
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
+        retry: Retry | Sequence[float] | None = None,
+        on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
     ) -> str:
@@ -127,8 +132,8 @@ class Client:
             )
         request = JobRequest(
             name, payload, priority, description,
-            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
-            scheduled_for=scheduled_for, expires_in=expires_in,
+            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
+            job_id=job_id, scheduled_for=scheduled_for, expires_in=expires_in,
         )  # fmt: skip
         return self._submit([request])[0]
 

@@ -137,6 +137,10 @@ class GiveUp(Exception):
     """Raised by a handler: no retry can help, the job goes to the dead letters with this reason."""
 
 
+class BadPayload(Exception):
+    """A payload does not fit the type that its handler declares: no retry can help, the job is dead at once."""
+
+
 class JobInterrupted(BaseException):
     """Breaks into a running handler; not an ``Exception``, so that ``except Exception`` lets it pass."""
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from .declaration import DECLARED, Handler, HandlerSpec, handler, submit_through
 from .errors import HandlersError, InvalidJob
-from .job import Job
-from .limits import check_max_retries, check_name, check_timeout
+from .limits import check_max_retries, check_name, check_on_lost, check_retry, check_timeout, shown
 from .schedule import Schedule
 
 __all__ = ["Handler", "HandlerSpec", "Registry", "handler", "load_directory", "schedule_of", "submit_through"]
@@ -214,7 +213,10 @@ def _problems_of(specs: list[HandlerSpec]) -> list[str]:
 
 
 def _faults(spec: HandlerSpec) -> Iterator[str]:
-    options = ((check_max_retries, spec.max_retries), (check_timeout, spec.timeout_seconds))
+    options: list[tuple[Callable[[Any], Any], Any]] = [
+        (check_max_retries, spec.max_retries), (check_timeout, spec.timeout_seconds), (check_retry, spec.retry),
+        (check_on_lost, spec.on_lost),
+    ]  # fmt: skip
     given = [(check, value) for check, value in options if value is not None]
     for check, value in [(check_name, spec.name), *given]:
         try:
@@ -223,8 +225,12 @@ def _faults(spec: HandlerSpec) -> Iterator[str]:
             yield f"@handler: {error}"
     if isinstance(spec.name, str):
         yield from _faults_of_schedule(spec)
-    if not _takes_a_job(spec.function):
-        yield f"handler {spec.name!r} cannot be called: it must take one argument, the job"
+    for option in ("retry_on", "dead_on"):
+        if not _are_errors(getattr(spec, option)):
+            yield (
+                f"@handler: {option} {shown(getattr(spec, option))}: want an exception class, or a tuple of them"
+            )
+    yield from _faults_of_call(spec)
     if inspect.isgeneratorfunction(spec.function) or inspect.isasyncgenfunction(spec.function):
         yield f"handler {spec.name!r} is a generator: calling it would run nothing; return, do not yield"
 
@@ -236,10 +242,29 @@ def _faults_of_schedule(spec: HandlerSpec) -> Iterator[str]:
         yield f"@handler({spec.name!r}): {error}"
 
 
-def _takes_a_job(function: Callable[[Job], Any]) -> bool:
+def _are_errors(kinds: Any) -> bool:
+    each = kinds if isinstance(kinds, tuple) else () if kinds is None else (kinds,)
+    return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in each)
+
+
+def _faults_of_call(spec: HandlerSpec) -> Iterator[str]:
+    try:
+        count = 1 if spec.read_payload is None else 2
+    except TypeError as error:
+        yield f"handler {spec.name!r}: {error}"
+        return
+    if not _takes(spec.function, count):
+        yield (
+            f"handler {spec.name!r} cannot be called: it must take the job, "
+            "and may take the payload as a second argument that has a type"
+        )
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether it can be called with so many arguments."""
     try:
         # As it will be called: what a decorator wraps may well take more than its wrapper.
-        inspect.signature(function, follow_wrapped=False).bind(None)
+        inspect.signature(function, follow_wrapped=False).bind(*[None] * count)
     except ValueError:
         return True  # something written in C that does not tell
     except TypeError:

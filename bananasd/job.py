@@ -1,7 +1,7 @@
 """What a job is: the request that a client makes, and the job that is kept, shown and run."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -11,21 +11,25 @@ import orjson
 from . import clock
 from .errors import InvalidJob
 from .limits import (
+    ON_LOST,
     SPEC_VERSION,
     check_description,
     check_duration,
     check_id,
     check_max_retries,
     check_name,
+    check_on_lost,
     check_progress,
     check_queue,
+    check_retry,
     check_schedule,
     check_timeout,
     encode_payload,
     encode_valid,
     shown,
 )
-from .record import encode_result, json_in, number_of, read_spec, text_of
+from .record import encode_result, json_in, number_of, pauses_of, policy_of, read_spec, text_of
+from .retry import Pauses, Retry, RetryPolicy
 
 __all__ = ["Job", "JobRequest", "Priority", "RunContext", "Status", "encode_result", "read_spec"]
 
@@ -68,6 +72,10 @@ class JobRequest:
     - ``payload``: any JSON value up to 1 MiB. Later changes of the object do not reach the job.
     - ``description``: a few words for people.
     - ``max_retries`` (tries after the first) and ``timeout_seconds`` (0: none): instead of the handler's.
+    - ``retry``: the pauses between tries, instead of the handler's: `Retry`, or a list of delays in seconds, of which
+      the last repeats. Without ``max_retries`` a list says how many tries there are after the first: one a delay.
+    - ``on_lost``: "retry" or "dead", instead of the handler's: what becomes of the job if a run of it is lost with its
+      worker. See `handler`.
     - ``job_id``: a UUID of your own, so that whoever repeats the request, another process too, makes no second job.
     - ``scheduled_for``: an aware datetime, or a timedelta from the moment the server accepts the job. A time that
       has passed means at once.
@@ -87,6 +95,8 @@ class JobRequest:
         queue: str = "default",
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
+        retry: Retry | Sequence[float] | None = None,
+        on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
         scheduled_for: datetime | timedelta | None = None,
@@ -107,6 +117,10 @@ class JobRequest:
             spec["max_retries"] = check_max_retries(max_retries)
         if timeout_seconds is not None:
             spec["timeout_seconds"] = check_timeout(timeout_seconds)
+        if retry is not None:
+            spec["retry"] = check_retry(retry).to_wire()
+        if on_lost is not None:
+            spec["on_lost"] = check_on_lost(on_lost)
         self.spec: bytes = encode_valid(spec, "job")
 
     def __repr__(self) -> str:
@@ -245,6 +259,22 @@ class Job:
         return made_by if isinstance(made_by, dict) else {}
 
     @property
+    def retry(self) -> Pauses | None:
+        """The job's own pauses between tries; None: the handler's."""
+        return pauses_of(self._spec)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """What the job itself says of its retries."""
+        return policy_of(self._spec)
+
+    @property
+    def on_lost(self) -> str | None:
+        """The job's own "retry" or "dead", for a run that is lost with its worker; None: the handler's."""
+        value = self._spec.get("on_lost")
+        return value if value in ON_LOST else None
+
+    @property
     def queue(self) -> str:
         """The queue it was submitted to."""
         return self.lane.partition(":")[0]
@@ -316,11 +346,13 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Everything that is known, ready for JSON; instants in ISO 8601."""
         plain = ("id", "name", "description", "payload", "priority", "queue", "status", "attempts", "recoveries",
-                 "max_retries", "timeout_seconds", "error", "result", "progress", "schedule")  # fmt: skip
+                 "max_retries", "timeout_seconds", "on_lost", "error", "result", "progress", "schedule")  # fmt: skip
         instants = (
             "created_at", "updated_at", "scheduled_for", "expires_at", "started_at", "finished_at", "slot_at"
         )  # fmt: skip
-        return {name: getattr(self, name) for name in plain} | {
+        known = {name: getattr(self, name) for name in plain}
+        known["retry"] = self.retry and self.retry.to_wire()
+        return known | {
             name: instant and instant.isoformat(timespec="milliseconds")
             for name in instants
             for instant in [getattr(self, name)]

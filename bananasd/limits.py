@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from dataclasses import fields
 from datetime import datetime, timedelta
 from math import ceil, inf
 from reprlib import Repr
@@ -10,12 +11,16 @@ from typing import Any
 from . import clock
 from .encoding import encode
 from .errors import InvalidJob
+from .retry import Delays, Pauses, Retry
 
 SPEC_VERSION = 1
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_NOTE_CHARACTERS = 1_000
 MAX_RETRIES = 1_000_000
+MAX_DELAYS = 1_000
+MAX_FACTOR = 1_000
+ON_LOST = ("retry", "dead")
 MAX_OFFSET = 1_000_000_000_000
 MAX_SECONDS = 100 * 365 * 86400
 """A century: beyond it a number of seconds is a mistake, and a date may not be one any more."""
@@ -27,6 +32,8 @@ _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # uuid.UUID takes more than its forms: underscores between the digits, signs, digits of other scripts.
 _ID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
 _CANONICAL_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_PAUSES = frozenset(field.name for field in fields(Retry))
 
 _brief = Repr()
 _brief.maxstring = _brief.maxlong = _brief.maxother = 80
@@ -75,6 +82,30 @@ def check_max_retries(value: Any) -> int:
     if not _is_whole(value) or not 0 <= value <= MAX_RETRIES:
         raise InvalidJob(f"max_retries {shown(value)}: want a whole number from 0 to {MAX_RETRIES:,}")
     return int(value)
+
+
+def check_retry(value: Any) -> Pauses:
+    """Pauses between tries: a `Retry`, a list of seconds, or what either is in a spec."""
+    if isinstance(value, Delays):
+        return value
+    if isinstance(value, (list, tuple)):
+        if not 1 <= len(value) <= MAX_DELAYS:
+            raise InvalidJob(
+                f"retry {shown(value)}: want 1 to {MAX_DELAYS:,} delays; max_retries=0: no retries"
+            )
+        return Delays(tuple(_check_pause(seconds, "retry, delay") for seconds in value))
+    if isinstance(value, Retry):
+        return _check_growing(value)
+    if not isinstance(value, dict) or not value.keys() <= _PAUSES:
+        raise InvalidJob(f"retry {shown(value)}: want Retry(…) or a list of delays in seconds")
+    return _check_growing(Retry(**value))
+
+
+def check_on_lost(value: Any) -> str:
+    """What becomes of a job whose run was lost with its worker."""
+    if value not in ON_LOST:
+        raise InvalidJob(f'on_lost {shown(value)}: want "retry", or "dead" for what must not run twice')
+    return str(value)
 
 
 def check_timeout(value: Any) -> float:
@@ -167,6 +198,10 @@ def check_spec(spec: Any) -> None:
             check_max_retries(spec["max_retries"])
         if spec.get("timeout_seconds") is not None:
             check_timeout(spec["timeout_seconds"])
+        if spec.get("retry") is not None:
+            check_retry(spec["retry"])
+        if spec.get("on_lost") is not None:
+            check_on_lost(spec["on_lost"])
     except InvalidJob as error:
         raise InvalidJob(f"in its spec: {error}") from None
 
@@ -205,6 +240,23 @@ def _time_until(instant: datetime, what: str) -> timedelta:
             "say datetime.now(UTC) + …, or give a timedelta from now"
         )
     return timedelta(milliseconds=clock.to_ms(instant) - clock.now_ms())
+
+
+def _check_growing(retry: Retry) -> Retry:
+    """One of pauses that grow, as the configuration takes them."""
+    base = _check_pause(retry.base_seconds, "retry, base_seconds")
+    cap = _check_pause(retry.cap_seconds, "retry, cap_seconds")
+    if not _is_number(retry.factor) or not 1 <= retry.factor <= MAX_FACTOR:
+        raise InvalidJob(f"retry, factor {shown(retry.factor)}: want a number from 1 to {MAX_FACTOR:,}")
+    if not _is_number(retry.jitter) or not 0 <= retry.jitter <= 1:
+        raise InvalidJob(f"retry, jitter {shown(retry.jitter)}: want a number from 0 to 1")
+    return Retry(base, float(retry.factor), cap, float(retry.jitter))
+
+
+def _check_pause(value: Any, what: str) -> float:
+    if not _is_number(value) or not 0 <= value <= MAX_SECONDS:
+        raise InvalidJob(f"{what} {shown(value)}: want seconds, at most a century of them")
+    return float(value)
 
 
 def _is_whole(value: Any) -> bool:

@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 
 from .encoding import encode
-from .limits import check_spec
+from .errors import InvalidJob
+from .limits import check_retry, check_spec
+from .retry import OPEN, Pauses, RetryPolicy
 
 
 def read_spec(text: bytes | None, *, strict: bool = True) -> dict[str, Any]:
@@ -24,6 +26,22 @@ def read_spec(text: bytes | None, *, strict: bool = True) -> dict[str, Any]:
     if strict:
         check_spec(spec)
     return spec if isinstance(spec, dict) else {}
+
+
+def pauses_of(members: Mapping[str, Any]) -> Pauses | None:
+    """What a spec, or a handler's policy in ``handlers``, says of the pauses between tries."""
+    try:
+        return None if members.get("retry") is None else check_retry(members["retry"])
+    except InvalidJob:
+        return None
+
+
+def policy_of(members: Mapping[str, Any]) -> RetryPolicy:
+    """What it says of retries."""
+    max_retries, pauses = members.get("max_retries"), pauses_of(members)
+    if type(max_retries) is not int:
+        max_retries = None
+    return OPEN if max_retries is None and pauses is None else RetryPolicy(max_retries, pauses)
 
 
 def encode_result(value: Any, limit_bytes: int) -> bytes:

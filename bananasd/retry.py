@@ -1,18 +1,18 @@
-"""How long a failed job waits before its next attempt."""
+"""How long a failed job waits before its next attempt, and whether there is one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """``max_retries`` tries after the first, ``base_seconds * factor**n`` apart, at most ``cap_seconds``.
+class Retry:
+    """Pauses that grow: ``base_seconds * factor**n``, at most ``cap_seconds``.
 
     ``jitter`` 0.25 shortens or lengthens each delay by up to a quarter, so that jobs that failed together do
     not come back together.
     """
 
-    max_retries: int = 5
     base_seconds: float = 2.0
     factor: float = 2.0
     cap_seconds: float = 3600.0
@@ -28,3 +28,63 @@ class RetryPolicy:
         except OverflowError:
             delay = self.cap_seconds
         return delay * (1 + self.jitter * (2 * random() - 1))
+
+    def to_wire(self) -> dict[str, float]:
+        """As it stands in a spec."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Pauses one by one; the last one repeats."""
+
+    seconds: tuple[float, ...]
+
+    def delay_seconds(self, attempts: int, _random: Callable[[], float]) -> float:
+        """Seconds to wait after the ``attempts``-th failed attempt (1 for the first)."""
+        return self.seconds[min(attempts, len(self.seconds)) - 1]
+
+    def to_wire(self) -> list[float]:
+        """As it stands in a spec."""
+        return list(self.seconds)
+
+
+Pauses = Retry | Delays
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What a job, its handler or the configuration says of retries; None leaves it to the next of these.
+
+    ``max_retries`` is the number of tries after the first. A list of delays stands for its length, if no number
+    stands beside it.
+    """
+
+    max_retries: int | None = None
+    pauses: Pauses | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """Tries after the first."""
+        if self.max_retries is None and isinstance(self.pauses, Delays):
+            return len(self.pauses.seconds)
+        return self.max_retries
+
+
+OPEN = RetryPolicy()
+"""Says nothing."""
+
+
+def delay_seconds(
+    policies: Iterable[RetryPolicy], attempts: int, random: Callable[[], float]
+) -> float | None:
+    """Seconds to wait after the ``attempts``-th failed attempt (1 for the first); None: it was the last.
+
+    The first of the policies that says how many, and the first that says how far apart, has its way; the last says both.
+    """
+    limit: Any = None
+    pauses: Any = None
+    for policy in policies:
+        limit = policy.limit if limit is None else limit
+        pauses = policy.pauses if pauses is None else pauses
+    return None if attempts > limit else pauses.delay_seconds(attempts, random)

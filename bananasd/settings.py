@@ -6,8 +6,8 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from .job import Priority
-from .limits import MAX_RETRIES, MAX_SECONDS
-from .retry import RetryPolicy
+from .limits import MAX_FACTOR, MAX_RETRIES, MAX_SECONDS
+from .retry import Retry, RetryPolicy
 from .schedule import Schedule
 from .schema import choice, number, seconds, text, whole
 
@@ -121,13 +121,14 @@ class RetryConfig(Struct, frozen=True, kw_only=True):
 
     max_retries: Annotated[int, whole(0, MAX_RETRIES)] = 5
     base_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 2.0
-    factor: Annotated[float, number(1, 1000)] = 2.0
+    factor: Annotated[float, number(1, MAX_FACTOR)] = 2.0
     cap_seconds: Annotated[float, seconds(0, MAX_SECONDS)] = 3600.0
     jitter: Annotated[float, number(0, 1)] = 0.0
 
     def policy(self) -> RetryPolicy:
         """The same as the rule that computes delays."""
-        return RetryPolicy(**structs.asdict(self))
+        pauses = structs.asdict(self)
+        return RetryPolicy(pauses.pop("max_retries"), Retry(**pauses))
 
 
 class RetentionConfig(Struct, frozen=True, kw_only=True):

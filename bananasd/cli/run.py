@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .. import clock, log
+from ..errors import BadPayload
 from ..handlers import HandlerSpec, load_directory, submit_through
 from ..job import Job, JobRequest, encode_result, read_spec
 from ..processes.performance import perform_inline
@@ -71,6 +72,8 @@ def _perform(spec: HandlerSpec, job: Job) -> Any:
         return perform_inline(spec, job)
     except KeyboardInterrupt:
         raise
+    except BadPayload as error:
+        raise Failure(f"the payload does not fit the handler: {error}") from None
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit included
         click.echo(_traceback_of(error, spec.file), err=True, nl=False)
         raise Failure(f"the handler {spec.name!r} raised {type(error).__name__}") from None

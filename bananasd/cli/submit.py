@@ -10,6 +10,7 @@ import click
 
 from ..client import Client
 from ..job import Job, JobRequest, Priority, Status
+from ..limits import ON_LOST
 from .errors import FAILED
 from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client
@@ -32,6 +33,11 @@ def _read(place: str) -> str:
         return sys.stdin.read() if place == "-" else Path(place[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{place}: cannot be read: {error}") from None
+
+
+def delays(text: str) -> list[float]:
+    """Durations with commas between them; for an option's type."""
+    return [duration(part.strip()) for part in text.split(",")]
 
 
 payload_option = click.option(
@@ -67,6 +73,17 @@ payload_option = click.option(
 @click.option("--max-retries", type=int, help="Tries after the first, instead of the handler's.")
 @click.option(
     "--timeout", metavar="TIME", type=duration, help="How long it may run, 0 for ever; else the handler's."
+)
+@click.option(
+    "--retry",
+    metavar="TIMES",
+    type=delays,
+    help="How long to wait before each try after the first, as 1s,10s,5m, instead of the handler's.",
+)
+@click.option(
+    "--on-lost",
+    type=click.Choice(ON_LOST),
+    help="Whether it runs again if a run is lost with its worker, instead of the handler's.",
 )
 @click.option(
     "--expires-in",

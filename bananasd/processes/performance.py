@@ -13,11 +13,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .. import clock, log
-from ..errors import GiveUp, JobDrained, JobInterrupted, JobTimeout, LeaseLost, RetryLater
+from ..errors import BadPayload, GiveUp, JobDrained, JobInterrupted, JobTimeout, LeaseLost, RetryLater
 from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
 from ..limits import MAX_SECONDS, is_id
-from ..retry import RetryPolicy
+from ..retry import RetryPolicy, delay_seconds
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from ..store.store import Claimed
 from .row import JobView, Reason, Row, Word
@@ -50,15 +50,18 @@ class Performer:
         registry: Registry,
         rules: Rules,
         context: RunContext,
-        declared_max_retries: Callable[[str], int | None],
+        declared_policy: Callable[[str], RetryPolicy],
+        guard: Callable[[str, str, int], bool],
     ) -> None:
+        """``guard`` keeps a run, by holder, id and number, from being repeated; False: it is not this worker's any more."""
         self.is_copy = False
         """Whether this process is one that a handler has forked."""
         self._row = row
         self._registry = registry
         self._rules = rules
         self._context = context
-        self._declared_max_retries = declared_max_retries
+        self._declared_policy = declared_policy
+        self._guard = guard
         self._armed = 0
         self._interrupt: Reason | None = None
         # Job's numbers are never used again either: what is written into the row too late means nobody.
@@ -87,8 +90,10 @@ class Performer:
             return Buried(holder, claimed.job_id, claimed.run, f"the job cannot be run: {error}")
         spec = self._registry.get(job.name)
         if spec is None:
-            max_retries = self._declared_max_retries(job.name)
-            return self._fail(job, holder, f"no handler is loaded for the name {job.name!r}", max_retries)
+            policy = self._declared_policy(job.name)
+            return self._fail(job, holder, f"no handler is loaded for the name {job.name!r}", policy)
+        if _must_not_repeat(job, spec) and not self._guard(holder, job.id, job.run):
+            return Released(holder, job.id, job.run)  # which will be refused
         outcome = self._run(job, spec, holder)
         # What it returned or raised has been looked at: until now the user's code could still hang this worker.
         self._row.words[_ENDED] = self._number
@@ -140,7 +145,7 @@ class Performer:
         deadline_ns = started_ns + int(timeout * 1e9) if timeout else 0
         later = 0
         if deadline_ns:
-            delay_ms = self._delay_ms(job, spec.max_retries)
+            delay_ms = self._delay_ms(job, spec.policy)
             later = 0 if delay_ms is None else delay_ms + 1
         self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later))
 
@@ -157,26 +162,39 @@ class Performer:
         return Completed(holder, job.id, job.run, encoded)
 
     def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
-        if isinstance(error, GiveUp):
-            return self._bury(job, holder, f"the handler gave up: {_said(error) or 'it gave no reason'}")
         if isinstance(error, RetryLater):
-            return self._fail(job, holder, f"RetryLater: {_said(error)}", spec.max_retries, _wanted_ms(error))
+            return self._fail(job, holder, f"RetryLater: {_said(error)}", spec.policy, _wanted_ms(error))
+        final = self._final_error(job, spec, error)
+        if final is not None:
+            return self._bury(job, holder, final)
         if self._interrupt in (Reason.DRAIN, Reason.LEASE_LOST):
             # Whatever a handler raises on its way out: that it had to go is not its fault.
             logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(error).__name__)
             return Released(holder, job.id, job.run)
-        return self._fail(job, holder, error_text(error), spec.max_retries)
+        return self._fail(job, holder, error_text(error), spec.policy)
+
+    def _final_error(self, job: Job, spec: HandlerSpec, error: BaseException) -> str | None:
+        """What the job dies of at once; None if another run may follow."""
+        if isinstance(error, BadPayload):
+            return f"the payload does not fit the handler: {_said(error)}"
+        if isinstance(error, GiveUp):
+            return f"the handler gave up: {_said(error) or 'it gave no reason'}"
+        if self._interrupt in (Reason.DRAIN, Reason.LEASE_LOST):
+            final = "the job was interrupted, and must not run twice"
+            return f"{error_text(error)}\n{final}" if _must_not_repeat(job, spec) else None
+        is_final = self._interrupt is None and not spec.is_worth_a_retry(error)
+        return error_text(error) if is_final else None
 
     def _fail(
         self,
         job: Job,
         holder: str,
         error: str,
-        declared_max_retries: int | None,
+        declared: RetryPolicy,
         wanted_delay_ms: int | None = None,
     ) -> Outcome:
         """A failed attempt: another one after a delay, or none if there were enough."""
-        delay_ms = self._delay_ms(job, declared_max_retries)
+        delay_ms = self._delay_ms(job, declared)
         if delay_ms is None:
             return self._bury(job, holder, error)
         self._row.words[_FAILED] += 1
@@ -192,12 +210,11 @@ class Performer:
         )
         return Buried(holder, job.id, job.run, _fit_to_keep(error))
 
-    def _delay_ms(self, job: Job, declared_max_retries: int | None) -> int | None:
+    def _delay_ms(self, job: Job, declared: RetryPolicy) -> int | None:
         """Milliseconds until the attempt after this one, None if there is none."""
-        limit = _first(job.max_retries, declared_max_retries, self._rules.retry.max_retries)
-        if job.attempt > limit:
-            return None
-        return int(self._rules.retry.delay_seconds(job.attempt, random.random) * 1000)
+        policies = (job.retry_policy, declared, self._rules.retry)
+        seconds = delay_seconds(policies, job.attempt, random.random)
+        return None if seconds is None else int(seconds * 1000)
 
 
 def perform_inline(spec: HandlerSpec, job: Job) -> Any:
@@ -206,15 +223,19 @@ def perform_inline(spec: HandlerSpec, job: Job) -> Any:
 
 
 def call(spec: HandlerSpec, job: Job) -> Any:
-    """Call a handler; an ``async def`` one runs to its end in an event loop of its own."""
-    return _call_async(spec, job) if spec.is_async else spec.function(job)
+    """Call a handler; an ``async def`` one runs to its end in an event loop of its own.
+
+    Raises `BadPayload` if the payload is not what it takes.
+    """
+    arguments = (job,) if spec.read_payload is None else (job, spec.read_payload(job.payload))
+    return _call_async(spec, arguments) if spec.is_async else spec.function(*arguments)
 
 
-def _call_async(spec: HandlerSpec, job: Job) -> Any:
+def _call_async(spec: HandlerSpec, arguments: tuple[Any, ...]) -> Any:
     results = []
 
     async def run() -> None:
-        results.append(await spec.function(job))
+        results.append(await spec.function(*arguments))
 
     try:
         asyncio.run(run())
@@ -223,6 +244,10 @@ def _call_async(spec: HandlerSpec, job: Job) -> Any:
         if not results:
             raise
     return results[0]
+
+
+def _must_not_repeat(job: Job, spec: HandlerSpec) -> bool:
+    return (job.on_lost or spec.on_lost) == "dead"
 
 
 def error_text(error: BaseException) -> str:

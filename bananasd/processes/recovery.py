@@ -16,6 +16,13 @@ from .row import Cause, JobView, Kind, Row, State, Word
 
 logger = logging.getLogger(__name__)
 
+FORGOTTEN = Charge.unknown("how its run ended is not known: its worker has gone, or gone on")
+_KILLED = {
+    Cause.STOP: "its worker was killed, since the daemon stopped",
+    Cause.LEASE_LOST: "its worker was killed, since its lease was lost",
+    Cause.STUCK: "its worker was killed, since it was stuck",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -74,7 +81,7 @@ class Recoverer:
             self._recover(holder, charge_for(row))
         elif row is None or row.state is State.DEAD or trip_of(holder) < row.words[Word.TRIP]:
             # A late enter, an earlier trip, or a server that lost its last second: no run is known to be lost.
-            self._recover(holder, Charge())
+            self._recover(holder, FORGOTTEN)
 
     # (b) Other daemons of this run_dir, dead since we have the lock
 
@@ -98,7 +105,7 @@ class Recoverer:
         for holder in sorted(_holders_of(board.node, rows.values(), holders)):
             row = rows.get(generation_of(holder))
             is_last_trip = row is not None and row.holder(board.node) == holder
-            self._recover(holder, charge_for(row) if row and is_last_trip else Charge())
+            self._recover(holder, charge_for(row) if row and is_last_trip else FORGOTTEN)
         self._store.leave(board.node)
         board.delete()
         logger.info("daemon recovered node=%s: it ended without its drain", board.node)
@@ -148,18 +155,21 @@ def charge_for(row: Row) -> Charge:
     """What the row of a child that has ended says of the job that it ran."""
     job = row.job()
     cause = Cause(row.words[Word.CAUSE])
-    if job is None or cause in (Cause.STOP, Cause.LEASE_LOST, Cause.STUCK):
-        return Charge()
+    if job is None or cause in _KILLED:
+        return Charge.unknown(_KILLED.get(cause) or _end_of(row, job))
     if cause in (Cause.TIME, Cause.HUNG):
         if row.words[Word.CAUSE_JOB] != job.number:
             # It had gone on to another job just then, which is not to blame.
-            return Charge()
+            return Charge.unknown("its worker was killed for the time of another job")
         return Charge.failed(job.job_id, _fault(cause, job), job.later - 1)
-    if row.state is State.DEAD:
-        return Charge.lost(
-            job.job_id, f"its worker ended in the job: {describe_wait_status(row.words[Word.EXIT])}"
-        )
-    return Charge.lost(job.job_id, "its worker was killed together with its daemon")
+    return Charge.lost(job.job_id, _end_of(row, job))
+
+
+def _end_of(row: Row, job: JobView | None) -> str:
+    if row.state is not State.DEAD:
+        return "its worker was killed together with its daemon"
+    end = describe_wait_status(row.words[Word.EXIT])
+    return f"its worker ended in the job: {end}" if job else f"its worker ended: {end}"
 
 
 def _fault(cause: Cause, job: JobView) -> str:

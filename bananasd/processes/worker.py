@@ -13,6 +13,8 @@ from setproctitle import setproctitle
 from .. import clock
 from ..errors import ConnectionFailed
 from ..handlers import Registry
+from ..record import policy_of
+from ..retry import OPEN, RetryPolicy
 from ..store.access import Access, WakeUp
 from ..store.keys import Lane
 from ..store.outcomes import Outcome, Released
@@ -73,7 +75,9 @@ class Worker:
         self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
-        self._performer = Performer(row, registry, post.rules, self._context, self._declared_max_retries)
+        self._performer = Performer(
+            row, registry, post.rules, self._context, self._declared_policy, self._guard
+        )
 
     def run(self) -> int:
         """Work until told to leave, or until it has had its time; return the exit status."""
@@ -161,19 +165,23 @@ class Worker:
         self._schedules = self._access.schedules(connection)
         self._wake_up = WakeUp(connection, self._access.namespace)
 
-    def _declared_max_retries(self, name: str) -> int | None:
+    def _declared_policy(self, name: str) -> RetryPolicy:
         """What another worker, which has a handler for this name, said of its retries."""
         try:
             policy = orjson.loads(self._store.handler_policy(name) or b"{}")
         except orjson.JSONDecodeError:
-            return None
-        limit = policy.get("max_retries") if isinstance(policy, dict) else None
-        return limit if type(limit) is int else None
+            return OPEN
+        return policy_of(policy) if isinstance(policy, dict) else OPEN
 
     def _policies(self) -> dict[str, bytes]:
         return {
             spec.name: orjson.dumps(
-                {"max_retries": spec.max_retries, "timeout_seconds": spec.timeout_seconds}
+                {
+                    "max_retries": spec.max_retries,
+                    "timeout_seconds": spec.timeout_seconds,
+                    "retry": spec.policy.pauses and spec.policy.pauses.to_wire(),
+                    "on_lost": spec.on_lost,
+                }
             )
             for spec in self._registry
         }
@@ -225,6 +233,17 @@ class Worker:
     def _settle(self) -> None:
         if len(self._unsettled):
             self._note_settled(self._unsettled.send(self._store.settle))
+
+    def _guard(self, holder: str, job_id: str, run: int) -> bool:
+        """Before a run that must not be repeated: report what has ended, for this one may take the worker along.
+
+        If that fails the job has not begun, and closing the trip's account puts it back.
+        """
+        refused, may_begin = self._unsettled.send(
+            lambda outcomes: self._store.settle_and_guard(outcomes, holder, job_id, run)
+        )
+        self._note_settled(refused)
+        return may_begin
 
     def _note_settled(self, refused: list[str]) -> None:
         self._row.words[Word.JOB] = 0

@@ -54,12 +54,20 @@ class Claim(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """What is known of a holder's end, for `Store.recover`."""
+    """What is known of a holder's end, for `Store.recover`.
+
+    A guarded run that the holder has not settled is over with it, whatever else is charged, unless there is no cause.
+    """
 
     kind: str = "nothing"
     job_id: str = ""
     cause: str = ""
     delay_ms: int = -1
+
+    @classmethod
+    def unknown(cls, cause: str) -> "Charge":
+        """No job is known to have been lost."""
+        return cls("nothing", "", cause)
 
     @classmethod
     def lost(cls, job_id: str, cause: str) -> "Charge":
@@ -187,6 +195,18 @@ class Store:
         calls = [self._settlement(*group) for group in _settle_groups(outcomes)]
         *refused, claimed = self._run_all([*calls, self._claim(holder, node, lanes, want)])
         return [job_id for ids in refused for job_id in _texts(ids)], _read_claim(claimed, lanes)
+
+    def settle_and_guard(
+        self, outcomes: Iterable[Outcome], holder: str, job_id: str, run: int
+    ) -> tuple[list[str], bool]:
+        """Settle, and note that a run which is about to begin must not be repeated should it be lost, in one round trip.
+
+        The ids that were refused, and whether the run may begin: not if the job is no longer held under it.
+        """
+        calls = [self._settlement(*group) for group in _settle_groups(outcomes)]
+        guard = Call(script("guard"), [self.keys.job(job_id)], (holder, run))
+        *refused, may_begin = self._run_all([*calls, guard])
+        return [job_id for ids in refused for job_id in _texts(ids)], bool(may_begin)
 
     def progress(self, holder: str, job_id: str, run: int, progress: bytes) -> bool:
         """Keep how far a running job is; False if it is no longer held under that run."""

@@ -79,6 +79,35 @@ def test_a_failing_job_dies_after_its_retries_and_comes_back_by_command(make_dae
         assert (job.attempts, job.run) == (3, 6)
 
 
+def test_a_payload_that_does_not_fit_is_dead_after_one_attempt_and_says_where(make_daemon):
+    daemon = make_daemon(
+        """
+        from dataclasses import dataclass
+
+        @dataclass
+        class Item:
+            name: str
+            price: float
+
+        @dataclass
+        class Order:
+            items: list[Item]
+
+        @handler("order")
+        def run_order(job, order: Order):
+            note(job, "start")
+            return sum(item.price for item in order.items)
+        """
+    ).start()
+    pen, cup = {"name": "pen", "price": 2}, {"name": "cup", "price": "two"}
+    with daemon.client() as client:
+        assert client.wait(client.submit_job("order", {"items": [pen, pen]}), 10).result == 4
+        job = client.wait(client.submit_job("order", {"items": [pen, cup]}), 10)
+    assert (job.status, job.attempts) == (Status.FAILED, 1)
+    assert job.error == "the payload does not fit the handler: $.items[1].price: expected float, got str"
+    assert not daemon.entries("start", job.id)
+
+
 def test_twenty_at_once(client):
     job_ids = client.submit_many(JobRequest("note", {"seconds": 0.05}) for _ in range(20))
     assert {client.wait(job_id, 10).status for job_id in job_ids} == {Status.COMPLETED}

@@ -40,7 +40,7 @@ from bananasd.processes.recovery import Terms
 from bananasd.processes.row import JobView, Kind, Row, State, Word
 from bananasd.processes.scheduler import Scheduler
 from bananasd.processes.worker import Post, Worker
-from bananasd.retry import RetryPolicy
+from bananasd.retry import Retry, RetryPolicy
 from bananasd.schedule import Schedule
 from bananasd.store import pool
 from bananasd.store.connection import HeldConnection, Server
@@ -203,7 +203,7 @@ class Play:
         registry = Registry(
             [HandlerSpec(name, run, None, None, __file__, 1, False) for name, run in handlers.items()]
         )
-        rules = Rules(60, RetryPolicy(5, 0, 2, 0, 0), 1000)
+        rules = Rules(60, RetryPolicy(5, Retry(0, 2, 0, 0)), 1000)
         self._row = self._new_row(Kind.WORKER, 2)
         post = Post(NODE, LANES, LEASE_MS, rules)
         self._worker = StagedWorker(self._begin_next_act, self._row, post, registry, access(self.url))
@@ -293,7 +293,8 @@ class Play:
         client.reschedule(later.job_id, timedelta(milliseconds=1))
         cancelled = self._request("cancelled")
         self._many = [
-            cancelled, self._request("too late", expires_in=0.001), self._request("before"), self._request("before, too"), self._request("long", "long"),
+            cancelled, self._request("too late", expires_in=0.001), self._request("before"),
+            self._request("guarded", on_lost="dead"), self._request("before, too"), self._request("long", "long"),
             self._request("behind"), self._request("retried", "retried"), self._request("buried", "buried"),
             self._request("unknown", "a name that no handler has", max_retries=0),
         ]  # fmt: skip

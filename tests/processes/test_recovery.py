@@ -125,6 +125,46 @@ def test_a_holder_that_no_row_names_is_put_back_with_nothing_charged(node, world
     assert (world.ready(), recoveries(world, *ids), world.store.holders()) == (ids, ["0", "0"], [])
 
 
+def end_by_itself(row):
+    row.words[Word.EXIT], row.state = SIGSEGV, State.DEAD
+
+
+def end_by_the_master(cause):
+    def end(row):
+        row.words[Word.CAUSE], row.words[Word.CAUSE_JOB] = cause, 99
+        end_by_itself(row)
+
+    return end
+
+
+def go_on(row):
+    row.words[Word.TRIP] += 1
+
+
+@pytest.mark.parametrize(
+    ("runs", "ends", "cause"),
+    [
+        (True, end_by_itself, "its worker ended in the job: signal 11 (SIGSEGV)"),
+        (False, end_by_itself, "its worker ended: signal 11 (SIGSEGV)"),
+        (True, end_by_the_master(Cause.STOP), "its worker was killed, since the daemon stopped"),
+        (True, end_by_the_master(Cause.LEASE_LOST), "its worker was killed, since its lease was lost"),
+        (True, end_by_the_master(Cause.TIME), "its worker was killed for the time of another job"),
+        (True, go_on, "how its run ended is not known: its worker has gone, or gone on"),
+    ],
+)
+def test_a_guarded_run_is_dead_however_its_holder_ended(node, world, runs, ends, cause):
+    row, (guarded, other) = node.worker(runs=runs)
+    world.store.settle_and_guard([], row.holder(NODE), guarded, 1)
+    ends(row)
+    node.recover()
+    assert (world.dead(), world.ready(), recoveries(world, guarded, other)) == (
+        [guarded],
+        [other],
+        ["1", "0"],
+    )
+    assert world.record(guarded)["error"] == cause
+
+
 def test_an_earlier_trip_of_a_living_worker_is_put_back_with_nothing_charged(node, world):
     row, ids = node.worker()
     row.words[Word.TRIP] = 2

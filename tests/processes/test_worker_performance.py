@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bananasd.errors import GiveUp, JobDrained, JobTimeout, LeaseLost
+from bananasd.errors import ConnectionFailed, GiveUp, JobDrained, JobTimeout, LeaseLost, RetryLater
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.job import JobRequest
 from bananasd.processes.board import Board
 from bananasd.processes.performance import Performer, Rules, call
 from bananasd.processes.row import Kind, Reason, State, Word
-from bananasd.retry import RetryPolicy
+from bananasd.retry import OPEN, Retry, RetryPolicy
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.store import Claimed
 
@@ -35,10 +35,10 @@ def row(tmp_path):
 
 @pytest.fixture
 def make_performer(row):
-    def make(function, *, is_async=False, timeout_seconds=None, max_retries=None):
-        spec = HandlerSpec("tested", function, max_retries, timeout_seconds, __file__, 1, is_async)
-        rules = Rules(300, RetryPolicy(max_retries=5), 1000)
-        return Performer(row, Registry([spec]), rules, NoContext(), lambda name: None)
+    def make(function, *, is_async=False, timeout_seconds=None, max_retries=None, guard=None, **options):
+        spec = HandlerSpec("tested", function, max_retries, timeout_seconds, __file__, 1, is_async, **options)
+        rules = Rules(300, RetryPolicy(5, Retry()), 1000)
+        return Performer(row, Registry([spec]), rules, NoContext(), lambda name: OPEN, guard)
 
     return make
 
@@ -276,3 +276,185 @@ def test_an_exception_with_a_traceback_that_cannot_be_made_is_a_failed_attempt(m
 
     monkeypatch.setattr("traceback.format_exception", fail)
     assert make_performer(handler).perform(claimed(), HOLDER).error == "shown all the same"
+
+
+# The retry policy, of the job before that of its handler
+
+
+@pytest.mark.parametrize(
+    ("of_job", "of_handler", "delays_ms"),
+    [
+        (None, None, [2000, 4000, 8000, 16000, 32000, None]),
+        (None, [1, 10], [1000, 10000, None]),
+        (None, Retry(base_seconds=3, factor=1), [3000] * 5 + [None]),
+        ([0.5], [1, 10], [500, None]),
+        (Retry(base_seconds=0.1, factor=10, cap_seconds=2), [1, 10], [100, 1000, None]),
+    ],
+)
+def test_pauses_are_those_of_the_job_else_of_its_handler_else_of_the_rule(
+    row, make_performer, of_job, of_handler, delays_ms
+):
+    performer = make_performer(lambda job: 1 / 0, retry=of_handler)
+    job = claimed(retry=of_job)
+    told, in_the_row = [], []
+    for attempts in range(len(delays_ms)):
+        outcome = performer.perform(job._replace(attempts=attempts), HOLDER)
+        told.append(outcome.delay_ms if type(outcome) is Retried else None)
+        in_the_row.append(row.words[Word.LATER])
+    assert told == delays_ms
+    assert in_the_row == [0 if delay is None else delay + 1 for delay in delays_ms]
+
+
+class Passing(Exception):
+    pass
+
+
+class Hopeless(Passing):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "retry_on", "dead_on", "outcome"),
+    [
+        (Passing, (Passing,), (), Retried),
+        (Hopeless, Passing, (), Retried),
+        (ValueError, (Passing,), (), Buried),
+        (SystemExit, (Passing,), (), Buried),
+        (Hopeless, None, (Hopeless,), Buried),
+        (Passing, None, Hopeless, Retried),
+        (Hopeless, (Passing,), (Hopeless,), Buried),
+        (GiveUp, (GiveUp,), (), Buried),
+        (lambda: RetryLater(5), (Passing,), (RetryLater,), Retried),
+    ],
+)
+def test_which_failures_are_tried_again_is_the_handlers_to_say(
+    make_performer, error, retry_on, dead_on, outcome
+):
+    def handler(job):
+        raise error()
+
+    performer = make_performer(handler, retry_on=retry_on, dead_on=dead_on)
+    assert type(performer.perform(claimed(), HOLDER)) is outcome
+
+
+def test_a_failure_that_no_retry_can_help_dies_with_its_own_error(make_performer):
+    def handler(job):
+        raise Hopeless("no such account")
+
+    outcome = make_performer(handler, dead_on=Passing).perform(claimed(), HOLDER)
+    assert outcome.error.endswith("Hopeless: no such account")
+
+
+@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.DRAIN])
+def test_what_a_handler_raises_when_it_is_interrupted_is_not_judged(row, make_performer, reason):
+    def handler(job):
+        try:
+            interrupt(performer, row, reason)
+        finally:
+            raise ValueError
+
+    performer = make_performer(handler, retry_on=(Passing,), dead_on=(JobTimeout,))
+    kind = Retried if reason is Reason.TIMEOUT else Released
+    assert type(performer.perform(claimed(), HOLDER)) is kind
+
+
+# What must not run twice
+
+
+@pytest.mark.parametrize(
+    ("of_job", "of_handler", "is_guarded"),
+    [(None, "retry", False), (None, "dead", True), ("dead", "retry", True), ("retry", "dead", False)],
+)
+def test_a_run_that_must_not_be_repeated_is_guarded_before_it_begins(
+    make_performer, of_job, of_handler, is_guarded
+):
+    seen = []
+
+    def guard(*run):
+        seen.append(run)
+        return True
+
+    performer = make_performer(lambda job: seen.append("began"), guard=guard, on_lost=of_handler)
+    job = claimed(on_lost=of_job)
+    assert type(performer.perform(job, HOLDER)) is Completed
+    assert seen == ([(HOLDER, job.job_id, 1)] if is_guarded else []) + ["began"]
+
+
+def test_a_run_that_is_not_its_workers_any_more_does_not_begin(row, make_performer):
+    ran = []
+    performer = make_performer(ran.append, guard=lambda *run: False, on_lost="dead")
+    assert type(performer.perform(claimed(), HOLDER)) is Released
+    assert (ran, row.job()) == ([], None)
+
+
+def test_without_an_answer_a_guarded_run_does_not_begin(row, make_performer):
+    def guard(*run):
+        raise ConnectionFailed
+
+    ran = []
+    with pytest.raises(ConnectionFailed):
+        make_performer(ran.append, guard=guard, on_lost="dead").perform(claimed(), HOLDER)
+    assert (ran, row.job()) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"), [(None, Buried), (ValueError, Buried), (lambda: RetryLater(0), Retried)]
+)
+def test_a_guarded_run_that_a_drain_breaks_into_is_dead_unless_its_handler_says_otherwise(
+    row, make_performer, end, outcome
+):
+    def handler(job):
+        try:
+            interrupt(performer, row, Reason.DRAIN)
+        except BaseException:
+            if end:
+                raise end() from None
+            raise
+
+    performer = make_performer(handler, guard=lambda *run: True, on_lost="dead")
+    ended = performer.perform(claimed(), HOLDER)
+    assert type(ended) is outcome
+    if outcome is Buried:
+        assert ended.error.endswith("the job was interrupted, and must not run twice")
+
+
+# Payloads of a type
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_typed_handler_gets_its_payload_as_that_type(make_performer, is_async):
+    def handler(job, payload: dict[str, float]):
+        return [payload["x"], job.payload]
+
+    async def handler_async(job, payload: dict[str, float]):
+        return handler(job, payload)
+
+    performer = make_performer(handler_async if is_async else handler, is_async=is_async)
+    assert performer.perform(claimed(), HOLDER).result == b'[1.0,{"x":1}]'
+
+
+@pytest.mark.parametrize("retry_on", [None, (Exception,)])
+def test_a_payload_that_does_not_fit_is_dead_at_once_and_the_handler_does_not_begin(
+    row, make_performer, retry_on
+):
+    ran = []
+
+    def handler(job, payload: dict[str, str]):
+        ran.append(payload)
+
+    outcome = make_performer(handler, retry_on=retry_on).perform(claimed(), HOLDER)
+    assert (type(outcome), ran) == (Buried, [])
+    assert outcome.error == "the payload does not fit the handler: $[...]: expected str, got int"
+    assert (row.words[Word.ARMED], row.words[Word.FAILED]) == (0, 1)
+
+
+def test_code_of_a_payloads_type_that_fails_is_a_failed_attempt(make_performer):
+    class Model:
+        @classmethod
+        def model_validate(cls, payload):
+            raise LookupError("not now")
+
+    def handler(job, payload: Model):
+        pass
+
+    assert make_performer(handler).perform(claimed(), HOLDER).error.endswith("LookupError: not now")

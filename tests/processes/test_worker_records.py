@@ -32,6 +32,9 @@ def test_a_missing_handler_is_a_failed_attempt_that_names_it(run):
         ("garbage", 6),
         ("[1]", 6),
         ('{"max_retries":"many"}', 6),
+        ('{"max_retries":null,"retry":[0.01]}', 2),
+        ('{"max_retries":2,"retry":[0.01]}', 3),
+        ('{"retry":[]}', 6),
     ],
 )
 def test_a_missing_handlers_retries_are_those_that_another_worker_declared_if_that_can_be_read(

@@ -35,6 +35,7 @@ class Record:
     holder: str = ""
     error: str = ""
     progress: str = ""
+    guarded_run: int = 0
     waiters: list[str] = field(default_factory=list)
     due: int = 0
     expiry: str = ""
@@ -225,6 +226,13 @@ class Model:
         self._tell_change(job_id)
         return True
 
+    def guard(self, holder: str, job_id: str, run: int) -> bool:
+        job = self.jobs.get(job_id)
+        if job is None or (job.status, job.run, job.holder) != ("processing", run, holder):
+            return False
+        job.guarded_run = run
+        return True
+
     def recover(self, holder: str, charge: Charge, judge: str) -> dict[str, list[str]] | None:
         """What became of which ids; None: refused."""
         if judge and not self._may_take_over(node_of(holder), judge):
@@ -289,6 +297,10 @@ class Model:
         self.jobs[job_id] = Record("default:normal", has_spec=False)
         self._bury(job_id, error)
 
+    def bury_guarded(self, job_id: str, error: str) -> None:
+        self.jobs[job_id].is_expiring = False
+        self._bury(job_id, error)
+
     def _has_lease(self, name: str) -> bool:
         return name in self.nodes and self.nodes[name].lease in ("fresh", "valid")
 
@@ -329,13 +341,8 @@ class Model:
     def _recover_one(self, job_id: str, charge: Charge) -> str:
         job = self.jobs[job_id]
         is_that = job_id == charge.job_id
-        if charge.kind == "all" or (charge.kind == "lost" and is_that):
-            self.counters["lost"] += 1
-            job.recoveries += 1
-            if job.recoveries >= MAX_RECOVERIES:
-                return self._bury(job_id, charge.cause)
-            job.error = charge.cause
-        elif charge.kind == "failed" and is_that:
+        is_final = bool(charge.cause) and job.guarded_run == job.run
+        if charge.kind == "failed" and is_that:
             job.attempts += 1
             if charge.delay_ms < 0:
                 return self._bury(job_id, charge.cause)
@@ -344,6 +351,15 @@ class Model:
             self.counters["retried"] += 1
             self._tell_change(job_id)
             return "retried"
+        if is_final or charge.kind == "all" or (charge.kind == "lost" and is_that):
+            self.counters["lost"] += 1
+            job.recoveries += 1
+            if is_final or job.recoveries >= MAX_RECOVERIES:
+                is_known = is_that or not charge.job_id
+                return self._bury(
+                    job_id, charge.cause if is_known else f"how it ended was not reported: {charge.cause}"
+                )
+            job.error = charge.cause
         self.to_front(job_id)
         self._tell_change(job_id)
         return "requeued"

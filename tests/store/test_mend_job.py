@@ -90,3 +90,15 @@ def test_a_lane_that_gets_a_job_back_has_a_token(world: World, mender: Mender) -
     world.take_tokens()
     mender.mend_jobs([Suspect(job_id.encode(), [])])
     assert world.tokens() == 1
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_a_run_that_nobody_holds_is_not_repeated_if_it_is_the_guarded_one(
+    world: World, mender: Mender, run: int
+) -> None:
+    (job_id,) = world.start()
+    world.store.settle_and_guard([], HOLDER, job_id, 1)
+    world.mark(job_id, run=run)
+    world.call("DEL", world.keys.held(HOLDER))
+    assert [found.fault for found in mender.mend_jobs([Suspect(job_id.encode(), [])])] == ["not_held"]
+    assert (world.dead(), world.ready()) == (([job_id], []) if run == 1 else ([], [job_id]))

@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[World, Any], bool]] = {
     "retry": lambda w, ids: w.store.settle([Retried(HOLDER, ids.running, 1, 0, "no")]) == [],
     "bury": lambda w, ids: w.store.settle([Buried(HOLDER, ids.running, 1, "no")]) == [],
     "release": lambda w, ids: w.store.settle([Released(HOLDER, ids.running, 1)]) == [],
+    "guard": lambda w, ids: w.store.settle_and_guard([], HOLDER, ids.running, 1) == ([], True),
     "recover": lambda w, ids: (
         w.store.recover(HOLDER, Charge.failed(ids.running, "", 9)).retried == [ids.running]
     ),

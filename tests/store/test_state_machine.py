@@ -295,6 +295,16 @@ class Scripts(RuleBasedStateMachine):
             lambda: self.model.progress(*claim, progress.decode()),
         )
 
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), is_lost=is_lost)
+    def guard(self, data: Any, is_lost: bool) -> None:
+        claim = self.draw_claim(data)
+        self.send(
+            is_lost,
+            lambda: self.store.settle_and_guard([], *claim)[1],
+            lambda: self.model.guard(*claim),
+        )
+
     @rule(data=st.data(), judge=st.sampled_from(("", "", *NODES)), is_earliest=st.booleans(), is_lost=is_lost)
     def recover(self, data: Any, judge: str, is_earliest: bool, is_lost: bool) -> None:
         due = self.next_rank(is_earliest)
@@ -304,7 +314,7 @@ class Scripts(RuleBasedStateMachine):
         charge = data.draw(
             st.sampled_from(
                 [Charge.lost(ran, "killed"), Charge.everything("lost"), Charge.failed(ran, "slow", delay_of(due)),
-                 Charge.failed(ran, "slow", -1), Charge()]
+                 Charge.failed(ran, "slow", -1), Charge.unknown("gone"), Charge()]
             )
         )  # fmt: skip
         self.recover_as(holder, charge, judge, is_lost)
@@ -679,7 +689,7 @@ def read_record(words: list[str], ttl: int, now: int) -> Record:
     fields = dict(zip(words[::2], words[1::2], strict=True))
     # What there is not has no field.
     assert "" not in fields.values()
-    numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries")}
+    numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries", "guarded_run")}
     texts = {name: fields.get(name, "") for name in ("holder", "error", "progress")}
     expires_at = int(fields.get("expires_at", 0))
     return Record(

@@ -1,6 +1,7 @@
 """``bananasd run``: a handler without Redis."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def interrupt(job):
 @handler("set")
 def no_json(job):
     return {1, 2}
+
+@handler("typed")
+def typed(job, payload: dict[str, int]):
+    return sum(payload.values())
 
 @handler("chain")
 def chain(job):
@@ -89,6 +94,17 @@ def test_a_handler_that_exits_has_failed(config: Path) -> None:
     assert result.stderr.endswith("bananasd: the handler 'exit' raised SystemExit\n")
 
 
+def test_a_typed_handler_gets_what_it_declares(config: Path) -> None:
+    assert bananasd("run", "typed", "--payload", '{"a": 1, "b": 2}', "--config", config).stdout == "3\n"
+
+
+def test_a_payload_that_does_not_fit_the_handler(config: Path) -> None:
+    result = bananasd("run", "typed", "--payload", "[]", "--config", config)
+    assert (result.exit_code, result.stdout) == (1, "")
+    told = "bananasd: the payload does not fit the handler: $: expected object, got array\n"
+    assert result.stderr == told
+
+
 def test_ctrl_c_ends_it(config: Path) -> None:
     result = bananasd("run", "interrupt", "--config", config)
     assert result.exit_code == 130
@@ -127,3 +143,22 @@ def test_what_a_handler_submits_goes_to_the_server_of_the_configuration(
     job_id = json.loads(bananasd("run", "chain", "--config", config).stdout)
     with Client(server.url, namespace="mine") as client:
         assert client.get_job(job_id).name == "double"
+
+
+def test_the_handler_in_the_readme_runs(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (example,) = re.findall(
+        r"^```python\n(from dataclasses.*?)^```$",
+        readme.partition("\n## Handlers\n")[2],
+        re.MULTILINE | re.DOTALL,
+    )
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers" / "payments.py").write_text(example)
+    (tmp_path / "bananas.toml").write_text("")
+    config = tmp_path / "bananas.toml"
+    paid = bananasd("run", "charge_card", "--payload", '{"customer": "Ada", "cents": 5}', "--config", config)
+    assert json.loads(paid.stdout) == "Ada has paid 5 cents"
+    wrong = bananasd(
+        "run", "charge_card", "--payload", '{"customer": "Ada", "cents": "5"}', "--config", config
+    )
+    assert wrong.stderr.endswith("$.cents: expected int, got str\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bananasd import Client, Status
+from bananasd.retry import Delays
 from tests.command_line import bananasd, bury, complete, meanwhile, on
 from tests.conftest import RedisServer
 
@@ -23,13 +24,20 @@ def test_it_prints_the_id_of_the_job(server: RedisServer, client: Client) -> Non
 def test_every_option_reaches_the_job(server: RedisServer, client: Client) -> None:
     result = bananasd(
         "submit", "greet", "--priority", "high", "--queue", "mail", "--description", "a greeting",
-        "--max-retries", 2, "--timeout", "1.5m", "--expires-in", "2h", "--id", JOB_ID, *on(server),
+        "--max-retries", 2, "--timeout", "1.5m", "--expires-in", "2h", "--retry", "1s, 2m,0.5", "--on-lost", "dead",
+        "--id", JOB_ID, *on(server),
     )  # fmt: skip
     assert result.stdout == f"{JOB_ID}\n"
     job = client.get_job(JOB_ID)
     assert timedelta(hours=1) < job.expires_at - job.created_at < timedelta(hours=3)
     assert (job.priority, job.queue, job.description) == ("high", "mail", "a greeting")
     assert (job.max_retries, job.timeout_seconds, job.payload) == (2, 90, None)
+    assert (job.retry, job.on_lost) == (Delays((1, 120, 0.5)), "dead")
+
+
+@pytest.mark.parametrize("option", [("--retry", ""), ("--retry", "1s,soon"), ("--on-lost", "die")])
+def test_a_wish_that_cannot_be_is_wrong_usage(server: RedisServer, option: tuple[str, str]) -> None:
+    assert bananasd("submit", "greet", *option, *on(server)).exit_code == 2
 
 
 def test_json_output(server: RedisServer) -> None:

@@ -16,7 +16,7 @@ from bananasd import settings as settings_module
 from bananasd.contradictions import risks
 from bananasd.errors import ConfigError
 from bananasd.job import Priority
-from bananasd.retry import RetryPolicy
+from bananasd.retry import Retry, RetryPolicy
 from bananasd.settings import (
     LogConfig,
     MasterConfig,
@@ -239,7 +239,7 @@ def test_a_lease_of_exactly_three_beats_is_allowed_whatever_binary_fractions_mak
 
 def test_the_retry_settings_make_the_policy(load):
     policy = load("[retry]\nmax_retries = 3\nbase_seconds = 1\njitter = 0.5").retry.policy()
-    assert policy == RetryPolicy(max_retries=3, base_seconds=1, factor=2, cap_seconds=3600, jitter=0.5)
+    assert policy == RetryPolicy(3, Retry(base_seconds=1, factor=2, cap_seconds=3600, jitter=0.5))
 
 
 def test_values_that_leave_a_setting_open_are_as_if_it_were_not_there(load):

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+import bananasd.payloads  # noqa: F401 - a load imports it; tests look at what else a load leaves behind
 from bananasd import Job, Priority, handler
 from bananasd.errors import HandlersError
 from bananasd.handlers import Registry, _forget_loaded, load_directory, schedule_of, submit_through
+from bananasd.retry import Delays, RetryPolicy
 
 JOB = Job("0b52f5b2-2f5c-4f4c-9d43-3a0f3f4f9a55", {"name": "echo", "payload": "hello"}, "default:normal")
 
@@ -25,7 +27,7 @@ class Directory:
     def write(self, **modules: str) -> None:
         """One file a module; the text of each may use handler, Job and GiveUp."""
         for name, text in modules.items():
-            self.write_raw(name, "from bananasd import GiveUp, Job, handler\n" + text)
+            self.write_raw(name, "from bananasd import GiveUp, Job, Retry, handler\n" + text)
 
     def write_raw(self, name: str, text: str) -> None:
         (self.path / f"{name}.py").write_text(text)
@@ -75,6 +77,38 @@ def test_a_spec_tells_what_was_declared_and_where() -> None:
     assert (spec.name, spec.function, spec.max_retries, spec.timeout_seconds) == ("echo", echo, 3, 1.5)
     assert (spec.file, spec.line) == (__file__, echo.__code__.co_firstlineno)
     assert not spec.is_async
+
+
+def test_a_spec_says_which_failures_may_pass_and_after_how_long() -> None:
+    @handler("echo", retry=[1, 5], retry_on=LookupError, dead_on=(KeyError,))
+    def echo(job: Job) -> None: ...
+
+    spec = echo.spec
+    assert spec.policy == RetryPolicy(None, Delays((1, 5)))
+    kinds = (IndexError, KeyError, OSError)
+    assert [spec.is_worth_a_retry(kind()) for kind in kinds] == [True, False, False]
+
+
+def test_without_a_word_every_failure_may_pass_and_the_configuration_says_when() -> None:
+    @handler("echo", dead_on=KeyError)
+    def echo(job: Job) -> None: ...
+
+    assert echo.spec.policy == RetryPolicy()
+    kinds = (OSError, KeyError, SystemExit)
+    assert [echo.spec.is_worth_a_retry(kind()) for kind in kinds] == [True, False, True]
+
+
+def test_which_failures_may_pass_is_asked_without_running_code_of_theirs() -> None:
+    class Odd(type):
+        def __instancecheck__(cls, _: object) -> bool:
+            raise RuntimeError
+
+    class Error(Exception, metaclass=Odd): ...
+
+    @handler("echo", retry_on=Error)
+    def echo(job: Job) -> None: ...
+
+    assert [echo.spec.is_worth_a_retry(error) for error in (Error(), ValueError())] == [True, False]
 
 
 def test_an_async_function_is_known_as_such() -> None:
@@ -427,6 +461,33 @@ def test_a_name_that_one_module_declares_twice_is_reported(directory: Directory)
         ('@handler("x", max_retries="3")', "@handler: max_retries '3': want"),
         ('@handler("x", timeout_seconds=-0.1)', "@handler: timeout_seconds -0.1: want"),
         ('@handler("x", timeout_seconds=float("nan"))', "@handler: timeout_seconds nan: want"),
+        ('@handler("x", retry=[])', "@handler: retry []: want 1 to 1,000 delays; max_retries=0: no retries"),
+        ('@handler("x", retry=[1, -1])', "@handler: retry, delay -1: want seconds"),
+        ('@handler("x", retry=5)', "@handler: retry 5: want Retry(…) or a list of delays in seconds"),
+        ('@handler("x", retry={"base": 5})', "@handler: retry {'base': 5}: want Retry(…) or a list"),
+        ('@handler("x", retry=Retry(-1))', "@handler: retry, base_seconds -1: want seconds"),
+        ('@handler("x", retry=Retry(cap_seconds="1"))', "@handler: retry, cap_seconds '1': want seconds"),
+        (
+            '@handler("x", retry=Retry(factor=0.5))',
+            "@handler: retry, factor 0.5: want a number from 1 to 1,000",
+        ),
+        ('@handler("x", retry=Retry(jitter=2))', "@handler: retry, jitter 2: want a number from 0 to 1"),
+        (
+            '@handler("x", retry_on="OSError")',
+            "@handler: retry_on 'OSError': want an exception class, or a tuple",
+        ),
+        (
+            '@handler("x", dead_on=(OSError, int))',
+            "@handler: dead_on (<class 'OSError'>, <class 'int'>): want an",
+        ),
+        (
+            '@handler("x", dead_on=[OSError])',
+            "@handler: dead_on [<class 'OSError'>]: want an exception class",
+        ),
+        (
+            '@handler("x", on_lost="die")',
+            '@handler: on_lost \'die\': want "retry", or "dead" for what must not run',
+        ),
         ("@handler", 'TypeError: @handler needs the name of the jobs: write @handler("send_mail")'),
         ('@handler("x", retries=3)', "TypeError: handler() got an unexpected keyword argument 'retries'"),
     ],
@@ -439,17 +500,41 @@ def test_a_declaration_that_cannot_be_is_reported_with_its_line(
     assert problem.startswith(f"a.py:2: {fault}")
 
 
-@pytest.mark.parametrize("parameters", ["", "job, more", "*, job", "job, *, more"])
+@pytest.mark.parametrize("parameters", ["", "*, job", "job, *, more", "job, more: int, most: int"])
 def test_a_handler_that_cannot_be_called_with_a_job_is_reported(
     directory: Directory, parameters: str
 ) -> None:
     directory.write(a=f'@handler("x")\ndef f({parameters}): pass')
-    assert directory.problems() == [
-        "a.py:2: handler 'x' cannot be called: it must take one argument, the job"
-    ]
+    [problem] = directory.problems()
+    assert problem == (
+        "a.py:2: handler 'x' cannot be called: it must take the job, "
+        "and may take the payload as a second argument that has a type"
+    )
 
 
-@pytest.mark.parametrize("parameters", ["job", "_", "*args", "job, more=1", "job, **more"])
+@pytest.mark.parametrize(
+    ("parameters", "fault"),
+    [
+        ("job, order", "'order' is the payload's and needs a type, as in order: dict[str, str]"),
+        ("job, order: 'Order'", "'order' is the payload's, whose type cannot be used: NameError: name 'Order' is not"),
+        ("job, order: 5", "'order' is the payload's, whose type cannot be used: TypeError: "),
+        ("job, order: Job", "'order' is the payload's, whose type holds what JSON cannot be made into: Job"),
+        ("job, order: list[Job]", "'order' is the payload's, whose type holds what JSON cannot be made into: Job"),
+        ("job, order: dict | list | Job", "'order' is the payload's, whose type "),
+    ],
+)  # fmt: skip
+def test_a_payload_of_a_type_that_cannot_be_used_is_reported(
+    directory: Directory, parameters: str, fault: str
+) -> None:
+    directory.write(a=f'@handler("x")\ndef f({parameters}): pass')
+    [problem] = directory.problems()
+    assert problem.startswith(f"a.py:2: handler 'x': its second parameter {fault}")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["job", "_", "*args", "job, more=1", "job, more: int = 1", "job, **more", "job, order: dict[str, int]"],
+)
 def test_a_handler_that_can_be_called_with_a_job_is_taken(directory: Directory, parameters: str) -> None:
     directory.write(a=f'@handler("x")\ndef f({parameters}): pass')
     assert directory.load().names() == ["x"]

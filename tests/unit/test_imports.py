@@ -17,13 +17,12 @@ ROOT = Path(bananasd.__file__).parent
 # A part may import its own layer and those before it. Beside the chain of those who know jobs and Redis stands that
 # of the master, who knows neither: it sees the foundations, and both see what a master and its children share.
 FOUNDATIONS = [
-    {"errors", "clock", "cores", "directories", "durations", "encoding", "streams"},
+    {"errors", "clock", "cores", "directories", "durations", "encoding", "retry", "streams"},
     {"limits"},
     {"cron"},
     {
         "job",
         "record",
-        "retry",
         "schedule",
         "schedule_tables",
         "schema",
@@ -42,7 +41,7 @@ JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
     {"waiting"},
-    {"client", "declaration", "handlers", "server"},
+    {"client", "declaration", "handlers", "payloads", "server"},
     *SHARED_BY_PROCESSES,
     {
         "processes.batch",

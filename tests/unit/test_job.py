@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bananasd import Client, InvalidJob, Job, JobRequest, Priority, Status, clock
+from bananasd import Client, InvalidJob, Job, JobRequest, Priority, Retry, Status, clock
 from bananasd.job import read_spec
+from bananasd.retry import RetryPolicy
 
 ID = "0b52f5b2-2f5c-4f4c-9d43-3a0f3f4f9a55"
 
@@ -49,15 +50,24 @@ def test_a_request_writes_only_what_was_said():
 
 def test_a_request_writes_all_that_was_said():
     request = JobRequest(
-        "greet", [1], Priority.HIGH, "a greeting", queue="mail", max_retries=0, timeout_seconds=0, job_id=ID,
-        scheduled_for=timedelta(seconds=1.5),
+        "greet", [1], Priority.HIGH, "a greeting", queue="mail", max_retries=0, timeout_seconds=0,
+        retry=[1, 2.5], on_lost="dead", job_id=ID, scheduled_for=timedelta(seconds=1.5),
     )  # fmt: skip
     spec = orjson.loads(request.spec)
     del spec["created_at"]
     assert spec == {
         "v": 1, "name": "greet", "payload": [1], "description": "a greeting", "max_retries": 0, "timeout_seconds": 0,
+        "retry": [1, 2.5], "on_lost": "dead",
     }  # fmt: skip
     assert (request.lane, request.due) == ("mail:high", "+1500")
+
+
+def test_a_job_has_the_retries_that_were_requested():
+    spec = JobRequest("greet", 1, retry=Retry(1, cap_seconds=5), on_lost="retry").spec
+    assert orjson.loads(spec)["retry"] == {"base_seconds": 1, "factor": 2, "cap_seconds": 5, "jitter": 0}
+    job = Job(ID, read_spec(spec), "mail:high")
+    assert (job.retry, job.on_lost) == (Retry(1, 2, 5, 0), "retry")
+    assert job.retry_policy == RetryPolicy(None, Retry(1, 2, 5, 0))
 
 
 def test_a_request_takes_the_parameters_of_submit_job_in_their_order():
@@ -255,8 +265,9 @@ def test_a_record_without_a_status_can_only_have_failed():
 ODD_SPECS = [
     b"", b"\xff", b"[]", b"{}",
     b'{"v":7,"name":5,"description":[],"created_at":"yesterday","max_retries":"x","timeout_seconds":{},"payload":1}',
+    b'{"v":1,"name":"greet","created_at":[],"retry":[-1],"on_lost":"die"}',
     b'{"v":1,"name":"greet","created_at":1e300,"max_retries":true,"timeout_seconds":false}',
-    b'{"v":1,"name":"greet","created_at":99999999999999999,"max_retries":1.5,"timeout_seconds":null}',
+    b'{"v":1,"name":"greet","created_at":99999999999999999,"max_retries":1.5,"timeout_seconds":null,"retry":{"base":1},"on_lost":[]}',
 ]  # fmt: skip
 
 
@@ -265,6 +276,7 @@ def test_an_odd_spec_reads_as_if_the_odd_were_not_there(spec):
     job = Job.from_record(ID, {b"spec": spec, b"status": b"failed"})
     assert (job.created_at, job.updated_at, job.max_retries, job.timeout_seconds) == (None, None, None, None)
     assert (job.description, job.name in ("", "greet")) == ("", True)
+    assert (job.retry, job.on_lost, job.retry_policy) == (None, None, RetryPolicy())
     assert json.loads(json.dumps(job.to_dict()))["id"] == ID
     assert ID in repr(job)
 
@@ -306,6 +318,8 @@ def test_a_job_as_a_dict_is_ready_for_json():
         "recoveries": 1,
         "max_retries": 2,
         "timeout_seconds": 5,
+        "retry": None,
+        "on_lost": None,
         "error": "it broke",
         "result": [1],
         "progress": {"done": 1, "total": 2, "note": ""},

@@ -1,7 +1,8 @@
 -- mend_holder: tell whether a holder is one that nobody would ever recover, and put back what it holds.
 --
 -- Such are one that holds jobs but is not admitted, and one whose node has gone without a word: no lease, or one that ended
--- long ago, and no beat since. Any other is its scheduler's, or that of another node. Nothing is counted against the jobs.
+-- long ago, and no beat since. Any other is its scheduler's, or that of another node. Nothing is counted against the jobs;
+-- one whose run is guarded is dead.
 --
 -- KEYS  1 held list of the holder   2 holders   3 nodes   4 node hash of its node
 -- ARGV  1 key prefix   2 "1" to mend, "" to tell only   3 holder   4 its node   5 ms after which a node is given up
@@ -27,9 +28,11 @@ end
 
 local function put_back(id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane')
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run')
   if not f[1] then
     bury_unreadable(prefix, 'default:normal', id, now, 'its record is missing or unreadable')
+  elseif f[1] == 'processing' and f[2] == holder and f[5] and f[5] == f[4] then
+    bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its run was lost with its holder, and must not be repeated')
   elseif f[1] == 'processing' and f[2] == holder then
     redis.call('HDEL', job, 'holder')
     redis.call('HSETNX', job, 'lane', 'default:normal')

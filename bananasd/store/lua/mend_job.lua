@@ -163,6 +163,8 @@ end
 local function bring_home(id, job, f)
   if f.status == 'pending' then
     to_back(prefix, f.lane, id)
+  elseif f.status == 'processing' and f.guarded_run and f.guarded_run == f.run then
+    bury_unreadable(prefix, f.lane or 'default:normal', id, now, 'nobody holds its run, which must not be repeated')
   elseif f.status == 'processing' then
     redis.call('HDEL', job, 'holder')
     redis.call('HSETNX', job, 'lane', 'default:normal')
@@ -231,6 +233,7 @@ end
 
 local FIELDS = {
   'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at', 'expires_in', 'expires_at',
+  'guarded_run',
 }
 
 local function look_at(id, complaint, digest, places)

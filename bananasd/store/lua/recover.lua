@@ -7,6 +7,8 @@
 -- ARGV  1 key prefix   2 holder
 --       3 what is charged: "nothing"; "lost": job 4 was lost with its worker; "failed": job 4 was killed for its time;
 --         "all": the host is lost and nobody knows which job ran, so each counts as lost
+--         Whatever that says, a guarded run is over with its first loss, for it must not be repeated: its job is dead.
+--         Not if there is no cause: so its own worker puts back what it knows not to have begun.
 --       4 id of the job that ran, or ""   5 cause, for people   6 max_recoveries
 --       7 delay in ms before a "failed" job comes back, -1: it has no tries left
 --       8 node of the caller if the holder's node is to be judged by its lease, else ""   9 lease in ms
@@ -33,10 +35,12 @@ local function may_take_over()
   return now - beat[1] <= lease / 2 and now - beat[2] >= lease
 end
 
-local function count_as_lost(id, job, own)
+local function count_as_lost(id, job, own, limit)
   redis.call('HINCRBY', prefix .. 'stats', 'lost', 1)
-  if count_up(job, 'recoveries') >= max_recoveries then
-    bury(prefix, id, now, cause, own, ARGV[11])
+  if count_up(job, 'recoveries') >= limit then
+    -- Of one that had ended before that which ran the worker alone knew how.
+    bury(prefix, id, now, (ran == '' or ran == id) and cause or 'how it ended was not reported: ' .. cause, own,
+      ARGV[11])
     return 'dead'
   end
   redis.call('HSET', job, 'status', 'pending', 'updated_at', now, 'error', cause)
@@ -67,16 +71,17 @@ end
 
 local function recover_one(id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'waiters')
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run', 'waiters')
   if not f[1] or not f[3] then
     bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its record is missing or unreadable')
     return 'dead'
   end
   if f[1] ~= 'processing' or f[2] ~= holder then return nil end
   redis.call('HDEL', job, 'holder')
-  local own = { lane = f[3], waiters = f[4] }
-  if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, own) end
+  local own = { lane = f[3], waiters = f[6] }
   if charge == 'failed' and id == ran then return count_as_failed(id, job, own) end
+  if cause ~= '' and f[5] and f[5] == f[4] then return count_as_lost(id, job, own, 1) end
+  if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, own, max_recoveries) end
   return put_back(id, job, own)
 end
 
