@@ -14,6 +14,7 @@ from .errors import InvalidJob
 from .retry import Delays, Pauses, Retry
 
 SPEC_VERSION = 1
+"""What is written. Whatever reads a spec reads all versions from 1 to this one."""
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_NOTE_CHARACTERS = 1_000
@@ -188,8 +189,7 @@ def check_spec(spec: Any) -> None:
     """What a record must say for a worker to run its job, whoever wrote it."""
     if not isinstance(spec, dict):
         raise InvalidJob("its spec is not a JSON object")
-    if spec.get("v") != SPEC_VERSION:
-        raise InvalidJob(f"its spec has version {shown(spec.get('v'))}, this bananasd reads {SPEC_VERSION}")
+    _check_version(spec.get("v"))
     if "payload" not in spec:
         raise InvalidJob("its spec has no payload")
     try:
@@ -204,6 +204,16 @@ def check_spec(spec: Any) -> None:
             check_on_lost(spec["on_lost"])
     except InvalidJob as error:
         raise InvalidJob(f"in its spec: {error}") from None
+
+
+def _check_version(version: Any) -> None:
+    if not _is_whole(version) or version < 1:
+        raise InvalidJob(f"its spec has version {shown(version)}: want a number from 1 to {SPEC_VERSION}")
+    if version > SPEC_VERSION:
+        raise InvalidJob(
+            f"its spec has version {shown(version)}, this bananasd reads up to {SPEC_VERSION}: "
+            "upgrade the daemons, then retry the job"
+        )
 
 
 def encode_payload(payload: Any) -> bytes:

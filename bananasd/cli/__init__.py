@@ -31,6 +31,7 @@ MODULES = {
     "schedules": "schedules",
     "dead": "dead",
     "doctor": "doctor",
+    "script": "script",
 }
 """Command → its module in this package, in the order of the help."""
 

@@ -25,6 +25,7 @@ from redis.retry import Retry
 
 from .. import clock
 from ..errors import BadAddress, ConnectionFailed, ServerRefused
+from . import detour
 from .address import address_of
 from .options import check_options
 from .scripts import Command
@@ -113,6 +114,7 @@ class HeldConnection:
         self._connection: Any = server.make_connection()
         self._sentinels = _sentinels_of(server)
         self._asked_until: float | None = None
+        self._asked_on_detour: Command = ()
 
     def trip(self, commands: Sequence[Command]) -> list[Any]:
         """See `Transport`. After a failure the connection is closed, so no late reply can be taken for another."""
@@ -120,6 +122,8 @@ class HeldConnection:
 
     def trip_until(self, deadline: float, commands: Sequence[Command]) -> list[Any]:
         """The same within a time of its own, whatever the peer does; a connect, if one is needed, counts."""
+        if detour.current is not None:
+            return detour.current.trip(commands)
         if self._asked_until is not None:
             self.close()
         try:
@@ -132,6 +136,9 @@ class HeldConnection:
 
     def ask(self, command: Command) -> None:
         """Send a blocking command; its reply is for `answer`. Nothing happens while one is under way."""
+        if detour.current is not None:
+            self._asked_on_detour = command
+            return
         if self._asked_until is None:
             try:
                 self._send(clock.deadline_in(self.server.timeout_seconds), [command])
@@ -141,6 +148,8 @@ class HeldConnection:
 
     def answer(self, seconds: float, stop_fd: int | None = None) -> Any:
         """The reply to `ask`; None if it did not come in time, or before ``stop_fd`` became readable."""
+        if detour.current is not None:
+            return detour.current.block(self._asked_on_detour, seconds)
         if self._asked_until is None:
             return None
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import clock
 from ..errors import ConnectionFailed, ServerRefused
+from . import detour
 from .connection import HeldConnection, Server, Transport
 from .scripts import Command
 
@@ -35,6 +36,9 @@ class Pool:
 
     def trip(self, deadline: float, commands: Sequence[Command], *, is_patient: bool) -> list[Any]:
         """See `Transport`; ends by the deadline, whatever happens."""
+        if detour.current is not None:
+            # A handler that is run inline may raise what would be tried again below.
+            return detour.current.trip(commands)
         connection = self._idle_connection() or HeldConnection(self.server)
         while True:
             try:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 INCLUDE = "--!include "
+SCRIPTS = files(__package__).joinpath("lua")
 
 Command = tuple[Any, ...]
 
@@ -37,7 +38,7 @@ def script(name: str) -> Script:
 
 
 def _assemble(path: str) -> str:
-    text = files(__package__).joinpath("lua", path).read_text("utf-8")
+    text = SCRIPTS.joinpath(path).read_text("utf-8")
     lines = [
         _assemble(f"lib/{line.removeprefix(INCLUDE)}.lua") if line.startswith(INCLUDE) else line
         for line in text.splitlines()

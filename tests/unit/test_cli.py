@@ -43,6 +43,7 @@ COMMANDS = {
     "schedules",
     "dead",
     "doctor",
+    "script",
     "init",
     "demo",
 }

@@ -86,7 +86,7 @@ MASTER_LAYERS = [
     {"processes.recycler", "processes.reload", "processes.warden", "processes.views", "processes.waiting"},
     {"processes.master", "processes.control", "processes.usage"},
 ]
-TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint"}
+TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint", "testing"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
 
 

@@ -304,9 +304,15 @@ def test_a_spec_that_can_be_run_passes(more):
     [
         (None, "its spec is not a JSON object"),
         ([], "its spec is not a JSON object"),
-        ({}, "its spec has version None, this bananasd reads 1"),
-        (SPEC | {"v": 2}, "its spec has version 2, this bananasd reads 1"),
-        (SPEC | {"v": ["x" * 500]}, "its spec has version .*, this bananasd reads 1"),
+        ({}, "its spec has version None: want a number from 1 to 1"),
+        (SPEC | {"v": 0}, "its spec has version 0: want a number from 1 to 1"),
+        (SPEC | {"v": True}, "its spec has version True: want"),
+        (SPEC | {"v": "1"}, "its spec has version '1': want"),
+        (SPEC | {"v": ["x" * 500]}, r"its spec has version .{80,}: want"),
+        (
+            SPEC | {"v": 2},
+            "its spec has version 2, this bananasd reads up to 1: upgrade the daemons, then retry the job",
+        ),
         ({"v": 1, "name": "greet"}, "its spec has no payload"),
         ({"v": 1, "payload": 1}, "in its spec: name None: want 1 to 200"),
         (SPEC | {"name": 5}, "in its spec: name 5: want 1 to 200"),
@@ -337,3 +343,11 @@ def test_a_spec_that_cannot_be_run_is_refused_with_the_reason(spec, reason):
 def test_an_invalid_job_is_a_value_error_and_one_of_ours():
     assert issubclass(InvalidJob, ValueError)
     assert issubclass(InvalidJob, BananasError)
+
+
+def test_a_reader_accepts_every_version_up_to_its_own(monkeypatch):
+    monkeypatch.setattr(limits, "SPEC_VERSION", 3)
+    for version in (1, 2, 3):
+        limits.check_spec(SPEC | {"v": version})
+    with pytest.raises(InvalidJob, match="version 4, this bananasd reads up to 3"):
+        limits.check_spec(SPEC | {"v": 4})
