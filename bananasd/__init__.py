@@ -1,5 +1,7 @@
 """bananasd: a supervised worker daemon for background jobs in Redis."""
 
+from typing import TYPE_CHECKING, Any
+
 from .client import Client
 from .errors import (
     BadAddress,
@@ -22,6 +24,9 @@ from .handlers import handler
 from .job import Job, JobRequest, Priority, Status
 from .retry import Retry
 from .schedule import Schedule
+
+if TYPE_CHECKING:
+    from .aio import AsyncClient as AsyncClient
 
 __version__ = "0.1.0"
 
@@ -51,3 +56,12 @@ __all__ = [
     "__version__",
     "handler",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It is not in __all__ either: greenlet, which it needs, is an extra.
+    if name != "AsyncClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .aio import AsyncClient  # noqa: PLC0415
+
+    return AsyncClient

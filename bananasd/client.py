@@ -33,6 +33,7 @@ from .store.pool import Pool
 from .store.schedules import MAX_SCHEDULES, ScheduleStore
 from .store.stats import QueueStats, Stats
 from .store.store import MAX_IDS, Store
+from .store.wire import BLOCKING, Waits
 from .waiting import Waiter, completed, found, result_of
 
 MAX_CHUNK = 250
@@ -71,13 +72,27 @@ class Client:
         timeout_seconds: float = 10,
         password: str | None = None,
     ) -> None:
+        self._set_up(url, namespace, timeout_seconds, password, BLOCKING)
+        self._ping()
+
+    @classmethod
+    def _unasked(
+        cls, url: str | None, namespace: str, timeout_seconds: float, password: str | None, waits: Waits
+    ) -> Self:
+        """One that has not tried its server yet, and waits in this way: the core of an `AsyncClient`."""
+        client = cls.__new__(cls)
+        client._set_up(url, namespace, timeout_seconds, password, waits)  # noqa: SLF001 - it is one of us
+        return client
+
+    def _set_up(
+        self, url: str | None, namespace: str, timeout_seconds: float, password: str | None, waits: Waits
+    ) -> None:
         seconds = check_time_limit(timeout_seconds, "timeout_seconds")
         self._namespace = check_namespace(namespace)
-        server = Server(_server_url(url), seconds, check_password(password))
+        server = Server(_server_url(url), seconds, check_password(password), waits)
         self._pool = Pool(server)
         self._mailboxes = Mailboxes(server, self._namespace)
         self._waiter = Waiter(self._mailboxes, seconds)
-        Stats(self._pool.attempt(), self._namespace).ping()
 
     def submit_job(
         self,
@@ -334,6 +349,9 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _ping(self) -> None:
+        Stats(self._pool.attempt(), self._namespace).ping()
 
     @property
     def _store(self) -> Store:

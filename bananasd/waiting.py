@@ -97,7 +97,7 @@ class Wait:
         self._ask_at = clock.monotonic()
         if clock.remaining(self._limit()) <= self._pause_seconds:
             raise error
-        clock.sleep(self._pause_seconds)
+        self._mailbox.pause(self._pause_seconds)
         self._pause_seconds = min(1.5 * self._pause_seconds, MAX_PAUSE_SECONDS)
 
     def _limit(self) -> float:

@@ -3,16 +3,13 @@
 redis-py's own defaults retry what may not run twice and wait for minutes; every limit is therefore set here.
 """
 
-import select
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection, Connection, ConnectionPool, SSLConnection
+from redis.connection import AbstractConnection, UnixDomainSocketConnection
 from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
@@ -30,13 +27,10 @@ from .address import address_of
 from .options import check_options
 from .scripts import Command
 from .sentinel import LastAnswer, Sentinel, Sentinels, Service, advice, service_of
-from .timed_socket import TimedSocket
+from .wire import BLOCKING, Waits
 
 BLOCK_SECONDS = 1
 """How long the server holds a blocking command: short enough that a token lost with a connection costs little."""
-
-MIN_TIMEOUT_SECONDS = 0.001
-"""A socket takes 0 for "never block", which is not what a deadline that has just passed means."""
 
 FAULTS = (RedisError, OSError, UnicodeError)
 """What a connection may raise; UnicodeError for the name of a host."""
@@ -59,6 +53,8 @@ class Server:
     url: str = field(repr=False)
     timeout_seconds: float
     password: str | None = field(default=None, repr=False)
+    waits: Waits = field(default=BLOCKING, repr=False, compare=False)
+    """How those wait who use it."""
     address: str = field(init=False)
     service: Service | None = field(init=False, repr=False)
     """If it is one that Sentinels know: its host and port are asked for at every connect."""
@@ -67,14 +63,14 @@ class Server:
     def __post_init__(self) -> None:
         object.__setattr__(self, "address", address_of(self.url))
         object.__setattr__(self, "service", service_of(self.url))
-        check_options(self.url, self.address)
+        check_options(self.url, self.address, self.waits.lacking_options)
         self.make_connection()
         self.sentinels()
 
     def sentinels(self) -> "list[Server]":
         """Those to ask for it; none if it is no service."""
         urls = self.service.sentinel_urls if self.service else ()
-        return [Server(url, self.timeout_seconds) for url in urls]
+        return [Server(url, self.timeout_seconds, waits=self.waits) for url in urls]
 
     def make_connection(self) -> AbstractConnection:
         """An unconnected connection of redis-py; that of a service has no host yet."""
@@ -92,12 +88,12 @@ class Server:
         }
         try:
             url = self.service.server_url if self.service else self.url
-            pool = ConnectionPool.from_url(url, **limits)
+            pool = self.waits.pools.from_url(url, **limits)
             # What stands in the URL itself would win over our limits.
             options = pool.connection_kwargs | limits
             if self.password is not None:
                 options["password"] = self.password
-            if not issubclass(pool.connection_class, Connection):
+            if pool.connection_class is UnixDomainSocketConnection:
                 del options["maint_notifications_config"]
             connection: AbstractConnection = pool.connection_class(**options)
         except (ValueError, TypeError, RedisError) as error:
@@ -106,12 +102,11 @@ class Server:
 
 
 class HeldConnection:
-    """One connection to the server, made at the first trip and again after a failure. For one thread at a time."""
+    """One connection to the server, made at the first trip and again after a failure. For one thread, or task, at a time."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        # redis-py's connection, the parts of which that send have no types.
-        self._connection: Any = server.make_connection()
+        self.wire = server.waits.wire(server.make_connection())
         self._sentinels = _sentinels_of(server)
         self._asked_until: float | None = None
         self._asked_on_detour: Command = ()
@@ -128,9 +123,7 @@ class HeldConnection:
             self.close()
         try:
             self._send(deadline, commands)
-            # Not the connection's own, which takes twice as long and raises what the server says.
-            receive = self._connection._parser.read_response  # noqa: SLF001
-            return self._heed(deadline, [receive() for _ in commands])
+            return self._heed(deadline, self.wire.receive(deadline, len(commands)))
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
 
@@ -149,23 +142,19 @@ class HeldConnection:
     def answer(self, seconds: float, stop_fd: int | None = None) -> Any:
         """The reply to `ask`; None if it did not come in time, or before ``stop_fd`` became readable."""
         if detour.current is not None:
-            return detour.current.block(self._asked_on_detour, seconds)
+            return self.server.waits.block(detour.current, self._asked_on_detour, seconds)
         if self._asked_until is None:
             return None
         try:
-            sock = self._socket()
-            fd = sock.fileno()
-            fds = [fd] if stop_fd is None else [fd, stop_fd]
-            readable = _readable(fds, min(seconds, clock.remaining(self._asked_until)))
-            if fd in readable:
+            limit = min(seconds, clock.remaining(self._asked_until))
+            replies = self.wire.poll(limit, self.server.timeout_seconds, stop_fd)
+            if replies:
                 self._asked_until = None
                 deadline = clock.deadline_in(self.server.timeout_seconds)
-                sock.receive_until(deadline)
-                (reply,) = self._heed(deadline, [self._connection._parser.read_response()])  # noqa: SLF001
-                return reply
+                return self._heed(deadline, replies)[0]
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
-        if not readable and clock.remaining(self._asked_until) == 0:
+        if replies is None and clock.remaining(self._asked_until) == 0:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
         return None
 
@@ -185,77 +174,48 @@ class HeldConnection:
         role: Any = None
         with suppress(*FAULTS):
             self._send(deadline, [("ROLE",)])
-            role = self._connection._parser.read_response()  # noqa: SLF001
+            (role,) = self.wire.receive(deadline, 1)
         if isinstance(role, list) and role[:1] == [b"sentinel"]:
             raise ServerRefused(advice(self.server.address, role[1]))
 
     def close(self) -> None:
         """Drop the connection; the next trip makes another."""
         self._asked_until = None
-        self._connection.disconnect()
+        self.wire.close()
 
     def _send(self, deadline: float, commands: Sequence[Command]) -> None:
-        pack = self._connection.pack_command
+        pack = self.wire.pack
         try:
             # In one piece, for which one limit holds however slowly it goes out.
             packed = b"".join([piece for command in commands for piece in pack(*command)])
         except UnicodeEncodeError:
             # An id or a queue that somebody else wrote, not in UTF-8: see store.text.
             packed = b"".join([piece for command in commands for piece in pack(*_in_bytes(command))])
-        sock = self._connection._sock  # noqa: SLF001
-        (sock or self._connect(deadline)).send_until(deadline, packed)
+        if not self.wire.is_open:
+            self._connect(deadline)
+        self.wire.send(deadline, packed)
 
-    def _connect(self, deadline: float) -> TimedSocket:
+    def _connect(self, deadline: float) -> None:
         if self._sentinels is None:
-            return self._open(deadline)
+            self._open(deadline)
+            return
         try:
             self._sentinels.lead(self._enter, deadline)
         except ConnectionFailed as error:
             raise type(error)(f"{self.server.address}: {error}") from None
-        return self._socket()
 
     def _enter(self, host: str, port: int, deadline: float) -> None:
         """Connect to what a Sentinel says is the primary; it may be demoted since, or not promoted yet."""
-        self._connection.host, self._connection.port = host, port
+        self.wire.lead_to(host, port)
         try:
             self._open(deadline)
             self._send(deadline, [("ROLE",)])
-            _check_role(self._connection._parser.read_response())  # noqa: SLF001
+            _check_role(*self.wire.receive(deadline, 1))
         except FAULTS as error:
             raise self._failed(error, f"{host}:{port}") from None
 
-    def _open(self, deadline: float) -> TimedSocket:
-        self._share_out(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS))
-        self._connection.redis_connect_func = partial(self._greet, deadline)
-        try:
-            self._connection.connect()
-        finally:
-            # Without this circle a connection that is dropped is closed at once.
-            self._connection.redis_connect_func = None
-        return self._socket()
-
-    def _greet(self, deadline: float, connection: Any) -> None:
-        """Over a new socket: AUTH, SELECT, a name. Called by redis-py."""
-        connection._sock = TimedSocket(connection._sock, deadline)  # noqa: SLF001
-        try:
-            connection.on_connect()
-        except ResponseError as error:
-            self._tell_if_sentinel(deadline, error)
-            raise
-
-    def _share_out(self, seconds: float) -> None:
-        """A connect tries the addresses of a name one after the other, and has an exchange of keys: each gets its part."""
-        connection, waits = self._connection, 1
-        if isinstance(connection, Connection):
-            addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-            waits = len(addresses) + isinstance(connection, SSLConnection)
-        connection.socket_connect_timeout = connection.socket_timeout = seconds / waits
-
-    def _socket(self) -> TimedSocket:
-        sock: TimedSocket | None = self._connection._sock  # noqa: SLF001 - redis-py has no public way to it
-        if sock is None:
-            raise OSError("the connection was closed")
-        return sock
+    def _open(self, deadline: float) -> None:
+        self.wire.open(deadline, lambda refusal: self._tell_if_sentinel(deadline, refusal))
 
     def _failed(self, error: BaseException, place: str = "") -> BaseException:
         """What to raise. Whatever has broken in, a signal's handler too, may have left a command or a reply half done."""
@@ -288,10 +248,3 @@ def _in_bytes(command: Command) -> Command:
     return tuple(
         word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in command
     )
-
-
-def _readable(fds: list[int], seconds: float) -> set[int]:
-    poll = select.poll()
-    for fd in fds:
-        poll.register(fd, select.POLLIN)
-    return {fd for fd, _ in poll.poll(seconds * 1000)}

@@ -66,6 +66,10 @@ class Mailbox:
         (told,) = checked(self._connection.trip_until(deadline, [command]))
         return list(map(text, told or ()))
 
+    def pause(self, seconds: float) -> None:
+        """Let time pass before it is asked again."""
+        self._server.waits.sleep(seconds)
+
     def close(self) -> None:
         """Drop the connection; another is made when it is needed."""
         self._connection.close()

@@ -1,5 +1,6 @@
 """The options of a URL, behind its ``?``: which there are."""
 
+from collections.abc import Collection
 from functools import cache
 from inspect import signature
 from itertools import pairwise
@@ -39,11 +40,11 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
-def check_options(url: str, address: str) -> None:
-    """Raise `BadAddress` for an option that there is not; ``address`` is what may be shown of the URL."""
+def check_options(url: str, address: str, lacking: Collection[str] = ()) -> None:
+    """Raise `BadAddress` for an option that there is not, or is ``lacking``; ``address`` is what may be shown of the URL."""
     scheme, _, rest = url.partition("://")
     scheme, _, sentinel = scheme.partition("+")
-    known = _known(scheme)
+    known = _known(scheme) - {*lacking}
     if sentinel:
         # They have no databases.
         known |= {OF_SENTINELS + name for name in known - {"db"}}
@@ -52,7 +53,7 @@ def check_options(url: str, address: str) -> None:
     for before, name in pairwise(["", *names]):
         if name not in known:
             raise BadAddress(
-                f"{address}: not a usable address: {_fault(before, name)}; {_offer(scheme, is_service=bool(sentinel))}"
+                f"{address}: not a usable address: {_fault(before, name)}; {_offer(scheme, lacking, is_service=bool(sentinel))}"
             )
 
 
@@ -69,8 +70,8 @@ def _fault(before: str, name: str) -> str:
     return f"it has no option {name!r}"
 
 
-def _offer(scheme: str, *, is_service: bool) -> str:
-    names = [*USUAL, *(OF_TLS if scheme == "rediss" else ())]
+def _offer(scheme: str, lacking: Collection[str], *, is_service: bool) -> str:
+    names = [name for name in (*USUAL, *(OF_TLS if scheme == "rediss" else ())) if name not in lacking]
     if is_service:
         names += [f"{OF_SENTINELS}username", f"{OF_SENTINELS}password"]
     tls = f", and those of TLS with rediss{'+sentinel' if is_service else ''}://" if scheme == "redis" else ""

@@ -50,7 +50,7 @@ class Pool:
             except ConnectionFailed:
                 if not is_patient or clock.remaining(deadline) <= RETRY_PAUSE_SECONDS:
                     raise
-            clock.sleep(RETRY_PAUSE_SECONDS)
+            self.server.waits.sleep(RETRY_PAUSE_SECONDS)
 
     def close(self) -> None:
         """Close every connection that is not in use."""

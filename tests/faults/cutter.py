@@ -76,10 +76,12 @@ class Cutter:
         if mode is None:
             return REALLY_SEND(connection, deadline, commands)
         if mode == UNSENT:
-            (connection._connection._sock or connection._connect(deadline)).shutdown(socket.SHUT_RDWR)
+            if not connection.wire.is_open:
+                connection._connect(deadline)
+            connection.wire.sock.shutdown(socket.SHUT_RDWR)
         else:
             REALLY_SEND(connection, deadline, commands[:1] if mode == HALF else commands)
-            _swallow_replies(connection._connection._sock)
+            _swallow_replies(connection.wire.sock)
         self.cut.append(call)
         self._look()
         if mode == UNSENT:

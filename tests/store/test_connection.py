@@ -372,7 +372,7 @@ def test_a_closed_proxy_leaves_nothing_open(server, connect):
     connection = connect(proxy.url)
     connection.trip([("PING",)])
     connection.ask(("BLPOP", "tokens", 1))
-    fd = connection._socket().fileno()
+    fd = connection.wire.sock.fileno()
     proxy.close()
     assert select.select([fd], [], [], 5)[0] == [fd]
     with pytest.raises(ConnectionFailed):

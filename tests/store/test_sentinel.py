@@ -1,5 +1,6 @@
 """The way to a server that Sentinels know by name: whom to ask, whom to believe, and how long that may take."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bananasd import Client, ConnectionFailed, ServerRefused
+from bananasd import AsyncClient, Client, ConnectionFailed, ServerRefused
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.health import examine
 from tests.proxy import Proxy
@@ -90,6 +91,28 @@ def test_a_client_takes_the_same_url(servers, make_sentinel):
     with Client(url_of([make_sentinel(servers[0])])) as client:
         job_id = client.submit_job("any", {})
     assert servers[0].call("EXISTS", f"{{bananas:default}}:job:{job_id}") == 1
+
+
+def test_an_async_client_takes_it_too_and_follows_a_failover(directory, servers, make_sentinel):
+    async def use():
+        async with AsyncClient(url_of([sentinel]), timeout_seconds=20) as client:
+            await client.submit_job("any", {})
+            await asyncio.to_thread(killed.stop)
+            sentinel.tell(servers[1])
+            return await client.submit_job("any", {})
+
+    killed = TcpServer(directory / "left")
+    sentinel = make_sentinel(killed)
+    job_id = asyncio.run(use())
+    assert servers[1].call("EXISTS", f"{{bananas:default}}:job:{job_id}") == 1
+
+
+def test_an_async_client_is_told_what_its_sentinels_say(make_sentinel, servers):
+    sentinel = make_sentinel(servers[0])
+    with pytest.raises(ServerRefused, match="this Sentinel knows no service 'none'"):
+        asyncio.run(AsyncClient(url_to(sentinel.place, service="none")).queue_stats())
+    with pytest.raises(ServerRefused, match="this is a Sentinel, which keeps no jobs"):
+        asyncio.run(AsyncClient(f"redis://{sentinel.place}").queue_stats())
 
 
 def test_the_url_chooses_the_database_of_the_server(servers, make_sentinel, connect):

@@ -42,6 +42,7 @@ JOB_LAYERS = [
     {"store"},
     {"waiting"},
     {"client", "declaration", "handlers", "payloads", "server"},
+    {"aio"},
     *SHARED_BY_PROCESSES,
     {
         "processes.batch",
@@ -203,6 +204,16 @@ def test_only_the_store_knows_redis() -> None:
     assert places_that_import("redis", "hiredis") == {"store"}
 
 
+def test_only_one_module_switches_greenlets() -> None:
+    users = {
+        name
+        for name in MODULES
+        for imported, _ in imports_of(name)
+        if imported.partition(".")[0] == "greenlet"
+    }
+    assert users == {"store.greenlets"}
+
+
 def test_only_one_module_asks_psutil_and_only_top_draws() -> None:
     users = {
         library: {
@@ -227,8 +238,25 @@ def test_only_the_clock_reads_time() -> None:
 
 
 def test_importing_the_client_stays_light() -> None:
-    heavy = {"click", "cronsim", "http", "msgspec", "psutil", "setproctitle", "starlette", "uvicorn"}
-    parts = {"bananasd.cli", "bananasd.config", "bananasd.demo", "bananasd.http", "bananasd.processes"}
+    heavy = {
+        "click",
+        "cronsim",
+        "greenlet",
+        "http",
+        "msgspec",
+        "psutil",
+        "setproctitle",
+        "starlette",
+        "uvicorn",
+    }
+    parts = {
+        "bananasd.aio",
+        "bananasd.cli",
+        "bananasd.config",
+        "bananasd.demo",
+        "bananasd.http",
+        "bananasd.processes",
+    }
     # Coverage would import more than the program does.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     loaded = subprocess.run(

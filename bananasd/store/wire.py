@@ -1,0 +1,173 @@
+"""The bytes of a connection: how they go, and how who waits for them waits."""
+
+import select
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from redis.connection import Connection, ConnectionPool, SSLConnection
+from redis.exceptions import ResponseError
+
+from .. import clock
+from .detour import Detour
+from .scripts import Command
+from .timed_socket import TimedSocket
+
+MIN_TIMEOUT_SECONDS = 0.001
+"""A socket takes 0 for "never block", which is not what a deadline that has just passed means."""
+
+OnRefusal = Callable[[ResponseError], None]
+
+
+class Wire(Protocol):
+    """What a `HeldConnection` asks of redis-py's connection. Whatever fails raises one of its ``FAULTS``."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+
+    def pack(self, *words: Any) -> list[bytes]:
+        """A command as it is sent."""
+
+    def lead_to(self, host: str, port: int) -> None:
+        """Where the next `open` shall lead."""
+
+    def open(self, deadline: float, on_refusal: OnRefusal) -> None:
+        """Connect, and say who we are; ``on_refusal`` is told if the server does not want to hear it."""
+
+    def send(self, deadline: float, data: bytes) -> None:
+        """Send everything."""
+
+    def receive(self, deadline: float, count: int) -> list[Any]:
+        """So many replies."""
+
+    def poll(self, seconds: float, reply_seconds: float, stop_fd: int | None) -> list[Any] | None:
+        """The next reply; None if none came in time, an empty list if ``stop_fd`` became readable before."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Waits(Protocol):
+    """How all that a client does waits: with its thread, or with a task of an event loop."""
+
+    pools: type[Any]
+    """Redis-py's pool, which knows what connection a URL means."""
+    lacking_options: frozenset[str]
+    """Those of a URL that its connections do not have."""
+
+    def wire(self, connection: Any) -> Wire:
+        """The wire of an unconnected connection."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def block(self, way: Detour, command: Command, seconds: float) -> Any:
+        """See `Detour.block`."""
+
+
+class SocketWire:
+    """The wire whose thread waits."""
+
+    def __init__(self, connection: Any) -> None:
+        # The parts of redis-py's connection that send have no types.
+        self._connection = connection
+        self.pack = connection.pack_command
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        return self._connection._sock is not None  # noqa: SLF001 - redis-py has no public way to it
+
+    @property
+    def sock(self) -> TimedSocket:
+        """The socket, if it is open."""
+        sock: TimedSocket | None = self._connection._sock  # noqa: SLF001 - the same
+        if sock is None:
+            raise OSError("the connection was closed")
+        return sock
+
+    def lead_to(self, host: str, port: int) -> None:
+        """See `Wire`."""
+        self._connection.host, self._connection.port = host, port
+
+    def open(self, deadline: float, on_refusal: OnRefusal) -> None:
+        """See `Wire`."""
+        self._share_out(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS))
+        self._connection.redis_connect_func = partial(_greet, deadline, on_refusal)
+        try:
+            self._connection.connect()
+        finally:
+            # Without this circle a connection that is dropped is closed at once.
+            self._connection.redis_connect_func = None
+
+    def send(self, deadline: float, data: bytes) -> None:
+        """See `Wire`."""
+        self._connection._sock.send_until(deadline, data)  # noqa: SLF001
+
+    def receive(self, deadline: float, count: int) -> list[Any]:
+        """See `Wire`."""
+        self._connection._sock.receive_until(deadline)  # noqa: SLF001
+        # Not the connection's own, which takes twice as long and raises what the server says.
+        read = self._connection._parser.read_response  # noqa: SLF001
+        return [read() for _ in range(count)]
+
+    def poll(self, seconds: float, reply_seconds: float, stop_fd: int | None) -> list[Any] | None:
+        """See `Wire`. A reply whose first byte has come has ``reply_seconds`` to be whole."""
+        fd = self.sock.fileno()
+        readable = _readable([fd] if stop_fd is None else [fd, stop_fd], seconds)
+        if fd in readable:
+            return self.receive(clock.deadline_in(reply_seconds), 1)
+        return [] if readable else None
+
+    def close(self) -> None:
+        """See `Wire`."""
+        self._connection.disconnect()
+
+    def _share_out(self, seconds: float) -> None:
+        """A connect tries the addresses of a name one after the other, and has an exchange of keys: each gets its part."""
+        connection, waits = self._connection, 1
+        if isinstance(connection, Connection):
+            addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+            waits = len(addresses) + isinstance(connection, SSLConnection)
+        connection.socket_connect_timeout = connection.socket_timeout = seconds / waits
+
+
+class Blocking:
+    """Waits with the thread that calls."""
+
+    pools = ConnectionPool
+    lacking_options = frozenset[str]()
+
+    def wire(self, connection: Any) -> SocketWire:
+        """See `Waits`."""
+        return SocketWire(connection)
+
+    def sleep(self, seconds: float) -> None:
+        """See `Waits`."""
+        clock.sleep(seconds)
+
+    def block(self, way: Detour, command: Command, seconds: float) -> Any:
+        """See `Waits`."""
+        return way.block(command, seconds)
+
+
+BLOCKING = Blocking()
+
+
+def _greet(deadline: float, on_refusal: OnRefusal, connection: Any) -> None:
+    """Over a new socket: AUTH, SELECT, a name. Called by redis-py."""
+    connection._sock = TimedSocket(connection._sock, deadline)  # noqa: SLF001
+    try:
+        connection.on_connect()
+    except ResponseError as error:
+        on_refusal(error)
+        raise
+
+
+def _readable(fds: list[int], seconds: float) -> set[int]:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(seconds * 1000)}
