@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from . import directories
-from .errors import InvalidJob, JobNotFound, JobNotWaiting
+from .errors import InvalidJob, JobExists, JobNotFound, JobNotWaiting
 from .job import Job, JobRequest, Priority, Status, check_priority, wire_due
 from .limits import (
     check_duration,
@@ -108,16 +108,22 @@ class Client:
         on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
+        unique_key: str | None = None,
+        unique_seconds: float | timedelta | None = None,
+        unique_until: str = "end",
+        on_duplicate: str = "return",
     ) -> str:
-        """Submit a job to run as soon as a worker is free; return its id.
+        """Submit a job to run as soon as a worker is free; return its id, or that of the job that has its unique key.
 
-        `JobRequest` says what the arguments may be. After a `ConnectionFailed` nobody knows whether the server took
-        the job: with a ``job_id`` of your own the call can be repeated, for the same id twice is one job.
+        `JobRequest` says what the arguments may be, and when `JobExists` is raised. After a `ConnectionFailed` nobody
+        knows whether the server took the job: with a ``job_id`` of your own the call can be repeated, for the same id
+        twice is one job.
         """
         request = JobRequest(
             name, payload, priority, description,
             queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
-            job_id=job_id, expires_in=expires_in,
+            job_id=job_id, expires_in=expires_in, unique_key=unique_key, unique_seconds=unique_seconds,
+            unique_until=unique_until, on_duplicate=on_duplicate,
         )  # fmt: skip
         return self._submit([request])[0]
 
@@ -136,6 +142,10 @@ class Client:
         on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
+        unique_key: str | None = None,
+        unique_seconds: float | timedelta | None = None,
+        unique_until: str = "end",
+        on_duplicate: str = "return",
     ) -> str:
         """Submit a job for later: an aware datetime, or a timedelta from now by the server's clock; return its id.
 
@@ -148,7 +158,8 @@ class Client:
         request = JobRequest(
             name, payload, priority, description,
             queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
-            job_id=job_id, scheduled_for=scheduled_for, expires_in=expires_in,
+            job_id=job_id, scheduled_for=scheduled_for, expires_in=expires_in, unique_key=unique_key,
+            unique_seconds=unique_seconds, unique_until=unique_until, on_duplicate=on_duplicate,
         )  # fmt: skip
         return self._submit([request])[0]
 
@@ -156,6 +167,9 @@ class Client:
         """Submit many jobs, 250 or a megabyte at a time, each in the client's time; return their ids in order.
 
         Requests keep their ids: after a failure half-way repeat the call with the same ones, and nothing is doubled.
+        Where a request's ``unique_key`` is taken, by an earlier one of them too, the id is that of the job that has it; and
+        `JobExists`, if the request asks for it, is raised when its 250 have been sent, and all of them that could be were
+        accepted.
         A list or tuple is checked whole before anything is sent; another iterable is read as it is sent.
         """
         return [job_id for chunk in _chunks(requests) for job_id in self._submit(chunk)]
@@ -188,17 +202,23 @@ class Client:
         timeout_seconds: float | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
+        unique_key: str | None = None,
+        unique_seconds: float | timedelta | None = None,
+        unique_until: str = "end",
+        on_duplicate: str = "return",
     ) -> Job:
         """Submit a job and wait until it has completed; return it, with its result.
 
         Raises `JobFailed` once it failed for good, expired or was cancelled, and what `wait` raises: after `WaitTimeout` the
-        job itself goes on. With a ``job_id`` of your own the call can be repeated: it waits for the same job.
+        job itself goes on. With a ``job_id`` of your own the call can be repeated: it waits for the same job. So it does if
+        another job has its ``unique_key``: it is that job that is returned.
         """
         seconds = check_wait(wait_seconds)
         request = JobRequest(
             name, payload, priority, description,
             queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
-            expires_in=expires_in,
+            expires_in=expires_in, unique_key=unique_key, unique_seconds=unique_seconds, unique_until=unique_until,
+            on_duplicate=on_duplicate,
         )  # fmt: skip
         (job,) = self._waiter.wait(self._submit([request]), seconds, None)
         return completed(job)
@@ -299,7 +319,8 @@ class Client:
     def retry_dead(self, job_ids: Iterable[str] | None = None) -> list[str]:
         """Bring dead jobs back with their attempts at zero, all of them by default; return the ids of those.
 
-        250 at a time, each in the client's time. Ids that are not dead are passed over. If a reply was lost,
+        250 at a time, each in the client's time. Ids that are not dead are passed over, and those whose ``unique_key``
+        another job has by now. If a reply was lost,
         those of its chunk may be missing in the result.
         """
         return [job_id for chunk in self._dead_chunks(job_ids) for job_id in self._store.requeue_dead(chunk)]
@@ -369,8 +390,11 @@ class Client:
         return ScheduleStore(self._pool.call(), self._namespace)
 
     def _submit(self, requests: Sequence[JobRequest]) -> list[str]:
-        self._store.submit(requests)
-        return [request.job_id for request in requests]
+        duplicates = self._store.submit(requests).duplicates
+        for position, job_id in duplicates.items():
+            if requests[position].on_duplicate == "raise":
+                raise JobExists(job_id, str(requests[position].unique_key))
+        return [duplicates.get(position, request.job_id) for position, request in enumerate(requests)]
 
     def _dead_chunks(self, job_ids: Iterable[str] | None) -> Iterator[list[str]]:
         """These ids, or all that are dead now, in chunks; known whole before the first is changed."""

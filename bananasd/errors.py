@@ -45,6 +45,19 @@ class JobNotWaiting(BananasError):
         self.status = status
 
 
+class JobExists(BananasError):
+    """A job was not submitted, since another with its unique key waits or runs: ``job_id``."""
+
+    def __init__(self, job_id: str, unique_key: str) -> None:
+        super().__init__(f"job {job_id} has the unique key {unique_key!r}, and has not ended")
+        self.job_id = job_id
+        self.unique_key = unique_key
+
+    def __reduce__(self) -> tuple[type["JobExists"], tuple[str, str]]:
+        """It may go to another process, as what a task of a pool raised does."""
+        return JobExists, (self.job_id, self.unique_key)
+
+
 class JobNotFinished(BananasError):
     """A result was asked for before the job has ended."""
 

@@ -11,8 +11,11 @@ import orjson
 from . import clock
 from .errors import InvalidJob
 from .limits import (
+    ON_DUPLICATE,
     ON_LOST,
     SPEC_VERSION,
+    UNIQUE_UNTIL,
+    check_choice,
     check_description,
     check_duration,
     check_id,
@@ -81,9 +84,16 @@ class JobRequest:
       has passed means at once.
     - ``expires_in``: seconds or a timedelta, from that moment or, for a job that is scheduled, from when it is due. No
       run begins later, neither the first nor another try: the job has then expired.
+    - ``unique_key``: as long as a job with this key lives there is no other: one that is submitted meanwhile is not
+      accepted. The key (1 to 200 characters; one for all names and queues) is free again when that job has ended in any way,
+      for good; with ``unique_until="start"`` as soon as it begins to run, and after ``unique_seconds`` (seconds or
+      a timedelta, from its acceptance) at the latest.
+    - ``on_duplicate``: what a submit does if the key is taken. "return": the id of the job that is there is
+      returned. "raise": `JobExists`, with that id. "replace": if that job waits, for another try too, it is cancelled and
+      this one accepted; if it runs, as "return".
     """
 
-    __slots__ = ("due", "extra", "job_id", "lane", "spec")
+    __slots__ = ("due", "extra", "job_id", "lane", "on_duplicate", "spec", "unique_key")
 
     def __init__(
         self,
@@ -99,12 +109,20 @@ class JobRequest:
         on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
+        unique_key: str | None = None,
+        unique_seconds: float | timedelta | None = None,
+        unique_until: str = "end",
+        on_duplicate: str = "return",
         scheduled_for: datetime | timedelta | None = None,
     ) -> None:
         self.job_id = str(uuid.uuid4()) if job_id is None else check_id(job_id)
         self.lane = f"{check_queue(queue)}:{check_priority(priority)}"
         self.due = "" if scheduled_for is None else wire_due(check_schedule(scheduled_for))
-        self.extra = _wire_extra(expires_in)
+        self.unique_key, self.on_duplicate = unique_key, on_duplicate
+        extra = _wire_uniqueness(unique_key, unique_seconds, unique_until, on_duplicate)
+        if expires_in is not None:
+            extra["expires_in"] = check_duration(expires_in, "expires_in")
+        self.extra: bytes = encode_valid(extra, "job") if extra else b""
         spec: dict[str, Any] = {
             "v": SPEC_VERSION,
             "name": check_name(name),
@@ -142,13 +160,14 @@ class Job:
 
     ``id``, ``status``, and ``attempts`` and ``recoveries``: how many tries have come to their end, good or bad, and how
     many runs were lost with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned
-    (None once it has expired, though ``has_result`` says that there was one), ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``. Instants are aware datetimes in
-    UTC, or None. What is odd in a record that someone else wrote reads as if it were not there.
+    (None once it has expired, though ``has_result`` says that there was one), ``unique_key`` the key under which it was
+    submitted (a handler is not told), ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``.
+    Instants are aware datetimes in UTC, or None. What is odd in a record that someone else wrote reads as if it were not there.
     """
 
     __slots__ = (
         "_context", "_spec", "attempts", "due_ms", "error", "expires_ms", "finished_ms", "has_result", "holder", "id",
-        "lane", "progress", "recoveries", "result", "run", "started_ms", "status", "updated_ms",
+        "lane", "progress", "recoveries", "result", "run", "started_ms", "status", "unique_key", "updated_ms",
     )  # fmt: skip
 
     def __init__(self, job_id: str, spec: dict[str, Any], lane: str) -> None:
@@ -162,6 +181,7 @@ class Job:
         self.updated_ms: int | None = None
         self.expires_ms: int | None = None
         self.holder = ""
+        self.unique_key: str | None = None
         self.error: str | None = None
         self.has_result = False
         self.result: Any = None
@@ -184,6 +204,7 @@ class Job:
         job.expires_ms = number_of(record, b"expires_at")
         job.holder = text_of(record, b"holder") or ""
         job.error = text_of(record, b"error")
+        job.unique_key = (text_of(record, b"unique") or "").partition(" ")[2] or None
         # What is kept for a job without one is that of an earlier job with its id, or the failure of its earlier life.
         job.has_result = b"has_result" in record
         job.result = json_in(result) if job.has_result else None
@@ -346,7 +367,7 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Everything that is known, ready for JSON; instants in ISO 8601."""
         plain = ("id", "name", "description", "payload", "priority", "queue", "status", "attempts", "recoveries",
-                 "max_retries", "timeout_seconds", "on_lost", "error", "result", "progress", "schedule")  # fmt: skip
+                 "max_retries", "timeout_seconds", "on_lost", "unique_key", "error", "result", "progress", "schedule")  # fmt: skip
         instants = (
             "created_at", "updated_at", "scheduled_for", "expires_at", "started_at", "finished_at", "slot_at"
         )  # fmt: skip
@@ -377,11 +398,19 @@ def wire_due(scheduled_for: datetime | timedelta) -> str:
     return str(max(0, clock.to_ms(scheduled_for)))
 
 
-def _wire_extra(expires_in: float | timedelta | None) -> bytes:
-    """What the script that accepts the job must know besides, as JSON; empty for nothing."""
-    if expires_in is None:
-        return b""
-    return encode_valid({"expires_in": check_duration(expires_in, "expires_in")}, "job")
+def _wire_uniqueness(key: Any, seconds: Any, until: Any, on_duplicate: Any) -> dict[str, Any]:
+    """What the script that accepts the job must know of its key; nothing that is as it is by default."""
+    given = {
+        "unique_ms": None if seconds is None else check_duration(seconds, "unique_seconds"),
+        "unique_until": check_choice(until, "unique_until", UNIQUE_UNTIL),
+        "on_duplicate": check_choice(on_duplicate, "on_duplicate", ON_DUPLICATE),
+    }
+    wire = {name: value for name, value in given.items() if value not in (None, "end", "return")}
+    if key is not None:
+        return {"unique": check_name(key, "unique_key"), **wire}
+    if wire:
+        raise InvalidJob("unique_seconds, unique_until and on_duplicate need a unique_key")
+    return {}
 
 
 def _instant(ms: int | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from math import ceil, inf
@@ -22,6 +23,8 @@ MAX_RETRIES = 1_000_000
 MAX_DELAYS = 1_000
 MAX_FACTOR = 1_000
 ON_LOST = ("retry", "dead")
+UNIQUE_UNTIL = ("end", "start")
+ON_DUPLICATE = ("return", "raise", "replace")
 MAX_OFFSET = 1_000_000_000_000
 MAX_SECONDS = 100 * 365 * 86400
 """A century: beyond it a number of seconds is a mistake, and a date may not be one any more."""
@@ -100,6 +103,13 @@ def check_retry(value: Any) -> Pauses:
     if not isinstance(value, dict) or not value.keys() <= _PAUSES:
         raise InvalidJob(f"retry {shown(value)}: want Retry(…) or a list of delays in seconds")
     return _check_growing(Retry(**value))
+
+
+def check_choice(value: Any, what: str, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if value not in choices:
+        raise InvalidJob(f"{what} {shown(value)}: want {' or '.join(choices)}")
+    return str(value)
 
 
 def check_on_lost(value: Any) -> str:

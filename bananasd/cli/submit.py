@@ -10,7 +10,7 @@ import click
 
 from ..client import Client
 from ..job import Job, JobRequest, Priority, Status
-from ..limits import ON_LOST
+from ..limits import ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL
 from .errors import FAILED
 from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client
@@ -90,6 +90,32 @@ payload_option = click.option(
     metavar="TIME",
     type=duration,
     help="Do not run it if it has to wait longer than this, from its due time on.",
+)
+@click.option(
+    "--unique-key",
+    metavar="KEY",
+    help="Do not submit it if a job with this key waits or runs; print that one's id.",
+)
+@click.option(
+    "--unique-for",
+    "unique_seconds",
+    metavar="TIME",
+    type=duration,
+    help="Free the key after this time at the latest.",
+)
+@click.option(
+    "--unique-until",
+    type=click.Choice(UNIQUE_UNTIL),
+    default="end",
+    show_default=True,
+    help="Free the key at the end of the job, or when it starts.",
+)
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(ON_DUPLICATE),
+    default="return",
+    show_default=True,
+    help="If the key is taken: print the id of that job, fail, or replace that job if it waits.",
 )
 @click.option("--id", "job_id", metavar="UUID", help="Its id; submitting the same id again changes nothing.")
 @wait_option

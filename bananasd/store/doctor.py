@@ -30,7 +30,18 @@ MAX_SUSPECTS = 250
 MAX_STEPS = 100_000
 """Through how many entries of lists a call for more than one job walks, about."""
 MAX_SPEC_BYTES = 4 * 1024 * 1024
-FIELDS = ("status", "lane", "holder", "run", "attempts", "recoveries", "due_at", "expires_in", "expires_at")
+FIELDS = (
+    "status",
+    "lane",
+    "holder",
+    "run",
+    "attempts",
+    "recoveries",
+    "due_at",
+    "expires_in",
+    "expires_at",
+    "unique_ms",
+)
 
 _LANE = rb"[\w-]{1,64}:(high|normal|low)"
 _TYPES = [
@@ -38,6 +49,7 @@ _TYPES = [
     (re.compile(rb"held:.*", re.DOTALL), "list"),
     (re.compile(rb"mail:.*", re.DOTALL), "list"),
     (re.compile(rb"result:.*", re.DOTALL), "string"),
+    (re.compile(rb"unique:.*", re.DOTALL), "string"),
     (re.compile(rb"node:.*", re.DOTALL), "hash"),
     (re.compile(rb"holders|queues"), "set"),
     (re.compile(rb"scheduled|dead|nodes|paused"), "zset"),

@@ -45,6 +45,7 @@ FAULTS = {
     "wrong_type": Fault("a key of a type that it must not have", "set aside under aside:"),
     "key_expires": Fault("a key that would vanish", "kept"),
     "key_stays": Fault("a result or a mailbox that would never vanish", "kept for an hour from now on"),
+    "stale_unique": Fault("a unique key that no living job has", "freed"),
     "unlisted_queue": Fault("a lane of a queue that is not among the queues", "its queue is added"),
     "bad_count": Fault("a counter that is no number", "removed; it counts anew"),
 }

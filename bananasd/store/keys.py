@@ -58,6 +58,10 @@ class Keys:
         """String: what the handler returned, as JSON; of a dead job that somebody waited for, its failure."""
         return f"{self.prefix}result:{job_id}"
 
+    def unique(self, key: str) -> str:
+        """String: id of the job that has this key, and lives."""
+        return f"{self.prefix}unique:{key}"
+
     def mail(self, box: str) -> str:
         """List: ids of jobs that have changed, for one who waits for them."""
         return f"{self.prefix}mail:{box}"

@@ -32,6 +32,13 @@ class Retention(NamedTuple):
 DEFAULT_RETENTION = Retention()
 
 
+class Accepted(NamedTuple):
+    """How many jobs were ``new``; by their positions those that were not accepted, with the id of the job that has their key."""
+
+    new: int
+    duplicates: dict[int, str]
+
+
 class Claimed(NamedTuple):
     """A job as claim hands it over; ``spec`` may still turn out unreadable."""
 
@@ -119,12 +126,13 @@ class Store:
 
     # A client's calls
 
-    def submit(self, requests: Sequence[JobRequest]) -> int:
-        """Accept up to `MAX_IDS` jobs; return how many were new."""
+    def submit(self, requests: Sequence[JobRequest]) -> Accepted:
+        """Accept up to `MAX_IDS` jobs. Those whose ids are known already are left as they are, and not told."""
         fields: list[Any] = [self.keys.prefix]
         for request in requests:
             fields += (request.job_id, request.spec, request.lane, request.due, request.extra)
-        return int(self._run("submit", [self.keys.scheduled], fields)[0])
+        new, *pairs = self._run("submit", [self.keys.scheduled], fields)
+        return Accepted(new, dict(zip(pairs[::2], _texts(pairs[1::2]), strict=True)))
 
     def cancel(self, job_id: str) -> tuple[bool, str]:
         """End a job that has not started; whether this call did it, and the job's status ("" if unknown)."""

@@ -22,6 +22,8 @@ class Memory:
     lists: dict[str, list[str]] = field(default_factory=dict)
     sets: dict[str, set[str]] = field(default_factory=dict)
     sorted_sets: dict[str, dict[str, float]] = field(default_factory=dict)
+    lock_ends: dict[str, float] = field(default_factory=dict)
+    """Until when unique keys are taken at the latest, in milliseconds since the epoch."""
     arrivals: list[tuple[str, str]] = field(default_factory=list)
     """Jobs that a call has accepted or brought back, each with the prefix of its namespace."""
     lock: Condition = field(default_factory=lambda: Condition(RLock()))

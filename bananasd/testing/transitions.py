@@ -19,21 +19,34 @@ from .moves import is_left_behind, reprioritise, reschedule
 from .pauses import is_shut, pause, resume
 from .records import WAITING, Record, job_key, limit_wait, now_bytes, push, result_key
 from .schedules import put_schedules, read_schedules, remove_schedule
+from .unique import claim_key, free, give_key, is_taken, owner_of
 
 HOLDER = "testing/1.1"
+OPTIONS = {"expires_in", "unique", "unique_ms", "unique_until", "on_duplicate"}
 
 
 def submit(memory: Memory, prefix: str, args: Sequence[Any]) -> list[Any]:
-    """Accept jobs; an id that is there is left as it is."""
-    new = 0
-    for job_id, spec, lane, due, extra in zip(*[iter(args)] * 5, strict=True):
-        if job_key(prefix, job_id) not in memory.hashes:
-            new += 1
-            _accept(memory, prefix, job_id, {b"spec": spec, b"lane": lane.encode()}, due, _read_extra(extra))
-            memory.arrivals.append((prefix, job_id))
+    """Accept jobs; an id that is there is left as it is, and one whose key is taken is not accepted."""
+    new, duplicates = 0, list[Any]()
+    for position, (job_id, spec, lane, due, extra) in enumerate(zip(*[iter(args)] * 5, strict=True)):
+        if job_key(prefix, job_id) in memory.hashes:
+            continue
+        options = _read_extra(extra)
+        owner = owner_of(memory, prefix, options["unique"]) if "unique" in options else None
+        if owner and not _is_to_be_replaced(memory, prefix, owner, options):
+            duplicates += (position, owner.encode())
+            continue
+        new += 1
+        if owner:
+            cancel(memory, prefix, [owner])
+            memory.arrivals = [arrival for arrival in memory.arrivals if arrival != (prefix, owner)]
+        record = {b"spec": spec, b"lane": lane.encode()}
+        _accept(memory, prefix, job_id, record, due, options)
+        claim_key(memory, prefix, job_id, record, options)
+        memory.arrivals.append((prefix, job_id))
     if new:
         memory.count(prefix, "submitted", new)
-    return [new]
+    return [new, *duplicates]
 
 
 def cancel(memory: Memory, prefix: str, args: Sequence[Any]) -> list[Any]:
@@ -48,19 +61,25 @@ def cancel(memory: Memory, prefix: str, args: Sequence[Any]) -> list[Any]:
     now = now_bytes()
     record |= {b"status": b"cancelled", b"finished_at": now, b"updated_at": now}
     memory.count(prefix, "cancelled")
+    free(memory, prefix, args[0], record)
     tell(memory, prefix, args[0])
     return [1, b"cancelled"]
 
 
 def requeue_dead(memory: Memory, prefix: str, job_ids: Sequence[str]) -> list[bytes]:
     """Bring dead jobs back to the end of their lanes, attempts at zero."""
-    back = [job_id for job_id in job_ids if memory.unrank(f"{prefix}dead", job_id)]
-    for job_id in back:
-        record = memory.hashes[job_key(prefix, job_id)]
+    back = []
+    for job_id in job_ids:
+        record = memory.hashes.get(job_key(prefix, job_id), {})
+        if is_taken(memory, prefix, record) or not memory.unrank(f"{prefix}dead", job_id):
+            continue
+        back.append(job_id)
         for name in (b"attempts", b"recoveries", b"finished_at", b"progress", b"has_result", b"waiters"):
             record.pop(name, None)
         if b"expires_in" in record:
             limit_wait(record, int(record[b"expires_in"]), clock.now_ms())
+        if b"unique" in record:
+            give_key(memory, prefix, job_id, record)
         _to_lane(memory, prefix, job_id, record)
         memory.arrivals.append((prefix, job_id))
     return [job_id.encode() for job_id in back]
@@ -108,6 +127,7 @@ def begin(memory: Memory, prefix: str, job_id: str) -> Claimed | None:
     if int(record.get(b"expires_at", now_ms)) < now_ms:
         record |= {b"status": b"expired", b"finished_at": b"%d" % now_ms, b"updated_at": b"%d" % now_ms}
         memory.count(prefix, "expired")
+        free(memory, prefix, job_id, record)
         tell(memory, prefix, job_id)
         return None
     record |= {
@@ -115,6 +135,7 @@ def begin(memory: Memory, prefix: str, job_id: str) -> Claimed | None:
         b"run": b"%d" % (int(record.get(b"run", 0)) + 1),
     }  # fmt: skip
     memory.push(f"{prefix}held:{HOLDER}", job_id)
+    free(memory, prefix, job_id, record, only_until_start=True)
     tell(memory, prefix, job_id)
     memory.sets.setdefault(f"{prefix}holders", set()).add(HOLDER)
     due_ms = int(record[b"due_at"]) if b"due_at" in record else None
@@ -133,6 +154,8 @@ def settle(memory: Memory, prefix: str, outcome: Outcome) -> None:
         _retry(memory, prefix, record, outcome)
     elif isinstance(outcome, Buried):
         _bury(memory, prefix, record, outcome)
+    if isinstance(outcome, (Completed, Buried)):
+        free(memory, prefix, outcome.job_id, record)
     tell(memory, prefix, outcome.job_id)
 
 
@@ -220,9 +243,14 @@ def _bury(memory: Memory, prefix: str, record: Record, outcome: Buried) -> None:
 def _read_extra(extra: bytes) -> dict[str, Any]:
     """What the script must know of a job besides its spec."""
     options: dict[str, Any] = orjson.loads(extra or b"{}")
-    if unknown := options.keys() - {"expires_in"}:
+    if unknown := options.keys() - OPTIONS:
         raise not_known(f"the options {', '.join(sorted(unknown))}")
     return options
+
+
+def _is_to_be_replaced(memory: Memory, prefix: str, owner: str, options: dict[str, Any]) -> bool:
+    status = memory.hashes[job_key(prefix, owner)][b"status"]
+    return options.get("on_duplicate") == "replace" and status in WAITING
 
 
 def _accept(

@@ -1,6 +1,7 @@
 """The client against a real server, also one that is frozen, restarts, refuses, or loses its replies."""
 
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ from bananasd import (
     Client,
     ConnectionFailed,
     InvalidJob,
+    JobExists,
     JobNotFound,
     JobNotWaiting,
     JobRequest,
@@ -444,6 +446,59 @@ def test_a_job_that_waits_gets_another_due_time(client):
     assert client.reschedule(job_id, timedelta(0)) is True
     assert client.get_job(job_id).status is Status.PENDING
     assert client.reschedule(job_id, timedelta(0)) is False
+
+
+# Unique jobs
+
+
+def test_a_duplicate_returns_the_id_of_the_job_that_is_there(client, worker):
+    job_id = client.submit_job("greet", 1, unique_key="k")
+    assert client.get_job(job_id).unique_key == "k"
+    assert client.submit_job("greet", 2, unique_key="k") == job_id
+    later = timedelta(hours=1)
+    assert client.submit_job_scheduled("greet", 2, Priority.LOW, later, unique_key="k") == job_id
+    assert worker.claim() == job_id
+    other, duplicate = JobRequest("greet", 1), JobRequest("greet", 1, unique_key="k")
+    assert client.submit_many([other, duplicate]) == [other.job_id, job_id]
+    worker.store.settle([Completed(HOLDER, job_id, 1, b"")])
+    assert client.submit_job("greet", 2, unique_key="k") != job_id
+
+
+def test_a_duplicate_can_be_an_error_with_the_id_of_the_job_that_is_there(client):
+    job_id = client.submit_job("greet", 1, unique_key="k")
+    other = JobRequest("greet", 1)
+    with pytest.raises(JobExists, match=f"job {job_id} has the unique key 'k'") as caught:
+        client.submit_many([JobRequest("greet", 1, unique_key="k", on_duplicate="raise"), other])
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.job_id, error.unique_key, str(error)) == (job_id, "k", str(caught.value))
+    assert client.get_job(other.job_id).status is Status.PENDING
+
+
+def test_a_repeat_of_the_same_request_is_no_duplicate(client):
+    request = JobRequest("greet", 1, unique_key="k", on_duplicate="raise")
+    assert client.submit_many([request]) == client.submit_many([request]) == [request.job_id]
+    assert client.submit_many([request, request]) == [request.job_id] * 2
+
+
+def test_a_job_that_waits_can_be_replaced(client):
+    job_id = client.submit_job("greet", 1, unique_key="k")
+    new = client.submit_job("greet", 2, unique_key="k", on_duplicate="replace")
+    assert client.get_job(job_id).status is Status.CANCELLED
+    assert client.get_job(new).status is Status.PENDING
+
+
+def test_duplicates_are_told_at_their_places_in_whichever_chunk(client):
+    requests = [JobRequest("greet", n, unique_key=f"k{n % 300}") for n in range(600)]
+    ids = [request.job_id for request in requests]
+    assert client.submit_many(requests) == ids[:300] * 2
+
+
+def test_a_dead_job_whose_key_is_taken_stays_dead(client, worker):
+    dead = client.submit_job("greet", 1, unique_key="k")
+    worker.bury()
+    client.submit_job("greet", 1, unique_key="k")
+    assert client.retry_dead() == []
+    assert client.get_job(dead).status is Status.FAILED
 
 
 def moves_of(client):

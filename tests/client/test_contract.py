@@ -255,6 +255,55 @@ def schedules_by_the_clock(client, run):
     yield [found.name for found in client.schedules()]
 
 
+def unique_jobs(client, run):
+    key = {"unique_key": "a key"}
+    for job_id in IDS[:2]:
+        yield client.submit_job("c_echo", None, job_id=job_id, **key)
+    yield client.submit_many([JobRequest("c_echo", None, job_id=IDS[2], **key),
+                              JobRequest("c_echo", None, job_id=IDS[3], unique_key="another", unique_until="start"),
+                              JobRequest("c_echo", None, job_id=IDS[4], unique_key="another")])  # fmt: skip
+    yield tried(lambda: client.submit_job("c_echo", None, job_id=IDS[5], on_duplicate="raise", **key))
+    yield from map(client.get_job, [IDS[0], IDS[3]])
+    yield client.queue_stats()
+    run()
+    yield client.submit_job("c_give_up", None, job_id=IDS[5], on_duplicate="raise", **key)
+    yield client.submit_job_scheduled(
+        "c_echo", None, Priority.LOW, timedelta(hours=1), job_id=IDS[6], on_duplicate="replace", **key
+    )
+    yield from map(client.get_job, IDS[5:7])
+    yield client.submit_job("c_give_up", None, job_id=IDS[7], on_duplicate="replace", **key)
+    run()
+    yield client.submit_job("c_echo", None, job_id=IDS[8], **key)
+    yield client.retry_dead()
+    yield client.cancel(IDS[8])
+    yield client.retry_dead()
+    yield client.submit_job("c_echo", None, job_id=IDS[9], **key)
+    run()
+    yield from map(client.get_job, IDS[5:9])
+    yield client.submit_job("c_echo", None, job_id=IDS[9], unique_key="for a time", unique_seconds=0.001)
+    wait_until(
+        lambda: (
+            client.submit_job("c_echo", None, unique_key="for a time", job_id=IDS[10], unique_seconds=3600)
+            == IDS[10]
+        )
+    )
+    yield client.submit_job("c_echo", None, unique_key="for a time", job_id=IDS[11], expires_in=0.001)
+    yield client.cancel(IDS[10])
+    yield client.submit_job("c_echo", None, unique_key="for a time", job_id=IDS[11], expires_in=0.001)
+    wait_until(lambda: client.get_job(IDS[11]).expires_at < datetime.now(UTC) - timedelta(milliseconds=1))
+    run()
+    yield client.submit_job("c_second", None, job_id=IDS[12], unique_key="for a time", on_duplicate="raise")
+    yield client.get_job(IDS[11])
+    with working(run):
+        yield client.submit_and_wait(
+            "c_second", None, wait_seconds=10, job_id=IDS[13], unique_key="for a time"
+        ).id
+        yield client.submit_and_wait(
+            "c_second", None, wait_seconds=10, job_id=IDS[14], unique_key="for a time"
+        ).id
+    yield client.queue_stats()
+
+
 def results(client, run):
     for job_id, name in zip(IDS, ["c_echo", "c_echo", "c_give_up", "c_second"], strict=False):
         client.submit_job(name, [1] if job_id == IDS[0] else None, job_id=job_id)
@@ -304,7 +353,7 @@ def unknown_ids(client, run):
     yield client.wait(IDS[0], 1)
 
 
-CASES = [submit_and_look, an_id_twice_is_one_job, schedules, many, failures, dead_letters, cancels, pauses, moves, a_moved_job_that_is_cancelled, a_job_brought_back_runs_once_though_it_was_moved, schedules_by_the_clock, expiry, results, waits, a_failure_outlives_its_record_for_those_who_waited, unknown_ids]  # fmt: skip
+CASES = [submit_and_look, an_id_twice_is_one_job, schedules, many, failures, dead_letters, cancels, pauses, moves, a_moved_job_that_is_cancelled, a_job_brought_back_runs_once_though_it_was_moved, schedules_by_the_clock, expiry, unique_jobs, results, waits, a_failure_outlives_its_record_for_those_who_waited, unknown_ids]  # fmt: skip
 
 NOT_OF_THE_FAKE = {"close"}
 """Calls that ask no server."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bananasd import Client, Status
+from bananasd import Client, JobNotFound, Status
 from tests.systemd.surroundings import require
 
 pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
@@ -77,12 +77,15 @@ def test_a_daemon_completes_what_redis_cli_has_submitted(server, make_daemon, en
     page = page.partition("\n## Submitting from another language\n")[2].partition("\n## ")[0]
     commands = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     told = run("bash", "-euc", "\n".join(commands), cwd=tmp_path, env=environ)
-    assert [told] == re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    at_once, later = dict.fromkeys(re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", page))
+    assert told == "".join(re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    at_once, later, unique, duplicate = dict.fromkeys(re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", page))
     make_daemon(HELLO, redis_url=server.url).start()
     with Client(server.url) as client:
         assert client.wait(at_once, 20).result == {"greeting": "Hello, Ada!"}
         assert client.get_job(later).status is Status.SCHEDULED
+        assert client.wait(unique, 20).result == {"greeting": "Hello, Eve!"}
+        with pytest.raises(JobNotFound):
+            client.get_job(duplicate)
 
 
 def test_a_daemon_completes_what_node_has_submitted(server, make_daemon, environ, ioredis, tmp_path):

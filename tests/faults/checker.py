@@ -45,6 +45,8 @@ def _check_jobs(scene: Scene, look: Look) -> None:
         job.id for job in jobs if job.status is Status.FAILED
     }
     assert not look.ready()
+    # All have ended, so nobody has a unique key.
+    assert look.find(f"{KEYS.prefix}unique:*") == []
 
 
 def _check_job(scene: Scene, job: Job, lines: list[Line]) -> None:

@@ -295,10 +295,12 @@ class Play:
         self._many = [
             cancelled, self._request("too late", expires_in=0.001), self._request("before"),
             self._request("guarded", on_lost="dead"), self._request("before, too"), self._request("long", "long"),
-            self._request("behind"), self._request("retried", "retried"), self._request("buried", "buried"),
+            self._request("behind"), self._request("retried", "retried", unique_key="r", unique_until="start"),
+            self._request("buried", "buried", unique_key="b"),
             self._request("unknown", "a name that no handler has", max_retries=0),
         ]  # fmt: skip
         client.submit_many(self._many)
+        self._submit_duplicates(client)
         # Begun here, ended by `_end`: there is but one thread.
         awaited = [self.jobs[role].job_id for role in ("long", "behind")]
         self._news = client._waiter._news(awaited, math.inf, every_change=True)
@@ -309,6 +311,14 @@ class Play:
         client.resume("default")
         self._put_schedule()
         time.sleep(0.002)  # what is later is due now, and for what is too late it is so
+
+    def _submit_duplicates(self, client: Client) -> None:
+        """Not among the many: once that job has ended, who submits them anew makes new jobs."""
+        first = self._request("replaced", unique_key="k")
+        last = self._request("unique", unique_key="k", on_duplicate="replace")
+        duplicate = self._request("duplicate", unique_key="k")
+        ids = client.submit_many([first, last, duplicate])
+        assert ids == [first.job_id, last.job_id, last.job_id]
 
     def _put_schedule(self) -> None:
         """It has one slot in all the past, and that has been missed."""
@@ -386,6 +396,7 @@ class Play:
         assert_documented(look)
         left_over = self.jobs["left over"].job_id
         assert look.ready() == [left_over]
+        assert look.find(f"{KEYS.prefix}unique:*") == []
         assert not self._board.path.exists()
         for runs in self.starts.values():
             assert runs == sorted(set(runs))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from bananasd import Client, ConnectionFailed, JobNotFound, JobNotWaiting, JobRequest, Priority
+from bananasd.limits import UNIQUE_UNTIL
 
 from .scene import Scene
 
@@ -50,6 +51,7 @@ class Stream(threading.Thread):
         # Made while the server is there: that is asked for once, and not repeated.
         self._client = Client(scene.proxy.url, timeout_seconds=1)
         self._dice = random.Random(seed)
+        self._known: set[str] = set()
         self._is_over = threading.Event()
 
     def run(self) -> None:
@@ -88,7 +90,9 @@ class Stream(threading.Thread):
                 self.repeats += 1
                 time.sleep(PAUSE_SECONDS)
             else:
-                self._scene.job_ids += ids
+                # Of a duplicate it is the id of the job that is there.
+                self._scene.job_ids += [job_id for job_id in dict.fromkeys(ids) if job_id not in self._known]
+                self._known.update(ids)
                 return
 
     def _request(self) -> JobRequest:
@@ -96,6 +100,12 @@ class Stream(threading.Thread):
         _, payload, options = JOBS[name]
         due = timedelta(seconds=self._dice.random() * 2) if self._dice.random() < 0.1 else None
         expires_in = 2 if self._dice.random() < 0.1 else None
+        if name == "brief" and self._dice.random() < 0.2:
+            options = {
+                "unique_key": f"key {self._dice.randint(1, 3)}",
+                "unique_until": self._dice.choice(UNIQUE_UNTIL),
+                "on_duplicate": self._dice.choice(("return", "replace")),
+            }
         return JobRequest(
             name, payload(self._dice), self._dice.choice(list(Priority)), scheduled_for=due, expires_in=expires_in,
             **options,

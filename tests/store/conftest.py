@@ -42,7 +42,7 @@ class World:
         **options: Any,
     ) -> list[str]:
         requests = [JobRequest("greet", payload, priority, queue=queue, **options) for _ in range(count)]
-        assert self.store.submit(requests) == count
+        assert self.store.submit(requests).new == count
         return [request.job_id for request in requests]
 
     def schedule(self, *dues_ms: int) -> list[str]:

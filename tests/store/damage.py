@@ -126,6 +126,14 @@ def let_a_result_stay(world: World, model: Model, draw: Draw) -> None:
         world.call("PERSIST", world.keys.result(job_id))
 
 
+def give_a_key_to_one_who_must_not_have_it(world: World, model: Model, draw: Draw) -> None:
+    key = draw(st.sampled_from(("k", "of nobody")))
+    others = [job_id for job_id, job in model.jobs.items() if job.status in ENDED or not job.unique]
+    if key not in model.owners and (job_id := _one_of(draw, others)):
+        model.owners[key] = (job_id, False)
+        world.call("SET", world.keys.unique(key), job_id)
+
+
 def leave_a_key(world: World, model: Model, draw: Draw) -> None:
     """One that nobody knows, or in place of a token."""
     lane = draw(st.sampled_from(["", *model.lanes]))
@@ -137,7 +145,8 @@ def leave_a_key(world: World, model: Model, draw: Draw) -> None:
 
 DAMAGES = (
     put_elsewhere, put_twice, take_away, delete_record, let_live_or_expire, spoil_a_counter, dismiss_a_holder,
-    leave_with_a_stranger, forget_a_queue, spoil_a_statistic, let_a_key_expire, let_a_result_stay, leave_a_key,
+    leave_with_a_stranger, forget_a_queue, spoil_a_statistic, let_a_key_expire, let_a_result_stay, give_a_key_to_one_who_must_not_have_it,
+    leave_a_key,
 )  # fmt: skip
 
 

@@ -23,6 +23,9 @@ def mend(model: Model) -> Findings:
     unlisted = {lane.partition(":")[0] for lane, ids in model.lanes.items() if ids} - model.queues
     model.queues |= unlisted
     found.update(("unlisted_queue", queue) for queue in unlisted)
+    for key in [key for key in model.owners if not model.owner_of(key)]:
+        del model.owners[key]
+        found[("stale_unique", f"unique:{key}")] += 1
     for holder in sorted(model.holders.union(holder for holder, ids in model.held.items() if ids)):
         found.update((fault, holder) for fault in _mend_holder(model, holder))
     in_places = (job_id for place in places(model) for job_id in ids_at(model, place))

@@ -8,11 +8,23 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 from bananasd.store.outcomes import Buried, Completed, Outcome, Released, Retried
 from bananasd.store.store import Charge
 
 MAX_RECOVERIES = 2
+
+
+class Uniqueness(NamedTuple):
+    """A key, until when a job may have it, whether for a time, and what a job does that finds it taken."""
+
+    key: str
+    until: str
+    is_timed: bool
+    on_duplicate: str
+
+
 FINAL = ("completed", "failed", "cancelled", "expired")
 RANK_MS = 1_000_000
 """A due time of the future is so many milliseconds away for each rank, so that no pause of this machine changes their
@@ -37,6 +49,8 @@ class Record:
     progress: str = ""
     guarded_run: int = 0
     waiters: list[str] = field(default_factory=list)
+    unique: str = ""
+    is_unique_for_a_time: bool = False
     due: int = 0
     expiry: str = ""
     has_spec: bool = True
@@ -69,6 +83,8 @@ class Model:
     queues: set[str] = field(default_factory=set)
     moved: Counter[str] = field(default_factory=Counter)
     """How many ids a job has left behind in lanes."""
+    owners: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    """Unique keys, each with the job that has it, and whether for a time."""
     paused: dict[str, str] = field(default_factory=dict)
     """Queues, or "*", and whether that is "for good", "for a time" or "over"."""
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -81,16 +97,27 @@ class Model:
 
     # A client's
 
-    def submit(self, job_id: str, lane: str, due: int | None, *, has_expiry: bool) -> int:
+    def submit(
+        self, job_id: str, lane: str, due: int | None, unique: Uniqueness | None, *, has_expiry: bool
+    ) -> tuple[int, dict[int, str]]:
         if job_id in self.jobs:
-            return 0
+            return 0, {}
+        owner = self.owner_of(unique.key) if unique else ""
+        if unique and owner:
+            if unique.on_duplicate != "replace" or self.jobs[owner].status == "processing":
+                return 0, {0: owner}
+            self.cancel(owner)
         self.jobs[job_id] = Record(lane, expiry="later" if has_expiry else "")
+        if unique:
+            self.jobs[job_id].unique = f"{unique.until} {unique.key}"
+            self.jobs[job_id].is_unique_for_a_time = unique.is_timed
+            self.owners[unique.key] = (job_id, unique.is_timed)
         self.counters["submitted"] += 1
         if due is None:
             self.to_back(job_id)
         else:
             self.schedule(job_id, due)
-        return 1
+        return 1, {}
 
     def cancel(self, job_id: str) -> tuple[bool, str]:
         job = self.jobs.get(job_id)
@@ -110,9 +137,17 @@ class Model:
         return [self.jobs[job_id].status if job_id in self.jobs else "" for job_id in job_ids]
 
     def requeue_dead(self, job_ids: list[str]) -> list[str]:
-        back = [job_id for job_id in job_ids if job_id in self.dead and self.jobs[job_id].has_spec]
-        for job_id in back:
+        back = []
+        for job_id in job_ids:
+            if job_id not in self.dead or not self.jobs[job_id].has_spec:
+                continue
             job = self.jobs[job_id]
+            key = job.unique.partition(" ")[2]
+            if self.owner_of(key):
+                continue
+            if key:
+                self.owners[key] = (job_id, job.is_unique_for_a_time)
+            back.append(job_id)
             self.dead.remove(job_id)
             job.attempts = job.recoveries = 0
             job.progress, job.waiters, job.has_result, job.is_finished = "", [], False, False
@@ -202,6 +237,8 @@ class Model:
                 continue
             job.status, job.holder, job.run = "processing", holder, job.run + 1
             self.held.setdefault(holder, []).append(job_id)
+            if job.unique.startswith("start "):
+                self._free(job_id)
             self._tell_change(job_id)
             taken.append((lane, job_id, job.run, job.attempts, job.recoveries))
         if taken:
@@ -374,7 +411,20 @@ class Model:
         self._note_end(job_id)
         return "dead"
 
+    def owner_of(self, key: str) -> str:
+        """The living job that has the key, "" if there is none."""
+        job_id, _ = self.owners.get(key, ("", False))
+        job = self.jobs.get(job_id)
+        is_one = job and job.status not in FINAL and job.unique.partition(" ")[2] == key
+        return job_id if is_one else ""
+
+    def _free(self, job_id: str) -> None:
+        key = self.jobs[job_id].unique.partition(" ")[2]
+        if self.owners.get(key, ("", False))[0] == job_id:
+            del self.owners[key]
+
     def _note_end(self, job_id: str) -> None:
+        self._free(job_id)
         for box in self.jobs[job_id].waiters:
             self.mail.setdefault(box.removeprefix("+"), []).append(job_id)
 

@@ -281,6 +281,14 @@ def a_mailbox_that_would_never_vanish(world: World) -> str:
     return "mail:b"
 
 
+@disorder("stale_unique", "")
+def a_key_of_a_job_that_has_gone(world: World) -> str:
+    (job_id,) = world.submit(unique_key="k")
+    world.store.cancel(job_id)
+    world.call("SET", world.keys.unique("k"), job_id)
+    return "unique:k"
+
+
 @disorder("unlisted_queue", "")
 def a_queue_that_is_not_listed(world: World) -> str:
     world.submit()

@@ -34,7 +34,7 @@ def mends(world: World, key: str, fault: str) -> bool:
 
 # One call of each script on the seed below, and whether it did its work.
 CALLS: dict[str, Callable[[World, Any], bool]] = {
-    "submit": lambda w, ids: w.store.submit([JobRequest("greet", None)]) == 1,
+    "submit": lambda w, ids: w.store.submit([JobRequest("greet", None)]).new == 1,
     "enter": lambda w, ids: w.enter(OTHER) in w.store.holders(),
     "claim": lambda w, ids: is_claimed(w, ids.pending),
     "complete": lambda w, ids: w.store.settle([Completed(HOLDER, ids.running, 1, b"5")]) == [],
@@ -100,6 +100,15 @@ def test_a_submit_that_a_full_server_refuses_leaves_nothing_behind(own_world):
     own_world.call("CONFIG", "SET", "maxmemory", 1)
     with pytest.raises(ServerRefused, match="maxmemory"):
         own_world.store.submit([JobRequest("greet", None)])
+    assert own_world.dump() == before
+
+
+def test_a_full_server_refuses_a_job_before_that_which_it_would_replace_is_cancelled(own_world):
+    own_world.submit(unique_key="k")
+    before = own_world.dump()
+    own_world.call("CONFIG", "SET", "maxmemory", 1)
+    with pytest.raises(ServerRefused, match="maxmemory"):
+        own_world.submit(unique_key="k", on_duplicate="replace")
     assert own_world.dump() == before
 
 

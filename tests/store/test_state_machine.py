@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from bananasd import JobRequest
+from bananasd.limits import ON_DUPLICATE, UNIQUE_UNTIL
 from bananasd.schedule import Schedule
 from bananasd.store.connection import Transport
 from bananasd.store.doctor import Doctor
@@ -38,7 +39,7 @@ from tests.faults.form import IS_LONG, either
 from tests.store.conftest import World
 from tests.store.damage import DAMAGES, Damage
 from tests.store.mending_model import ENDED, is_given_up, mend
-from tests.store.model import MAX_RECOVERIES, RANK_MS, Model, Node, Record, node_of
+from tests.store.model import FINAL, MAX_RECOVERIES, RANK_MS, Model, Node, Record, Uniqueness, node_of
 from tests.store.schedule_model import NOW, Schedules
 
 LEASE_MS = 3_600_000
@@ -48,6 +49,7 @@ NODES = ("n1", "n2", "n3")
 HOLDERS = ("n1/1.1", "n1/1.2", "n2/1.1", "n3/7.1")
 BOXES = ("a", "+b", "b")
 NAMES = ("hourly", "nightly")
+KEYS = ("k", "ä key")
 FUTURE = 10**15
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
 FIRST_RANK = 10_000
@@ -63,6 +65,7 @@ LEASE_ENDS = {
 }
 PAUSES = {"for good": None, "for a time": HOUR_MS}
 EXPIRY = timedelta(days=1)
+UNIQUE_TIME = timedelta(days=1)
 BEATS = {"now": 0, "a while ago": LEASE_MS * 3 // 4, "long ago": 2 * LEASE_MS}
 ALIVE = {"just now": 0, "for a while": LEASE_MS * 3 // 4, "for long": LEASE_MS * 5 // 4}
 """The words of `Node` as milliseconds: until the lease ends, since the last beat, since the first of its row."""
@@ -89,6 +92,13 @@ PROFILE = settings(
 )
 
 holders, nodes, wanted, boxes = map(st.sampled_from, (HOLDERS, NODES, (1, 2, 5), BOXES))
+uniqueness = st.none() | st.builds(
+    Uniqueness,
+    st.sampled_from(KEYS),
+    st.sampled_from(UNIQUE_UNTIL),
+    st.booleans(),
+    st.sampled_from(ON_DUPLICATE),
+)
 is_lost = st.booleans()
 """Whether the reply of a command is lost, and so the command repeated."""
 
@@ -131,21 +141,40 @@ class Scripts(RuleBasedStateMachine):
 
     @rule(
         lane=st.sampled_from(LANES), count=st.sampled_from((1, 4)), is_later=st.booleans(), is_earliest=st.booleans(),
-        has_expiry=st.booleans(), is_lost=is_lost,
+        has_expiry=st.booleans(), unique=uniqueness, is_lost=is_lost,
     )  # fmt: skip
     def submit(
-        self, lane: str, count: int, is_later: bool, is_earliest: bool, has_expiry: bool, is_lost: bool
-    ) -> None:
+        self, lane: str, count: int, is_later: bool, is_earliest: bool, has_expiry: bool, is_lost: bool,
+        unique: Uniqueness | None = None,
+    ) -> None:  # fmt: skip
         for _ in range(count):
             if len(self.ids) < len(IDS):
                 self.ids.append(IDS[len(self.ids)])
                 due = self.next_rank(is_earliest) if is_later else None
-                self.submit_one(self.ids[-1], lane, due, has_expiry, is_lost)
+                self.submit_one(self.ids[-1], lane, due, has_expiry, is_lost, unique)
 
     @precondition(lambda self: self.ids)
-    @rule(data=st.data(), lane=st.sampled_from(LANES))
-    def submit_a_known_id(self, data: Any, lane: str) -> None:
-        self.submit_one(self.draw_id(data), lane, None, has_expiry=False, is_lost=False)
+    @rule(data=st.data(), lane=st.sampled_from(LANES), unique=uniqueness)
+    def submit_a_known_id(self, data: Any, lane: str, unique: Uniqueness | None) -> None:
+        self.submit_one(self.draw_id(data), lane, None, has_expiry=False, is_lost=False, unique=unique)
+
+    @precondition(lambda self: any(is_timed for _, is_timed in self.model.owners.values()))
+    @rule(data=st.data())
+    def let_a_key_be_free_in_time(self, data: Any) -> None:
+        timed = [key for key, (_, is_timed) in self.model.owners.items() if is_timed]
+        key = data.draw(st.sampled_from(timed))
+        del self.model.owners[key]
+        self.world.call("DEL", self.world.keys.unique(key))
+
+    @rule(data=st.data(), unique=uniqueness, lane=st.sampled_from(LANES), is_lost=is_lost)
+    def run_to_its_end(self, data: Any, unique: Uniqueness | None, lane: str, is_lost: bool) -> None:
+        """One with a key, perhaps, while others come; else few walks came to the end of one."""
+        self.submit(
+            lane, 1, is_later=False, is_earliest=False, has_expiry=False, is_lost=is_lost, unique=unique
+        )
+        self.enter_and_claim(HOLDERS[0], 5, is_lost=False)
+        if self.claims:
+            self.settle_some(data, is_earliest=False, is_lost=is_lost)
 
     @rule(data=st.data(), is_lost=is_lost)
     def cancel(self, data: Any, is_lost: bool) -> None:
@@ -173,6 +202,23 @@ class Scripts(RuleBasedStateMachine):
     def requeue_dead(self, data: Any, is_lost: bool) -> None:
         job_ids = self.draw_dead_and_another(data)
         self.send(is_lost, lambda: self.store.requeue_dead(job_ids), lambda: self.model.requeue_dead(job_ids))
+
+    @precondition(lambda self: any(self.model.jobs[job_id].unique for job_id in self.model.dead))
+    @rule(data=st.data(), is_taken=st.booleans(), is_lost=is_lost)
+    def requeue_a_dead_job_with_a_key(self, data: Any, is_taken: bool, is_lost: bool) -> None:
+        """Whose key another has by now, perhaps."""
+        job_id = data.draw(
+            st.sampled_from([job_id for job_id in sorted(self.model.dead) if self.model.jobs[job_id].unique])
+        )
+        key = self.model.jobs[job_id].unique.partition(" ")[2]
+        if is_taken:
+            taker = Uniqueness(key, "end", is_timed=False, on_duplicate="return")
+            self.submit(
+                LANES[0], 1, is_later=False, is_earliest=False, has_expiry=False, is_lost=False, unique=taker
+            )
+        self.send(
+            is_lost, lambda: self.store.requeue_dead([job_id]), lambda: self.model.requeue_dead([job_id])
+        )
 
     @precondition(lambda self: self.model.dead)
     @rule(data=st.data(), is_lost=is_lost)
@@ -559,6 +605,7 @@ class Scripts(RuleBasedStateMachine):
         counted = texts(next(replies))
         assert dict(zip(counted[::2], map(int, counted[1::2]), strict=True)) == +model.counters
         assert {box: told for box in ("a", "b") if (told := texts(next(replies)))} == model.mail
+        assert self.read_owners() == model.owners
         assert self.read_jobs() == model.jobs
         assert self.read_results() == model.results
 
@@ -575,6 +622,15 @@ class Scripts(RuleBasedStateMachine):
             assert job.is_expiring == (job.status in ENDED and not has_place)
         assert not (+places).keys() - model.jobs.keys()
 
+    @invariant()
+    def a_key_is_had_by_one_living_job(self) -> None:
+        model = self.model
+        assert all(model.owner_of(key) for key in model.owners)
+        for job_id, job in model.jobs.items():
+            until, _, key = job.unique.partition(" ")
+            if job.status not in FINAL and until == "end" and not job.is_unique_for_a_time:
+                assert model.owner_of(key) == job_id
+
     # How
 
     def send(self, is_lost: bool, call: Callable[[], Any], expected: Callable[[], Any]) -> None:
@@ -586,17 +642,25 @@ class Scripts(RuleBasedStateMachine):
         if isinstance(reply, tuple) and isinstance(reply[1], list):
             self.claims += [(self.model.jobs[job[1]].holder, job[1], job[2]) for job in reply[1]]
 
-    def submit_one(self, job_id: str, lane: str, due: int | None, has_expiry: bool, is_lost: bool) -> None:
+    def submit_one(
+        self,
+        job_id: str,
+        lane: str,
+        due: int | None,
+        has_expiry: bool,
+        is_lost: bool,
+        unique: Uniqueness | None,
+    ) -> None:
         queue, _, priority = lane.partition(":")
         later = None if due is None else timedelta(milliseconds=delay_of(due))
         request = JobRequest(
             "greet", None, priority, queue=queue, job_id=job_id, scheduled_for=later,
-            expires_in=EXPIRY if has_expiry else None,
+            expires_in=EXPIRY if has_expiry else None, **options_of(unique),
         )  # fmt: skip
         self.send(
             is_lost,
             lambda: self.store.submit([request]),
-            lambda: self.model.submit(job_id, lane, due, has_expiry=has_expiry),
+            lambda: self.model.submit(job_id, lane, due, unique, has_expiry=has_expiry),
         )
 
     def draw_id(self, data: Any) -> str:
@@ -655,6 +719,12 @@ class Scripts(RuleBasedStateMachine):
         records = zip(self.ids, replies[::2], replies[1::2], strict=True)
         return {job_id: read_record(texts(words), ttl, now) for job_id, words, ttl in records if words}
 
+    def read_owners(self) -> dict[str, tuple[str, bool]]:
+        keys = map(self.world.keys.unique, KEYS)
+        replies = self.world.transport.trip([(name, key) for key in keys for name in ("GET", "PTTL")])
+        found = zip(KEYS, replies[::2], replies[1::2], strict=True)
+        return {key: (job_id.decode(), ttl > 0) for key, job_id, ttl in found if job_id}
+
     def read_results(self) -> dict[str, str]:
         """A failure without its time. None of them stays for good."""
         keys = [self.world.keys.result(job_id) for job_id in self.ids]
@@ -696,9 +766,20 @@ def read_record(words: list[str], ttl: int, now: int) -> Record:
         fields["lane"], fields["status"], **numbers, **texts,
         due=rank_of(int(fields.get("due_at", 0)), now),
         expiry="" if not expires_at else "later" if expires_at > now else "over",
-        waiters=fields.get("waiters", "").split(), has_spec="spec" in fields, has_result="has_result" in fields,
+        waiters=fields.get("waiters", "").split(),
+        unique=fields.get("unique", ""), is_unique_for_a_time="unique_ms" in fields, has_spec="spec" in fields, has_result="has_result" in fields,
         is_finished="finished_at" in fields, is_expiring=ttl > 0,
     )  # fmt: skip
+
+
+def options_of(unique: Uniqueness | None) -> dict[str, Any]:
+    """The uniqueness of a request."""
+    if unique is None:
+        return {}
+    return {
+        "unique_key": unique.key, "unique_seconds": UNIQUE_TIME if unique.is_timed else None,
+        "unique_until": unique.until, "on_duplicate": unique.on_duplicate,
+    }  # fmt: skip
 
 
 def rank_of(due_at: int, now: int) -> int:

@@ -12,7 +12,7 @@ from tests.store.conftest import HOLDER, LANE
 def test_a_new_job_is_pending_at_the_end_of_its_lane_and_stays(world):
     (first,) = world.submit()
     request = JobRequest("greet", {"to": "José", "n": 2**63 - 1}, queue="mail")
-    assert world.store.submit([request, JobRequest("greet", None)]) == 2
+    assert world.store.submit([request, JobRequest("greet", None)]).new == 2
     record = world.record(request.job_id)
     assert (record["spec"], record["status"], record["lane"]) == (
         request.spec.decode(),
@@ -26,23 +26,23 @@ def test_a_new_job_is_pending_at_the_end_of_its_lane_and_stays(world):
 
 def test_the_same_request_twice_is_one_job(world):
     request = JobRequest("greet", None)
-    assert world.store.submit([request]) == 1
+    assert world.store.submit([request]).new == 1
     before = world.dump()
-    assert world.store.submit([request]) == 0
-    assert world.store.submit([request, request]) == 0
+    assert world.store.submit([request]).new == 0
+    assert world.store.submit([request, request]).new == 0
     assert world.dump() == before
 
 
 def test_a_request_twice_in_one_call_is_one_job(world):
     request = JobRequest("greet", None)
-    assert world.store.submit([request, request]) == 1
+    assert world.store.submit([request, request]).new == 1
     assert world.ready() == [request.job_id]
 
 
 def test_the_repeat_of_a_half_done_batch_adds_only_the_rest(world):
     requests = [JobRequest("greet", n) for n in range(1000)]
-    assert world.store.submit(requests[:400]) == 400
-    assert world.store.submit(requests) == 600
+    assert world.store.submit(requests[:400]).new == 400
+    assert world.store.submit(requests).new == 600
     assert world.ready() == [request.job_id for request in requests]
     assert world.counter("submitted") == 1000
 
@@ -63,7 +63,7 @@ def test_a_repeat_leaves_a_job_as_it_is_whatever_became_of_it(world, fate):
         world.store.settle([kinds[fate]] if fate in kinds else [])
     before = world.dump()
     assert world.status(request.job_id) == fate
-    assert world.store.submit([request]) == 0
+    assert world.store.submit([request]).new == 0
     assert world.dump() == before
 
 
@@ -170,7 +170,7 @@ def test_a_repeat_does_not_let_a_job_wait_for_longer(world):
     request = JobRequest("greet", None, expires_in=60)
     world.store.submit([request])
     world.mark(request.job_id, expires_at=5)
-    assert world.store.submit([request]) == 0
+    assert world.store.submit([request]).new == 0
     assert world.record(request.job_id)["expires_at"] == "5"
 
 

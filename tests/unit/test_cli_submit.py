@@ -35,7 +35,34 @@ def test_every_option_reaches_the_job(server: RedisServer, client: Client) -> No
     assert (job.retry, job.on_lost) == (Delays((1, 120, 0.5)), "dead")
 
 
-@pytest.mark.parametrize("option", [("--retry", ""), ("--retry", "1s,soon"), ("--on-lost", "die")])
+def test_a_duplicate_prints_the_id_of_the_job_that_is_there(server: RedisServer, client: Client) -> None:
+    options = ("submit", "greet", "--unique-key", "k", "--unique-for", "1h", *on(server))
+    job_id = bananasd(*options, "--unique-until", "start").stdout.strip()
+    job = client.get_job(job_id)
+    assert (job.unique_key, job.status) == ("k", Status.PENDING)
+    assert 0 < server.call("PTTL", "{bananas:default}:unique:k") <= 3_600_000
+    again = bananasd(*options)
+    assert (again.exit_code, again.stdout) == (0, f"{job_id}\n")
+    failed = bananasd(*options, "--on-duplicate", "raise")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert f"job {job_id} has the unique key 'k'" in failed.stderr
+    replaced = bananasd(*options, "--on-duplicate", "replace").stdout.strip()
+    assert (client.get_job(job_id).status, client.get_job(replaced).status) == (
+        Status.CANCELLED,
+        Status.PENDING,
+    )
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--retry", ""),
+        ("--retry", "1s,soon"),
+        ("--on-lost", "die"),
+        ("--unique-for", "5"),
+        ("--unique-until", "now"),
+    ],
+)
 def test_a_wish_that_cannot_be_is_wrong_usage(server: RedisServer, option: tuple[str, str]) -> None:
     assert bananasd("submit", "greet", *option, *on(server)).exit_code == 2
 

@@ -32,7 +32,7 @@ README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 OF_USERS = {"tests/store/test_NAME.py", "bananasd/store/lua/NAME.lua"}
 """Names of files that are not there yet."""
-OF_SCRIPTS = {"expires_in", "guarded_run", "waiters"}
+OF_SCRIPTS = {"expires_in", "guarded_run", "waiters", "unique_ms"}
 """Fields of a record that no program reads."""
 
 
@@ -70,7 +70,7 @@ def documented_keys():
 def keys_of_the_code():
     """Each key as the page writes it, with its type as the docstring says it."""
     keys, found = Keys("NAMESPACE"), {}
-    placeholders = {"job": "ID", "held": "HOLDER", "node": "NODE", "aside": "KEY", "result": "ID", "mail": "BOX",
+    placeholders = {"job": "ID", "held": "HOLDER", "node": "NODE", "aside": "KEY", "result": "ID", "mail": "BOX", "unique": "KEY",
                     "ready": Lane("QUEUE", "PRIORITY"),
                     "wake": Lane("QUEUE", "PRIORITY")}  # fmt: skip
     for name, member in inspect.getmembers(Keys):
@@ -205,7 +205,7 @@ def test_a_job_can_be_submitted_as_the_protocol_shows(server, tmp_path):
     done = subprocess.run(
         ["bash", "-euc", "\n".join(blocks(page, "bash"))], cwd=tmp_path, env=environment, capture_output=True, text=True
     )  # fmt: skip
-    assert (done.stdout, done.stderr) == (blocks(page, "text")[0], "")
+    assert (done.stdout, done.stderr) == ("".join(blocks(page, "text")), "")
     job_id, later_id = re.findall(r"[0-9a-f-]{36}", page)[:2]
     with Client(server.url) as client:
         job = client.get_job(job_id)

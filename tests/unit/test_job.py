@@ -120,6 +120,21 @@ def test_how_long_it_may_wait_travels_beside_the_spec_in_milliseconds(expires_in
 
 
 @pytest.mark.parametrize(
+    ("options", "wire"),
+    [
+        ({}, b'{"unique":"k"}'),
+        ({"unique_until": "end", "on_duplicate": "return"}, b'{"unique":"k"}'),
+        ({"unique_seconds": 1.5, "unique_until": "start"}, b'{"unique":"k","unique_ms":1500,"unique_until":"start"}'),
+        ({"on_duplicate": "replace", "expires_in": 1}, b'{"unique":"k","on_duplicate":"replace","expires_in":1000}'),
+    ],
+)  # fmt: skip
+def test_its_key_travels_beside_the_spec(options, wire):
+    request = JobRequest("greet", 1, unique_key="k", **options)
+    assert request.extra == wire
+    assert b"unique" not in request.spec
+
+
+@pytest.mark.parametrize(
     ("wrong", "reason"),
     [
         ({"name": ""}, "name ''"),
@@ -141,6 +156,19 @@ def test_how_long_it_may_wait_travels_beside_the_spec_in_milliseconds(expires_in
         ({"timeout_seconds": "5"}, "timeout_seconds '5'"),
         ({"job_id": "5"}, "job id '5'"),
         ({"expires_in": 0}, "expires_in 0"),
+        ({"unique_key": ""}, "unique_key ''"),
+        ({"unique_key": 5}, "unique_key 5"),
+        ({"unique_key": "a\nb"}, "unique_key"),
+        ({"unique_key": "k", "unique_seconds": 0}, "unique_seconds 0"),
+        ({"unique_key": "k", "unique_until": "now"}, "unique_until 'now': want end or start"),
+        ({"unique_key": "k", "unique_until": []}, "unique_until"),
+        (
+            {"unique_key": "k", "on_duplicate": "ignore"},
+            "on_duplicate 'ignore': want return or raise or replace",
+        ),
+        ({"unique_seconds": 5}, "need a unique_key"),
+        ({"unique_until": "start"}, "need a unique_key"),
+        ({"on_duplicate": "raise"}, "need a unique_key"),
         ({"scheduled_for": 5}, "scheduled_for 5"),
         ({"scheduled_for": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
     ],
@@ -192,6 +220,7 @@ RECORD = {
     b"updated_at": b"2500",
     b"finished_at": b"4000",
     b"holder": b"node/1.1",
+    b"unique": b"end the key",
     b"error": b"it broke",
     b"has_result": b"1",
     b"progress": b'{"done":1,"total":2,"note":""}',
@@ -320,6 +349,7 @@ def test_a_job_as_a_dict_is_ready_for_json():
         "timeout_seconds": 5,
         "retry": None,
         "on_lost": None,
+        "unique_key": "the key",
         "error": "it broke",
         "result": [1],
         "progress": {"done": 1, "total": 2, "note": ""},

@@ -204,6 +204,24 @@ def test_inline_runs_a_repeated_submit_once():
     assert [job.run for job in queue.jobs] == [1]
 
 
+def test_inline_runs_of_a_list_with_a_key_the_one_that_takes_the_others_places():
+    with inline() as queue:
+        requests = [JobRequest("t_echo", n, unique_key="k", on_duplicate="replace") for n in range(3)]
+        assert queue.client.submit_many(requests) == [request.job_id for request in requests]
+        assert [job.status for job in queue.jobs] == [Status.CANCELLED, Status.CANCELLED, Status.COMPLETED]
+
+
+def test_inline_lets_a_handler_find_its_own_job_where_it_submits_a_duplicate():
+    @handler("t_again")
+    def again(job):
+        return again.submit(None, unique_key="k")
+
+    with inline(handlers=[again]) as queue:
+        job_id = again.submit(None, unique_key="k")
+        assert queue.client.get_result(job_id) == job_id
+        assert again.submit(None, unique_key="k") != job_id
+
+
 def test_inline_leaves_no_ready_job_behind():
     with inline() as queue:
         echo.submit(1)

@@ -48,10 +48,10 @@ local function is_left_behind(lane, id, job, f)
   return true
 end
 
-local function expire(id, job, waiters)
+local function expire(id, job, f)
   redis.call('HSET', job, 'status', 'expired', 'finished_at', now, 'updated_at', now)
   redis.call('PEXPIRE', job, keep)
-  note_end(prefix, id, { waiters = waiters })
+  note_end(prefix, id, { waiters = f[9], unique = f[10] })
   expired, looked = expired + 1, looked + 1
 end
 
@@ -79,13 +79,13 @@ for lane = 1, lanes do
     looked = looked + 1
     local job = prefix .. 'job:' .. id
     local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'expires_at',
-      'waiters')
+      'waiters', 'unique')
     local status, is_suspect = f[1], (tonumber(f[5] or '0') or 0) > 0
     local is_stale = (status ~= 'pending' or f[7] ~= ARGV[5 + lane]) and is_left_behind(lane, id, job, f)
     if is_stale or status ~= 'pending' or not is_readable(f) then
       if not is_stale then drop(lane, id, job, status) end
     elseif f[8] and tonumber(f[8]) < now then
-      expire(id, job, f[9])
+      expire(id, job, f)
     elseif is_suspect and taken > 0 then
       redis.call('LPUSH', ready, id)
       is_full = true
@@ -93,6 +93,7 @@ for lane = 1, lanes do
       local run, n = (tonumber(f[3]) or 0) + 1, #out
       redis.call('RPUSH', held, id)
       redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
+      note_start(prefix, id, f[10])
       tell_change(prefix, id, f[9])
       out[n + 1] = lane - 1
       out[n + 2] = id

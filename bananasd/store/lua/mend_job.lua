@@ -208,7 +208,7 @@ local function look_at_places(id, job, f, places)
 end
 
 local function look_at_counters(id, job, f)
-  for _, field in ipairs({ 'attempts', 'recoveries', 'due_at', 'expires_in', 'expires_at' }) do
+  for _, field in ipairs({ 'attempts', 'recoveries', 'due_at', 'expires_in', 'expires_at', 'unique_ms' }) do
     if not is_count(f[field]) then
       tell(id, 'bad_counter', field .. ' ' .. f[field])
       if is_mending then redis.call('HDEL', job, field) end
@@ -233,7 +233,7 @@ end
 
 local FIELDS = {
   'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at', 'expires_in', 'expires_at',
-  'guarded_run',
+  'guarded_run', 'unique_ms',
 }
 
 local function look_at(id, complaint, digest, places)

@@ -1,10 +1,12 @@
 -- mend_key: tell what is wrong with keys other than records, and put it right.
 --
+-- A unique key that no living job has keeps nobody out, but would stand there for good.
 -- A key that nobody knows, or of a type that it must not have, is set aside under another name: what is in it may be wanted.
 --
 -- KEYS  1 queues
 -- ARGV  1 key prefix   2 "1" to mend, "" to tell only   3.. pairs of key without the prefix, the type it should have or ""
 -- Returns triples of key without the prefix, fault, detail.
+--!include unique
 local queues, prefix, is_mending = KEYS[1], ARGV[1], ARGV[2] == '1'
 local found = {}
 redis.pcall('SREM', queues, '')
@@ -41,7 +43,15 @@ local function look_at_stats(name)
   end
 end
 
+local function look_at_unique(name)
+  local key = string.match(name, '^unique:(.*)$')
+  if not key or owner_of(prefix, key) then return end
+  tell(name, 'stale_unique', redis.call('GET', prefix .. name))
+  if is_mending then redis.call('DEL', prefix .. name) end
+end
+
 local function look_at_lifetime(name)
+  if string.find(name, '^unique:') then return end
   local must_expire = string.find(name, '^result:') or string.find(name, '^mail:')
   local is_expiring = redis.call('PTTL', prefix .. name) >= 0
   if is_expiring and not must_expire then
@@ -63,6 +73,7 @@ local function look_at(name, wanted)
   end
   look_at_lifetime(name)
   look_at_queue(name)
+  look_at_unique(name)
   look_at_stats(name)
 end
 

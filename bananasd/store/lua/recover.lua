@@ -71,14 +71,14 @@ end
 
 local function recover_one(id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run', 'waiters')
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run', 'waiters', 'unique')
   if not f[1] or not f[3] then
     bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its record is missing or unreadable')
     return 'dead'
   end
   if f[1] ~= 'processing' or f[2] ~= holder then return nil end
   redis.call('HDEL', job, 'holder')
-  local own = { lane = f[3], waiters = f[6] }
+  local own = { lane = f[3], waiters = f[6], unique = f[7] }
   if charge == 'failed' and id == ran then return count_as_failed(id, job, own) end
   if cause ~= '' and f[5] and f[5] == f[4] then return count_as_lost(id, job, own, 1) end
   if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, own, max_recoveries) end

@@ -18,5 +18,6 @@ local function bury_unreadable(prefix, lane, id, now, reason)
   if redis.call('TYPE', job).ok ~= 'hash' then redis.call('DEL', job) end
   redis.call('HSETNX', job, 'lane', lane)
   redis.call('PERSIST', job)
-  bury(prefix, id, now, reason, { waiters = redis.call('HGET', job, 'waiters') }, 86400000)
+  local f = redis.call('HMGET', job, 'waiters', 'unique')
+  bury(prefix, id, now, reason, { waiters = f[1], unique = f[2] }, 86400000)
 end
