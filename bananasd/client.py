@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Literal, Self, overload
 
 from . import directories
 from .errors import InvalidJob, JobExists, JobNotFound, JobNotWaiting
 from .job import Job, JobRequest, Priority, Status, check_priority, wire_due
 from .limits import (
+    check_cancel,
     check_duration,
     check_id,
     check_name,
@@ -254,15 +255,20 @@ class Client:
         """
         return self._waiter.watch(check_id(job_id))
 
-    def cancel(self, job_id: str) -> bool:
-        """Cancel a job that has not started; True if it is cancelled now, False if it runs or has ended otherwise.
+    def cancel(self, job_id: str, running: Literal["soft", "hard"] | None = None) -> bool:
+        """Cancel a job: True if it is cancelled now, False if it runs or has ended otherwise.
 
-        Raises `JobNotFound`.
+        With ``running`` a job that runs is told to end, on whatever node, and then True says that it will be cancelled,
+        however its run ends: soon, as `wait` tells. "soft": `Job.should_stop` is true at once, and `JobCancelled` breaks into
+        the handler a second later; one that ignores this is killed after ``workers.grace_seconds``. "hard": its worker is
+        killed at once with all that it started; it may follow "soft". Only the run that goes on now is hit.
+
+        Repeats are harmless. Raises `JobNotFound`.
         """
-        _, status = self._store.cancel(check_id(job_id))
+        is_told, status = self._store.cancel(check_id(job_id), check_cancel(running))
         if not status:
             raise JobNotFound(job_id)
-        return status == "cancelled"
+        return is_told or status == "cancelled"
 
     def reprioritise(self, job_id: str, priority: Priority, queue: str | None = None) -> bool:
         """Give a job that waits another priority, and another queue if one is given.

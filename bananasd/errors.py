@@ -166,5 +166,9 @@ class JobDrained(JobInterrupted):
     """The daemon stops: the job goes back to the front of its lane with nothing counted."""
 
 
+class JobCancelled(JobInterrupted):
+    """Somebody cancelled the job while it ran: whatever its handler does now, the job is cancelled."""
+
+
 class LeaseLost(JobInterrupted):
     """This node was cut off for longer than its lease and the job was given to another."""

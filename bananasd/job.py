@@ -349,7 +349,7 @@ class Job:
 
     @property
     def should_stop(self) -> bool:
-        """True once the handler had better come to an end: the daemon drains, or the job is out of time."""
+        """True once the handler had better come to an end: the job was cancelled, the daemon drains, or the time is over."""
         return self._context is not None and self._context.should_stop(self)
 
     def set_progress(self, done: float, total: float | None = None, note: str = "") -> None:

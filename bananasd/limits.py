@@ -112,6 +112,15 @@ def check_choice(value: Any, what: str, choices: Sequence[str]) -> str:
     return str(value)
 
 
+def check_cancel(running: Any) -> str:
+    """How to end a job that runs; "": not at all."""
+    if running is not None and running not in ("soft", "hard"):
+        raise InvalidJob(
+            f"running {shown(running)}: want 'soft' or 'hard', or None to leave a running job alone"
+        )
+    return running or ""
+
+
 def check_on_lost(value: Any) -> str:
     """What becomes of a job whose run was lost with its worker."""
     if value not in ON_LOST:

@@ -17,11 +17,11 @@ NAMESPACE = "default"
 KEYS = Keys(NAMESPACE)
 KINDS = re.compile(
     r"job:[0-9a-f-]{36}|(ready|wake):[\w-]+:(high|normal|low)|held:\S+/\d+\.\d+|node:\S+"
-    r"|result:[0-9a-f-]{36}|mail:[0-9a-f]{32}|unique:.+"
+    r"|result:[0-9a-f-]{36}|mail:[0-9a-f]{32}|unique:.+|(orders|bell):\S+"
     r"|wake:scheduled|holders|scheduled|dead|handlers|moved|nodes|paused|queues|stats|schedules|fired"
 )
 """The keys of docs/protocol.md, without the tag before them."""
-PASSING = re.compile(r"result:|mail:")
+PASSING = re.compile(r"result:|mail:|orders:|bell:")
 """Those that have a time to live."""
 
 

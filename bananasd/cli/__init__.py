@@ -24,6 +24,7 @@ MODULES = {
     "run": "run",
     "job": "jobs",
     "queues": "jobs",
+    "cancel": "cancel",
     "reprioritise": "moves",
     "reschedule": "moves",
     "pause": "pauses",

@@ -13,7 +13,16 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .. import clock, log
-from ..errors import BadPayload, GiveUp, JobDrained, JobInterrupted, JobTimeout, LeaseLost, RetryLater
+from ..errors import (
+    BadPayload,
+    GiveUp,
+    JobCancelled,
+    JobDrained,
+    JobInterrupted,
+    JobTimeout,
+    LeaseLost,
+    RetryLater,
+)
 from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
 from ..limits import MAX_SECONDS, is_id
@@ -27,6 +36,8 @@ MAX_ERROR_CHARACTERS = 4000
 logger = logging.getLogger(__name__)
 
 _NOTHING = object()
+_NO_FAULT = (Reason.DRAIN, Reason.LEASE_LOST, Reason.CANCEL)
+"""Whatever a handler raises when it is interrupted for one of these: that it had to go is not its fault."""
 _ARMED, _DONE, _ENDED, _FAILED, _INTERRUPT, _REASON = (
     int(word) for word in (Word.ARMED, Word.DONE, Word.ENDED, Word.FAILED, Word.INTERRUPT, Word.REASON)
 )
@@ -147,7 +158,7 @@ class Performer:
         if deadline_ns:
             delay_ms = self._delay_ms(job, spec.policy)
             later = 0 if delay_ms is None else delay_ms + 1
-        self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later))
+        self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later, job.run))
 
     def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
         try:
@@ -167,8 +178,8 @@ class Performer:
         final = self._final_error(job, spec, error)
         if final is not None:
             return self._bury(job, holder, final)
-        if self._interrupt in (Reason.DRAIN, Reason.LEASE_LOST):
-            # Whatever a handler raises on its way out: that it had to go is not its fault.
+        if self._interrupt in _NO_FAULT:
+            # To the server a job that was cancelled is so after this, as after any other outcome.
             logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(error).__name__)
             return Released(holder, job.id, job.run)
         return self._fail(job, holder, error_text(error), spec.policy)
@@ -179,7 +190,7 @@ class Performer:
             return f"the payload does not fit the handler: {_said(error)}"
         if isinstance(error, GiveUp):
             return f"the handler gave up: {_said(error) or 'it gave no reason'}"
-        if self._interrupt in (Reason.DRAIN, Reason.LEASE_LOST):
+        if self._interrupt in _NO_FAULT:
             final = "the job was interrupted, and must not run twice"
             return f"{error_text(error)}\n{final}" if _must_not_repeat(job, spec) else None
         is_final = self._interrupt is None and not spec.is_worth_a_retry(error)
@@ -293,6 +304,8 @@ def _interrupt_for(reason: Reason) -> JobInterrupted:
         return JobTimeout("the job ran longer than its timeout")
     if reason is Reason.DRAIN:
         return JobDrained("the daemon stops")
+    if reason is Reason.CANCEL:
+        return JobCancelled("the job was cancelled")
     return LeaseLost("this node was cut off and its jobs were given to others")
 
 

@@ -21,6 +21,7 @@ _KILLED = {
     Cause.STOP: "its worker was killed, since the daemon stopped",
     Cause.LEASE_LOST: "its worker was killed, since its lease was lost",
     Cause.STUCK: "its worker was killed, since it was stuck",
+    Cause.CANCELLED: "its worker was killed, since its job was cancelled",
 }
 
 
@@ -200,6 +201,8 @@ def _numbers(holder: str) -> tuple[int, int]:
 def _log(holder: str, charge: Charge, recovery: Recovery) -> None:
     for job_id in recovery.dead:
         logger.error("job dead id=%s holder=%s error=%s", job_id, holder, charge.cause or "unreadable")
+    for job_id in recovery.cancelled:
+        logger.info("job cancelled id=%s holder=%s", job_id, holder)
     for job_id in recovery.retried:
         logger.warning("job failed id=%s holder=%s error=%s", job_id, holder, charge.cause)
     if recovery.requeued:

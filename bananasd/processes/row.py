@@ -53,6 +53,8 @@ class Word(IntEnum):
     LEAVE = 30  # M: it is to end its job and leave, whatever becomes of the signal that says so
     HOLD = 31  # M: it is not to claim before the child whose place it takes has left
     CLAIMS = 37  # M at first, then C: how often its slot's children have looked for jobs; stands behind the job's id
+    RUN = 38  # C: the run of the job in this row
+    CANCEL = 39  # S: number of the job that was cancelled while it ran, see `Row.cancel`
 
 
 class Kind(IntEnum):
@@ -89,6 +91,7 @@ class Reason(IntEnum):
     TIMEOUT = 1
     DRAIN = 2
     LEASE_LOST = 3
+    CANCEL = 4
 
 
 class Cause(IntEnum):
@@ -101,6 +104,7 @@ class Cause(IntEnum):
     STUCK = 4
     START = 5  # it did not come up in time
     HUNG = 6  # after its job's handler had ended
+    CANCELLED = 7  # its job was
 
 
 _KINDS, _STATES, _CAUSES = (frozenset(map(int, kind)) for kind in (Kind, State, Cause))
@@ -115,6 +119,7 @@ class JobView(NamedTuple):
     started_ns: int
     deadline_ns: int
     later: int
+    run: int = 0
 
 
 def title_of(slot_name: str, pool: str) -> str:
@@ -123,9 +128,11 @@ def title_of(slot_name: str, pool: str) -> str:
 
 
 # An enum's member costs four times as much as a number, and these are written for every job.
-_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER = (
-    int(word) for word in (Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER)
+_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER, _RUN = (
+    int(word) for word in (Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER, Word.RUN)
 )
+_IS_HARD = 1 << 63
+"""Beside the number in CANCEL; a job's number has a child's above its lower half, and does not come that far."""
 
 
 class Row:
@@ -224,7 +231,7 @@ class Row:
         """Write down which job is about to run."""
         words, memory, start = self.words, self._memory, self._start
         words[_SEQUENCE] += 1
-        words[_JOB], _, _, words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER] = view
+        words[_JOB], _, _, words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER], words[_RUN] = view
         memory[start + ID_AT : start + ID_AT + ID_BYTES] = view.job_id.encode()
         encoded = view.name.encode()[:NAME_BYTES]
         memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
@@ -242,9 +249,22 @@ class Row:
             words[Word.STARTED_NS],
             words[Word.DEADLINE_NS],
             words[Word.LATER],
+            words[Word.RUN],
         )
         is_whole = before % 2 == 0 and words[Word.SEQUENCE] == before
         return view if is_whole and view.number else None
+
+    def cancel(self, number: int, *, is_hard: bool) -> None:
+        """Have the job of this number end, if it still runs: the master interrupts it, or if that is hard kills its worker."""
+        self.words[Word.CANCEL] = number | _IS_HARD * is_hard
+
+    def is_cancelled(self, number: int) -> bool:
+        """Whether the job of this number was."""
+        return number != 0 and self.words[Word.CANCEL] & ~_IS_HARD == number
+
+    def is_cancelled_hard(self, number: int) -> bool:
+        """Whether it is to end at once."""
+        return self.words[Word.CANCEL] == number | _IS_HARD
 
     def holder(self, node: str) -> str:
         """The holder's name of this child on its present trip."""

@@ -63,11 +63,13 @@ class WorkerRunContext:
         return True
 
     def should_stop(self, _job: Job) -> bool:
-        """Whether the daemon drains, the job has been told to stop, or its time is over."""
+        """Whether the daemon drains, the job was cancelled or has been told to stop, or its time is over."""
         words = self._row.words
         deadline = words[Word.DEADLINE_NS]
         is_late = deadline != 0 and clock.monotonic_ns() >= deadline
-        return self._is_draining() or is_late or words[Word.INTERRUPT] == words[Word.JOB]
+        number = words[Word.JOB]
+        is_told = words[Word.INTERRUPT] == number or self._row.is_cancelled(number)
+        return self._is_draining() or is_late or is_told
 
 
 def _is_all(progress: dict[str, Any] | None) -> bool:

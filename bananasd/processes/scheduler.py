@@ -16,6 +16,7 @@ from .child import ATTENTION
 from .duty import Duty
 from .firing import Firing
 from .inbox import Inbox
+from .orders import Orders
 from .outage import Outage
 from .publication import Publication
 from .recovery import Recoverer, Terms
@@ -58,6 +59,7 @@ class Scheduler:
         self._recoverer = Recoverer(self._store, board, terms, self._stay_alive)
         self._schedules = access.schedules(self._other_connection)
         self._firing = Firing(self._schedules)
+        self._orders = Orders(board, access.namespace)
         self._publication = Publication.of_configuration(schedules)
         self._outage = Outage()
         self._resume_at = 0.0
@@ -154,10 +156,12 @@ class Scheduler:
         self._outage.note_success()
 
     def _wait(self) -> None:
-        """Until something is due, a signal arrives, or an earlier due time is scheduled."""
+        """Until something is due, a signal arrives, an earlier due time is scheduled, or a job that runs here is cancelled."""
         due_at = min(duty.due_at for duty in self._duties)
         seconds = min(MAX_WAIT_SECONDS, clock.remaining(due_at))
-        if seconds > MIN_WAIT_SECONDS and self._wake_up.wait_for_schedule(seconds, self._inbox.fileno()):
+        if seconds <= MIN_WAIT_SECONDS:
+            return
+        if self._wake_up.wait_for_schedule(seconds, self._inbox.fileno(), self._board.node):
             self._promote.due_at = 0.0
 
     def _show_life(self) -> None:
@@ -177,13 +181,18 @@ class Scheduler:
         return RECOVER_AGAIN_SECONDS if self._recoverer.recover_all() else None
 
     def _do_promote(self) -> float | None:
-        # In one trip: when nothing is to be done the schedules are looked at for nothing.
-        (moved, next_ms), reading = self._schedules.promote_and_read(self._firing.version)
+        # In one trip: when nothing is to be done the schedules and the orders are looked at for nothing.
+        (moved, next_ms), reading, (orders,) = self._schedules.promote_and_read(
+            self._firing.version, more=[self._orders.reading()]
+        )
+        again = self._orders.carry_out(orders)
         if self._firing.note(reading):
             self._fire.due_at = 0.0
         if moved:
             logger.debug("jobs promoted jobs=%d", moved)
-        return None if next_ms is None else next_ms / 1000
+        return min(
+            (pause for pause in (next_ms and next_ms / 1000, again) if pause is not None), default=None
+        )
 
     def _do_fire(self) -> float | None:
         self._publication.make(self._schedules)

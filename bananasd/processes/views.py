@@ -12,6 +12,7 @@ from .row import Cause, Row, State, Word
 
 KILLED = {
     Cause.TIME: "killed for its job's time",
+    Cause.CANCELLED: "killed as its job was cancelled",
     Cause.STOP: "killed at a stop",
     Cause.LEASE_LOST: "killed for a lost lease",
     Cause.STUCK: "killed as it hung",

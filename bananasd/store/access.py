@@ -45,12 +45,12 @@ class WakeUp:
         """Until one of the lanes has a token, which is taken; False after a second or when stop_fd is readable."""
         return self._wait([self._keys.wake(lane) for lane in lanes], LONG_SECONDS, stop_fd)
 
-    def wait_for_schedule(self, seconds: float, stop_fd: int) -> bool:
-        """Until there is a due time earlier than all others were; False after ``seconds``, or as above.
+    def wait_for_schedule(self, seconds: float, stop_fd: int, node: str) -> bool:
+        """Until there is a due time earlier than all others were, or an order for the node; False after ``seconds``, or as above.
 
         The time is kept here, not by the server, which looks at its clock only ten times a second.
         """
-        return self._wait([self._keys.wake_scheduled], seconds, stop_fd)
+        return self._wait([self._keys.wake_scheduled, self._keys.bell(node)], seconds, stop_fd)
 
     def close(self) -> None:
         """Drop the connection; the next wait makes another."""

@@ -47,7 +47,7 @@ _LANE = rb"[\w-]{1,64}:(high|normal|low)"
 _TYPES = [
     (re.compile(rb"ready:" + _LANE + rb"|wake:" + _LANE + rb"|wake:scheduled"), "list"),
     (re.compile(rb"held:.*", re.DOTALL), "list"),
-    (re.compile(rb"mail:.*", re.DOTALL), "list"),
+    (re.compile(rb"(mail|orders|bell):.*", re.DOTALL), "list"),
     (re.compile(rb"result:.*", re.DOTALL), "string"),
     (re.compile(rb"unique:.*", re.DOTALL), "string"),
     (re.compile(rb"node:.*", re.DOTALL), "hash"),

@@ -82,6 +82,14 @@ class Keys:
         """Hash: beat_at, alive_since and, as JSON, what the node says of itself."""
         return f"{self.prefix}node:{node}"
 
+    def orders(self, node: str) -> str:
+        """List: the runs of this node that were told to end, each as ``HOLDER ID RUN MODE``."""
+        return f"{self.prefix}orders:{node}"
+
+    def bell(self, node: str) -> str:
+        """List: at most one token, "there are orders for this node"."""
+        return f"{self.prefix}bell:{node}"
+
     def aside(self, key: str) -> str:
         """Any type: a key that the doctor set aside, for people to look at."""
         return f"{self.prefix}aside:{key}"

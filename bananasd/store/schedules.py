@@ -70,14 +70,17 @@ class ScheduleStore:
         return _reading(self._run(self._call("read_schedules", ("",))), "")
 
     def promote_and_read(
-        self, version: str, limit: int = MAX_PROMOTED
-    ) -> tuple[tuple[int, int | None], Reading]:
-        """See `Store.promote`; and the schedules, if they are of another version than this: both in one trip."""
+        self, version: str, limit: int = MAX_PROMOTED, *, more: Sequence[Call] = ()
+    ) -> tuple[tuple[int, int | None], Reading, list[Any]]:
+        """See `Store.promote`; and the schedules, if they are of another version than this: both in one trip.
+
+        What ``more`` is called in it comes last, as the server replied.
+        """
         promote = Call(script("promote"), [self.keys.scheduled], (self.keys.prefix, limit))
-        (moved, next_ms), reply = run_calls(
-            self._transport, [promote, self._call("read_schedules", (version,))]
+        (moved, next_ms), reply, *others = run_calls(
+            self._transport, [promote, self._call("read_schedules", (version,)), *more]
         )
-        return (moved, None if next_ms < 0 else next_ms), _reading(reply, version)
+        return (moved, None if next_ms < 0 else next_ms), _reading(reply, version), others
 
     def fire(self, slots: Sequence[Slot]) -> list[tuple[str, int]]:
         """Fire slots in one trip; for each what came of it (docs/protocol.md) and the server's now."""

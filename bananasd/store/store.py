@@ -101,6 +101,7 @@ class Recovery(NamedTuple):
     requeued: list[str]
     retried: list[str]
     dead: list[str]
+    cancelled: list[str]
     is_refused: bool = False
 
 
@@ -119,9 +120,9 @@ class Store:
         self._transport = transport
         self._settlers: Mapping[type[Outcome], tuple[str, tuple[int, ...]]] = {
             Completed: ("complete", (retention.completed_ms, retention.result_ms)),
-            Retried: ("retry", ()),
-            Buried: ("bury", (retention.failure_ms,)),
-            Released: ("release", ()),
+            Retried: ("retry", (retention.completed_ms,)),
+            Buried: ("bury", (retention.failure_ms, retention.completed_ms)),
+            Released: ("release", (retention.completed_ms,)),
         }
 
     # A client's calls
@@ -134,9 +135,12 @@ class Store:
         new, *pairs = self._run("submit", [self.keys.scheduled], fields)
         return Accepted(new, dict(zip(pairs[::2], _texts(pairs[1::2]), strict=True)))
 
-    def cancel(self, job_id: str) -> tuple[bool, str]:
-        """End a job that has not started; whether this call did it, and the job's status ("" if unknown)."""
-        args = (self.keys.prefix, job_id, self.retention.completed_ms)
+    def cancel(self, job_id: str, running: str = "") -> tuple[bool, str]:
+        """End a job that has not started, or with "soft" or "hard" tell one that runs to end.
+
+        Whether this call did it, or the job has been told, and its status ("" if unknown).
+        """
+        args = (self.keys.prefix, job_id, self.retention.completed_ms, running)
         is_cancelled, status = self._run("cancel", [self.keys.scheduled], args)
         return bool(is_cancelled), status.decode()
 
@@ -238,8 +242,9 @@ class Store:
         """
         keys = [self.keys.held(holder), self.keys.holders, self.keys.nodes]
         args = (self.keys.prefix, holder, charge.kind, charge.job_id, charge.cause, max_recoveries,
-                charge.delay_ms, judge, lease_ms, node_of(holder), self.retention.failure_ms)  # fmt: skip
-        recovery = Recovery([], [], [])
+                charge.delay_ms, judge, lease_ms, node_of(holder), self.retention.failure_ms,
+                self.retention.completed_ms)  # fmt: skip
+        recovery = Recovery([], [], [], [])
         while True:
             state, *pairs = _texts(self._run("recover", keys, args))
             if state == "refused":

@@ -1,6 +1,7 @@
 """The bytes of a connection of redis.asyncio, for code that `greenlets.run` has called."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable
 from contextlib import suppress
 from inspect import signature
@@ -40,7 +41,7 @@ class StreamWire:
     def open(self, deadline: float, on_refusal: OnRefusal) -> None:
         """See `Wire`."""
         try:
-            wait_for(_until(deadline, self._open()))
+            wait_for(_until(deadline, self._open(deadline)))
         except ResponseError as error:
             on_refusal(error)
             raise
@@ -69,12 +70,29 @@ class StreamWire:
             with suppress(RuntimeError):
                 writer.transport.abort()
 
-    async def _open(self) -> None:
-        # Not its public connect, which makes one kind of error of all.
-        await self._connection._connect()  # noqa: SLF001
+    async def _open(self, deadline: float) -> None:
+        if hasattr(self._connection, "host"):
+            await self._open_by_tcp(deadline)
+        else:
+            # Not its public connect, which makes one kind of error of all.
+            await self._connection._connect()  # noqa: SLF001
         # Over a unix socket redis-py has done it.
         if not getattr(self._connection._parser, "_connected", False):  # noqa: SLF001
             await self._connection.on_connect()
+
+    async def _open_by_tcp(self, deadline: float) -> None:
+        connection = self._connection
+        sock = await _connected(connection.host, connection.port, deadline)
+        ssl = connection._connection_arguments().get("ssl")  # noqa: SLF001
+        streams = {"sock": sock, "ssl": ssl, "server_hostname": connection.host if ssl else None}
+        connection._connection_arguments = lambda: streams  # noqa: SLF001
+        try:
+            await connection._connect()  # noqa: SLF001
+        except BaseException:
+            sock.close()
+            raise
+        finally:
+            del connection._connection_arguments  # noqa: SLF001
 
     async def _read(self, count: int) -> list[Any]:
         read = self._connection._parser.read_response  # noqa: SLF001
@@ -114,6 +132,31 @@ class Awaiting:
 
 
 AWAITING = Awaiting()
+
+
+async def _connected(host: str, port: int, deadline: float) -> socket.socket:
+    """A socket to the first address of a name that answers; each gets its part of the time.
+
+    The loop's own way would give all of it to the first one.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    faults: list[OSError] = []
+    for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            part = clock.deadline_in(clock.remaining(deadline) / left)
+            await _until(part, loop.sock_connect(sock, place))
+        except OSError as error:
+            sock.close()
+            faults.append(error)
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise faults[-1]
 
 
 async def _until(deadline: float, awaitable: Awaitable[T]) -> T:

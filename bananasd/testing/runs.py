@@ -95,8 +95,8 @@ class _Context:
         with self.memory.lock:
             transitions.progress(self.memory, self.prefix, job.id, progress)
 
-    def should_stop(self, job: Job) -> bool:  # noqa: ARG002
-        return False
+    def should_stop(self, job: Job) -> bool:
+        return transitions.is_cancelled(self.memory, self.prefix, job.id)
 
 
 def _noting(spec: HandlerSpec, errors: list[BaseException]) -> HandlerSpec:

@@ -23,6 +23,8 @@ from .unique import claim_key, free, give_key, is_taken, owner_of
 
 HOLDER = "testing/1.1"
 OPTIONS = {"expires_in", "unique", "unique_ms", "unique_until", "on_duplicate"}
+OF_A_LIFE = (b"attempts", b"recoveries", b"finished_at", b"progress", b"has_result", b"waiters", b"cancel")
+"""What the record of a dead job loses when it is brought back."""
 
 
 def submit(memory: Memory, prefix: str, args: Sequence[Any]) -> list[Any]:
@@ -50,18 +52,18 @@ def submit(memory: Memory, prefix: str, args: Sequence[Any]) -> list[Any]:
 
 
 def cancel(memory: Memory, prefix: str, args: Sequence[Any]) -> list[Any]:
-    """End a job that has not started; its id stays in its lane."""
+    """End a job that has not started, whose id stays in its lane; or have one that runs be cancelled at its end."""
     record = memory.hashes.get(job_key(prefix, args[0]))
     if record is None:
         return [0, b""]
     status = record[b"status"]
+    if status == b"processing" and args[2]:
+        record |= {b"cancel": args[2].encode(), b"updated_at": now_bytes()}
+        return [1, status]
     if status not in WAITING:
         return [0, status]
     memory.unrank(f"{prefix}scheduled", args[0])
-    now = now_bytes()
-    record |= {b"status": b"cancelled", b"finished_at": now, b"updated_at": now}
-    memory.count(prefix, "cancelled")
-    free(memory, prefix, args[0], record)
+    _end_as_cancelled(memory, prefix, args[0], record)
     tell(memory, prefix, args[0])
     return [1, b"cancelled"]
 
@@ -74,7 +76,7 @@ def requeue_dead(memory: Memory, prefix: str, job_ids: Sequence[str]) -> list[by
         if is_taken(memory, prefix, record) or not memory.unrank(f"{prefix}dead", job_id):
             continue
         back.append(job_id)
-        for name in (b"attempts", b"recoveries", b"finished_at", b"progress", b"has_result", b"waiters"):
+        for name in OF_A_LIFE:
             record.pop(name, None)
         if b"expires_in" in record:
             limit_wait(record, int(record[b"expires_in"]), clock.now_ms())
@@ -147,15 +149,12 @@ def settle(memory: Memory, prefix: str, outcome: Outcome) -> None:
     """Report how a run ended."""
     record = memory.hashes[job_key(prefix, outcome.job_id)]
     memory.lists[f"{prefix}held:{HOLDER}"].remove(outcome.job_id)
-    record[b"attempts"] = b"%d" % (int(record.get(b"attempts", 0)) + 1)
-    if isinstance(outcome, Completed):
-        _complete(memory, prefix, record, outcome)
-    elif isinstance(outcome, Retried):
-        _retry(memory, prefix, record, outcome)
-    elif isinstance(outcome, Buried):
-        _bury(memory, prefix, record, outcome)
-    if isinstance(outcome, (Completed, Buried)):
-        free(memory, prefix, outcome.job_id, record)
+    if b"cancel" in record:
+        del record[b"holder"]
+        _end_as_cancelled(memory, prefix, outcome.job_id, record)
+    else:
+        record[b"attempts"] = b"%d" % (int(record.get(b"attempts", 0)) + 1)
+        _settle(memory, prefix, record, outcome)
     tell(memory, prefix, outcome.job_id)
 
 
@@ -165,6 +164,11 @@ def progress(memory: Memory, prefix: str, job_id: str, told: bytes) -> None:
     if record[b"status"] == b"processing":
         record |= {b"progress": told, b"updated_at": now_bytes()}
         tell(memory, prefix, job_id)
+
+
+def is_cancelled(memory: Memory, prefix: str, job_id: str) -> bool:
+    """Whether a job that runs has been told to end."""
+    return b"cancel" in memory.hashes[job_key(prefix, job_id)]
 
 
 def promote(memory: Memory, *, all_of_them: bool) -> int:
@@ -206,6 +210,24 @@ def _is_lane(key: str) -> bool:
 def _rank(key: str) -> int:
     """High before Normal before Low; sorting keeps the order in which the queues came up."""
     return list(Priority).index(Priority(key.rpartition(":")[2]))
+
+
+def _settle(memory: Memory, prefix: str, record: Record, outcome: Outcome) -> None:
+    if isinstance(outcome, Completed):
+        _complete(memory, prefix, record, outcome)
+    elif isinstance(outcome, Retried):
+        _retry(memory, prefix, record, outcome)
+    elif isinstance(outcome, Buried):
+        _bury(memory, prefix, record, outcome)
+    if isinstance(outcome, (Completed, Buried)):
+        free(memory, prefix, outcome.job_id, record)
+
+
+def _end_as_cancelled(memory: Memory, prefix: str, job_id: str, record: Record) -> None:
+    now = now_bytes()
+    record |= {b"status": b"cancelled", b"finished_at": now, b"updated_at": now}
+    memory.count(prefix, "cancelled")
+    free(memory, prefix, job_id, record)
 
 
 def _complete(memory: Memory, prefix: str, record: Record, outcome: Completed) -> None:

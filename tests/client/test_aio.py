@@ -3,8 +3,10 @@
 import asyncio
 import inspect
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -36,7 +38,7 @@ from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.outcomes import Buried, Completed
 from bananasd.testing import fake, inline
 from tests.conftest import RedisServer, wait_until
-from tests.proxy import Proxy
+from tests.proxy import Proxy, full_listener
 from tests.store.conftest import HOLDER, World
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
@@ -269,6 +271,60 @@ def test_a_name_that_cannot_be_looked_up_is_a_failed_connection(monkeypatch):
         asyncio.run(AsyncClient("redis://host").queue_stats())
 
 
+def test_of_a_names_addresses_one_that_hangs_leaves_time_for_the_next(server, proxy, monkeypatch):
+    async def use() -> None:
+        async with AsyncClient("redis://many.example", timeout_seconds=1) as client:
+            assert (await client.queue_stats()).ready == 0
+
+    with full_listener() as port:
+        places = [("127.0.0.1", port), ("127.0.0.1", 1), ("127.0.0.1", int(proxy.url.rpartition(":")[2]))]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with within(0.9, at_least=0.3):
+            asyncio.run(use())
+
+
+def test_a_name_none_of_whose_addresses_answers_takes_no_more_time(monkeypatch):
+    with full_listener() as port:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 6
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with within(1, at_least=0.5):
+            asyncio.run(fails(AsyncClient("redis://many.example", timeout_seconds=0.6).queue_stats()))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_it_speaks_tls_to_a_server_whose_certificate_is_good(server, tmp_path):
+    async def relay(near: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
+        while chunk := await near.read(65536):
+            far.write(chunk)
+            await far.drain()
+        far.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_unix_connection(server.socket)
+        await asyncio.gather(relay(reader, to_server), relay(from_server, writer), return_exceptions=True)
+
+    async def use() -> None:
+        async with await asyncio.start_server(
+            serve, "localhost", family=socket.AF_INET, ssl=context
+        ) as listener:
+            url = f"rediss://localhost:{listener.sockets[0].getsockname()[1]}"
+            async with AsyncClient(f"{url}?ssl_ca_certs={certificate}") as client:
+                job_id = await client.submit_job("any", 500_000 * "x")
+                assert len((await client.get_job(job_id)).payload) == 500_000
+            with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+                await AsyncClient(url).__aenter__()
+
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    asyncio.run(use())
+
+
 # Faults
 
 
@@ -387,6 +443,24 @@ def test_a_cancelled_wait_ends_at_once_and_the_next_one_is_told(server, world):
             await asyncio.to_thread(run_jobs, world, b"1")
             with within(3):
                 assert (await waiting).result == 1
+
+    asyncio.run(use())
+
+
+def test_a_wait_that_is_cancelled_at_any_point_leaves_no_reply_for_the_next(server, proxy, world):
+    async def use() -> None:
+        async with AsyncClient(proxy.url, namespace="test") as client:
+            first, second = await client.submit_many([JobRequest(name, 1) for name in ("first", "second")])
+            await asyncio.to_thread(setattr, proxy, "mode", "delay")
+            for seconds in (0.5, 0.3, 0.25, 0.1, 0.01):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await client.wait(first, 30)
+            await asyncio.to_thread(setattr, proxy, "mode", "pass")
+            waiting = asyncio.create_task(client.wait([second, first], 30))
+            await until(lambda: mailboxes(server))
+            await asyncio.to_thread(run_jobs, world, b"1", b"2")
+            assert [(job.name, job.result) for job in await waiting] == [("second", 2), ("first", 1)]
 
     asyncio.run(use())
 

@@ -378,6 +378,17 @@ def test_a_job_that_waits_for_its_next_attempt_is_cancelled(client, worker):
     assert client.cancel(job_id)
 
 
+@pytest.mark.parametrize("how", ["soft", "hard"])
+def test_a_job_that_runs_is_told_to_end_and_cancelled_when_it_has(client, worker, how):
+    job_id = client.submit_job("greet", 1)
+    worker.claim()
+    assert client.cancel(job_id, how) and client.cancel(job_id, running=how)
+    assert client.get_job(job_id).status is Status.PROCESSING
+    assert worker.store.settle([Completed(HOLDER, job_id, 1, b"5")]) == []
+    assert client.wait(job_id, 0).status is Status.CANCELLED
+    assert client.cancel(job_id, how)
+
+
 def test_cancelling_twice_is_cancelling_once(client):
     job_id = client.submit_job("greet", 1)
     assert client.cancel(job_id)

@@ -25,6 +25,8 @@ from tests.conftest import wait_until
 
 RETRY = RetryPolicy(2, Retry(base_seconds=0))
 HOLDER, NODE = "n1/1.1", "n1"
+CLIENTS = []
+"""Those of the case that is being played, for its handlers."""
 IDS = [f"0b52f5b2-2f5c-4f4c-9d43-{number:012}" for number in range(20)]
 
 
@@ -55,12 +57,19 @@ def not_json(job):
     return {job.attempt}
 
 
+@handler("c_cancel")
+def cancel_itself(job):
+    told = CLIENTS[-1].cancel(job.id, running=job.payload)
+    assert (told, CLIENTS[-1].cancel(job.id)) == (True, False)
+    raise GiveUp("though it fails")
+
+
 @handler("c_progress")
 def tell(job):
     job.set_progress(job.attempt, 9, "note")
 
 
-HANDLERS = [echo, fail, give_up, second, not_json, tell]
+HANDLERS = [cancel_itself, echo, fail, give_up, second, not_json, tell]
 LANES = lanes_of(("default", "other"))
 
 
@@ -143,6 +152,17 @@ def cancels(client, run):
     yield from map(client.cancel, [IDS[2], IDS[0]])
     yield client.queue_stats()
     yield client.cancel(IDS[9])
+
+
+def cancels_while_they_run(client, run):
+    for job_id, how in zip(IDS, ["soft", "hard"], strict=False):
+        client.submit_job("c_cancel", how, job_id=job_id)
+    run()
+    yield from map(client.get_job, IDS[:2])
+    yield client.cancel(IDS[0], "soft")
+    yield client.dead_jobs()
+    yield tried(client.get_result, IDS[1])
+    yield client.queue_stats()
 
 
 def expiry(client, run):
@@ -353,7 +373,7 @@ def unknown_ids(client, run):
     yield client.wait(IDS[0], 1)
 
 
-CASES = [submit_and_look, an_id_twice_is_one_job, schedules, many, failures, dead_letters, cancels, pauses, moves, a_moved_job_that_is_cancelled, a_job_brought_back_runs_once_though_it_was_moved, schedules_by_the_clock, expiry, unique_jobs, results, waits, a_failure_outlives_its_record_for_those_who_waited, unknown_ids]  # fmt: skip
+CASES = [submit_and_look, an_id_twice_is_one_job, schedules, many, failures, dead_letters, cancels, cancels_while_they_run, pauses, moves, a_moved_job_that_is_cancelled, a_job_brought_back_runs_once_though_it_was_moved, schedules_by_the_clock, expiry, unique_jobs, results, waits, a_failure_outlives_its_record_for_those_who_waited, unknown_ids]  # fmt: skip
 
 NOT_OF_THE_FAKE = {"close"}
 """Calls that ask no server."""
@@ -391,6 +411,7 @@ def working(run):
 def play(case, client, run):
     """What a client sees in a case, to the end or to the first error."""
     seen = []
+    CLIENTS.append(client)
     try:
         seen.extend(shown(what) for what in case(client, run))
     except BananasError as error:

@@ -199,7 +199,7 @@ class Play:
 
     def _make_worker(self) -> None:
         handlers = {"brief": self._run_brief, "long": self._run_long, "retried": self._run_retried,
-                    "buried": self._run_buried, "quitting": self._run_quitting}  # fmt: skip
+                    "buried": self._run_buried, "stopped": self._run_stopped, "quitting": self._run_quitting}  # fmt: skip
         registry = Registry(
             [HandlerSpec(name, run, None, None, __file__, 1, False) for name, run in handlers.items()]
         )
@@ -250,6 +250,14 @@ class Play:
         if len(self.starts[job.id]) == 1:
             raise error
 
+    def _run_stopped(self, job: Job) -> None:
+        """Cancelled while it runs, it comes to its end as if it had not heard."""
+        self.starts[job.id].append(job.run)
+        with self.cutter.by("client"):
+            assert self._client.cancel(job.id, "soft")
+        self._let_scheduler_work()
+        assert job.should_stop
+
     def _run_quitting(self, job: Job) -> Any:
         """As if the TERM came now."""
         self._worker._is_draining = True
@@ -297,7 +305,7 @@ class Play:
             self._request("guarded", on_lost="dead"), self._request("before, too"), self._request("long", "long"),
             self._request("behind"), self._request("retried", "retried", unique_key="r", unique_until="start"),
             self._request("buried", "buried", unique_key="b"),
-            self._request("unknown", "a name that no handler has", max_retries=0),
+            self._request("unknown", "a name that no handler has", max_retries=0), self._request("stopped", "stopped"),
         ]  # fmt: skip
         client.submit_many(self._many)
         self._submit_duplicates(client)

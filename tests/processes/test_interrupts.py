@@ -132,6 +132,59 @@ def test_a_lost_job_is_interrupted_and_killed_without_a_charge(row, watch):
     assert row.words[Word.CAUSE] == Cause.LEASE_LOST
 
 
+def test_a_cancelled_job_is_interrupted_after_a_second_and_killed_after_the_grace(row, watch, sent):
+    arm(row, 7)
+    row.cancel(7, is_hard=False)
+    told = {now: watch(now) for now in (100, 100.9, 101, 101.5, 102, 105.9)}
+    assert [now for now, signums in told.items() if signums] == [101, 102, 105.9]
+    assert {signum for signums in told.values() for signum in signums} == {ATTENTION}
+    assert (row.words[Word.INTERRUPT], row.words[Word.REASON]) == (7, Reason.CANCEL)
+    watch(106)
+    assert sent == [(-PID, signal.SIGKILL), (PID, signal.SIGKILL)]
+    assert (row.words[Word.CAUSE], row.words[Word.CAUSE_JOB]) == (Cause.CANCELLED, 7)
+
+
+def test_a_hard_cancel_kills_at_once_whatever_the_job_has_been_asked_before(row, watch):
+    arm(row, 7, deadline=100)
+    assert watch(100) == [ATTENTION]
+    row.cancel(7, is_hard=True)
+    assert watch(100.1) == [signal.SIGKILL, signal.SIGKILL]
+    assert (row.words[Word.CAUSE], row.words[Word.CAUSE_JOB]) == (Cause.CANCELLED, 7)
+    assert watch(200) == []
+
+
+def test_the_next_job_is_let_be_by_a_cancel_that_came_too_late(row, watch):
+    for is_hard in (False, True):
+        arm(row, 8)
+        row.cancel(7, is_hard=is_hard)
+        assert watch(100) == watch(200) == []
+
+
+def test_a_cancelled_job_that_has_finished_is_let_be(row, watch):
+    arm(row, 7)
+    row.cancel(7, is_hard=True)
+    row.words[Word.ARMED], row.words[Word.ENDED] = 0, 7
+    assert watch(100) == watch(200) == []
+
+
+def test_each_cancelled_job_has_its_own_second(row, watch):
+    arm(row, 7)
+    row.cancel(7, is_hard=False)
+    watch(100)
+    arm(row, 8)
+    row.cancel(8, is_hard=False)
+    assert watch(101) == watch(101.9) == []
+    assert watch(102) == [ATTENTION]
+
+
+def test_a_deadline_that_comes_within_that_second_is_kept(row, watch):
+    arm(row, 7, deadline=100.5)
+    row.cancel(7, is_hard=False)
+    assert watch(100) == []
+    assert watch(100.5) == [ATTENTION]
+    assert row.words[Word.REASON] == Reason.TIMEOUT
+
+
 def test_a_drain_interrupts_but_does_not_kill_for_the_grace(row, watch):
     arm(row, 7)
     assert watch(1) == []

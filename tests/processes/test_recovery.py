@@ -149,6 +149,7 @@ def go_on(row):
         (True, end_by_the_master(Cause.STOP), "its worker was killed, since the daemon stopped"),
         (True, end_by_the_master(Cause.LEASE_LOST), "its worker was killed, since its lease was lost"),
         (True, end_by_the_master(Cause.TIME), "its worker was killed for the time of another job"),
+        (True, end_by_the_master(Cause.CANCELLED), "its worker was killed, since its job was cancelled"),
         (True, go_on, "how its run ended is not known: its worker has gone, or gone on"),
     ],
 )
@@ -163,6 +164,18 @@ def test_a_guarded_run_is_dead_however_its_holder_ended(node, world, runs, ends,
         ["1", "0"],
     )
     assert world.record(guarded)["error"] == cause
+
+
+@pytest.mark.parametrize(
+    "end", [end_by_itself, *map(end_by_the_master, (Cause.CANCELLED, Cause.TIME, Cause.HUNG, Cause.STOP))]
+)
+def test_of_a_dead_workers_jobs_that_which_was_cancelled_does_not_come_back(node, world, end):
+    row, (cancelled, other) = node.worker()
+    world.store.cancel(cancelled, "hard")
+    end(row)
+    node.recover()
+    assert (world.status(cancelled), world.ready(), world.dead()) == ("cancelled", [other], [])
+    assert recoveries(world, other) == ["0"]
 
 
 def test_an_earlier_trip_of_a_living_worker_is_put_back_with_nothing_charged(node, world):

@@ -5,7 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bananasd.errors import ConnectionFailed, GiveUp, JobDrained, JobTimeout, LeaseLost, RetryLater
+from bananasd.errors import (
+    ConnectionFailed,
+    GiveUp,
+    JobCancelled,
+    JobDrained,
+    JobTimeout,
+    LeaseLost,
+    RetryLater,
+)
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.job import JobRequest
 from bananasd.processes.board import Board
@@ -60,6 +68,7 @@ def interrupt(performer, row, reason=Reason.TIMEOUT):
         (Reason.TIMEOUT, JobTimeout, Retried),
         (Reason.DRAIN, JobDrained, Released),
         (Reason.LEASE_LOST, LeaseLost, Released),
+        (Reason.CANCEL, JobCancelled, Released),
     ],
 )
 def test_an_interrupt_breaks_into_the_handler_with_its_reason(row, make_performer, reason, kind, outcome):
@@ -84,6 +93,7 @@ def test_an_interrupt_breaks_into_the_handler_with_its_reason(row, make_performe
         (Reason.DRAIN, ValueError, Released),
         (Reason.DRAIN, SystemExit, Released),
         (Reason.LEASE_LOST, ValueError, Released),
+        (Reason.CANCEL, ValueError, Released),
         (Reason.TIMEOUT, ValueError, Retried),
         # What it says on purpose counts.
         (Reason.DRAIN, GiveUp, Buried),

@@ -58,6 +58,16 @@ def test_a_job_should_stop_when_it_was_told_to_but_not_when_an_earlier_one_was(r
     assert context.should_stop(JOB)
 
 
+@pytest.mark.parametrize("is_hard", [False, True])
+def test_a_job_should_stop_when_it_was_cancelled_but_not_when_an_earlier_one_was(row, is_hard):
+    begin(row, 60)
+    context = WorkerRunContext(row, LostStore, lambda: False)
+    row.cancel(4, is_hard=is_hard)
+    assert not context.should_stop(JOB)
+    row.cancel(5, is_hard=is_hard)
+    assert context.should_stop(JOB)
+
+
 def test_progress_to_a_lost_server_costs_the_job_one_try_a_second(row):
     store = LostStore()
     context = WorkerRunContext(row, lambda: store, lambda: False)

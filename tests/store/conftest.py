@@ -11,9 +11,11 @@ import pytest
 
 from bananasd import JobRequest
 from bananasd.schedule import Schedule
+from bananasd.store.calls import run_calls
 from bananasd.store.connection import HeldConnection, Server, Transport
 from bananasd.store.keys import lanes_of
 from bananasd.store.mending import Mender
+from bananasd.store.orders import read, reading
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.schedules import ScheduleStore, Slot
 from bananasd.store.store import Charge, Claim, Store
@@ -68,6 +70,10 @@ class World:
     def fire(self, *slots: Slot) -> list[str]:
         """What came of each."""
         return [what for what, _ in self.schedules.fire(slots)]
+
+    def orders(self, *done: str, node: str = NODE) -> list[str]:
+        """Those of a node, without those that are done."""
+        return [order.words for order in read(run_calls(self.transport, [reading(self.keys, node, done)])[0])]
 
     def last(self, name: str = "hourly") -> int | None:
         """The last slot of a schedule."""

@@ -84,6 +84,8 @@ def _mend_holder(model: Model, holder: str) -> list[str]:
         job = model.jobs.get(job_id)
         if job is None:
             model.bury_unreadable(job_id, "its record is missing or unreadable")
+        elif (job.status, job.holder) == ("processing", holder) and job.cancel:
+            model.end_as_cancelled(job_id)
         elif (job.status, job.holder) == ("processing", holder) and job.guarded_run == job.run:
             model.bury_guarded(job_id, "its run was lost with its holder, and must not be repeated")
         elif (job.status, job.holder) == ("processing", holder):
@@ -172,6 +174,8 @@ def _bring_home(model: Model, job_id: str, job: Record) -> None:
     match job.status:
         case "pending":
             model.to_back(job_id)
+        case "processing" if job.cancel:
+            model.end_as_cancelled(job_id)
         case "processing" if job.guarded_run == job.run:
             model.bury_guarded(job_id, "nobody holds its run, which must not be repeated")
         case "processing":

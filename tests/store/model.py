@@ -48,6 +48,7 @@ class Record:
     error: str = ""
     progress: str = ""
     guarded_run: int = 0
+    cancel: str = ""
     waiters: list[str] = field(default_factory=list)
     unique: str = ""
     is_unique_for_a_time: bool = False
@@ -92,6 +93,9 @@ class Model:
     results: dict[str, str] = field(default_factory=dict)
     """What is kept beside the records; a failure begins with "!"."""
     mail: dict[str, list[str]] = field(default_factory=dict)
+    orders: dict[str, list[tuple[str, str, int, str]]] = field(default_factory=dict)
+    """Of each node: holder, id, run, how."""
+    bells: set[str] = field(default_factory=set)
     odd_keys: list[tuple[str, str]] = field(default_factory=list)
     """Faults of keys in which nothing else stands here."""
 
@@ -106,7 +110,7 @@ class Model:
         if unique and owner:
             if unique.on_duplicate != "replace" or self.jobs[owner].status == "processing":
                 return 0, {0: owner}
-            self.cancel(owner)
+            self.cancel(owner, "")
         self.jobs[job_id] = Record(lane, expiry="later" if has_expiry else "")
         if unique:
             self.jobs[job_id].unique = f"{unique.until} {unique.key}"
@@ -119,8 +123,14 @@ class Model:
             self.schedule(job_id, due)
         return 1, {}
 
-    def cancel(self, job_id: str) -> tuple[bool, str]:
+    def cancel(self, job_id: str, how: str) -> tuple[bool, str]:
         job = self.jobs.get(job_id)
+        if job and job.status == "processing" and how:
+            job.cancel = "hard" if job.cancel == "hard" else how
+            node = node_of(job.holder)
+            self.orders.setdefault(node, []).append((job.holder, job_id, job.run, job.cancel))
+            self.bells.add(node)
+            return True, "processing"
         if job is None or job.status not in ("pending", "scheduled"):
             return False, job.status if job else ""
         job.is_expiring = job.status == "scheduled"
@@ -150,7 +160,7 @@ class Model:
             back.append(job_id)
             self.dead.remove(job_id)
             job.attempts = job.recoveries = 0
-            job.progress, job.waiters, job.has_result, job.is_finished = "", [], False, False
+            job.progress, job.waiters, job.has_result, job.is_finished, job.cancel = "", [], False, False, ""
             job.expiry = "later" if job.expiry else ""
             self.to_back(job_id)
         return back
@@ -214,7 +224,8 @@ class Model:
         """Lane, id, run, attempts, recoveries of each; None: gone."""
         if holder not in self.holders or not self._has_lease(node_of(holder)):
             return None
-        self._forget_pauses()
+        if any(self.lanes.get(lane) for lane in lanes):
+            self._forget_pauses()
         lanes = [lane for lane in lanes if not self._is_paused(lane)]
         taken: list[tuple[str, str, int, int, int]] = []
         for lane, job_id in [(name, job_id) for name in lanes for job_id in self.lanes.get(name, [])]:
@@ -237,9 +248,7 @@ class Model:
                 continue
             job.status, job.holder, job.run = "processing", holder, job.run + 1
             self.held.setdefault(holder, []).append(job_id)
-            if job.unique.startswith("start "):
-                self._free(job_id)
-            self._tell_change(job_id)
+            self._note_start(job_id)
             taken.append((lane, job_id, job.run, job.attempts, job.recoveries))
         if taken:
             self.tokens |= {lane for lane in lanes if self.lanes.get(lane)}
@@ -274,7 +283,7 @@ class Model:
         """What became of which ids; None: refused."""
         if judge and not self._may_take_over(node_of(holder), judge):
             return None
-        became: dict[str, list[str]] = {"requeued": [], "retried": [], "dead": []}
+        became: dict[str, list[str]] = {"requeued": [], "retried": [], "dead": [], "cancelled": []}
         for job_id in reversed(self.held.pop(holder, [])):
             became[self._recover_one(job_id, charge)].append(job_id)
         self.holders.discard(holder)
@@ -288,6 +297,16 @@ class Model:
             node.alive = "just now"
         node.beat, node.lease = "now", "fresh"
         return [holder for holder in holders if holder not in self.holders]
+
+    def read_orders(
+        self, node: str, done: list[tuple[str, str, int, str]]
+    ) -> list[tuple[str, str, int, str]]:
+        self.orders[node] = [
+            order
+            for order in self.orders.get(node, [])
+            if order not in done and self._is_going_on(*order[:3])
+        ]
+        return self.orders[node]
 
     def promote(self, limit: int, past: int) -> int:
         """Ranks below ``past`` are due."""
@@ -338,6 +357,17 @@ class Model:
         self.jobs[job_id].is_expiring = False
         self._bury(job_id, error)
 
+    def end_as_cancelled(self, job_id: str) -> str:
+        job = self.jobs[job_id]
+        job.status, job.holder, job.is_finished, job.is_expiring = "cancelled", "", True, True
+        self.counters["cancelled"] += 1
+        self._note_end(job_id)
+        return "cancelled"
+
+    def _is_going_on(self, holder: str, job_id: str, run: int) -> bool:
+        job = self.jobs.get(job_id)
+        return job is not None and (job.status, job.run, job.holder) == ("processing", run, holder)
+
     def _has_lease(self, name: str) -> bool:
         return name in self.nodes and self.nodes[name].lease in ("fresh", "valid")
 
@@ -353,6 +383,9 @@ class Model:
         if job is None or (job.status, job.run, job.holder) != ("processing", outcome.run, outcome.holder):
             return False
         self.held[outcome.holder].remove(job_id)
+        if job.cancel:
+            self.end_as_cancelled(job_id)
+            return True
         match outcome:
             case Completed(result=result):
                 # The only end that leaves the holder in the record.
@@ -377,6 +410,8 @@ class Model:
 
     def _recover_one(self, job_id: str, charge: Charge) -> str:
         job = self.jobs[job_id]
+        if job.cancel:
+            return self.end_as_cancelled(job_id)
         is_that = job_id == charge.job_id
         is_final = bool(charge.cause) and job.guarded_run == job.run
         if charge.kind == "failed" and is_that:
@@ -422,6 +457,11 @@ class Model:
         key = self.jobs[job_id].unique.partition(" ")[2]
         if self.owners.get(key, ("", False))[0] == job_id:
             del self.owners[key]
+
+    def _note_start(self, job_id: str) -> None:
+        if self.jobs[job_id].unique.startswith("start "):
+            self._free(job_id)
+        self._tell_change(job_id)
 
     def _note_end(self, job_id: str) -> None:
         self._free(job_id)

@@ -9,6 +9,7 @@ from bananasd.store.access import Access, WakeUp
 from bananasd.store.connection import Server
 from bananasd.store.keys import lanes_of
 from bananasd.store.store import Retention
+from tests.store.conftest import NODE
 
 LANES = lanes_of(("default", "gpu"))
 
@@ -58,9 +59,16 @@ def test_the_token_of_a_more_urgent_lane_is_taken_first(world, wake_up, stop_fd)
 
 
 def test_an_earlier_due_time_ends_the_wait_for_the_schedule(world, wake_up, stop_fd):
-    assert not wake_up.wait_for_schedule(0.01, stop_fd)
+    assert not wake_up.wait_for_schedule(0.01, stop_fd, NODE)
     world.schedule(1000)
-    assert wake_up.wait_for_schedule(5, stop_fd)
+    assert wake_up.wait_for_schedule(5, stop_fd, NODE)
+
+
+def test_a_cancel_of_a_job_that_runs_ends_the_wait_of_its_node(world, wake_up, stop_fd):
+    (job_id,) = world.start()
+    world.store.cancel(job_id, "soft")
+    assert wake_up.wait_for_schedule(5, stop_fd, NODE)
+    assert not wake_up.wait_for_schedule(0.01, stop_fd, NODE)
 
 
 def test_a_refusal_of_the_server_is_no_token(world, wake_up, stop_fd):

@@ -289,6 +289,26 @@ def a_key_of_a_job_that_has_gone(world: World) -> str:
     return "unique:k"
 
 
+@disorder("key_stays", "")
+def orders_that_would_never_vanish(world: World) -> str:
+    world.store.cancel(world.start()[0], "soft")
+    world.call("PERSIST", world.keys.orders(NODE))
+    return f"orders:{NODE}"
+
+
+@disorder("key_stays", "")
+def a_bell_that_would_never_vanish(world: World) -> str:
+    world.store.cancel(world.start()[0], "soft")
+    world.call("PERSIST", world.keys.bell(NODE))
+    return f"bell:{NODE}"
+
+
+@disorder("wrong_type", "")
+def orders_that_are_no_list(world: World) -> str:
+    world.call("SET", world.keys.orders(NODE), "x")
+    return f"orders:{NODE}"
+
+
 @disorder("unlisted_queue", "")
 def a_queue_that_is_not_listed(world: World) -> str:
     world.submit()

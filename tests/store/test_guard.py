@@ -50,7 +50,7 @@ def test_a_guarded_run_that_is_lost_is_dead_at_once_with_the_cause(world, kind):
     guard(world, guarded)
     ran = guarded if kind == "lost" else ""
     recovery = world.store.recover(HOLDER, Charge(kind, ran, "the host burnt down"), max_recoveries=3)
-    assert recovery == Recovery([other], [], [guarded])
+    assert recovery == Recovery([other], [], [guarded], [])
     assert end(world, guarded) == ("failed", "the host burnt down", "1")
     assert (world.dead(), world.ready(), world.held()) == ([guarded], [other], [])
     assert world.counter("lost") == (2 if kind == "all" else 1)
@@ -59,21 +59,21 @@ def test_a_guarded_run_that_is_lost_is_dead_at_once_with_the_cause(world, kind):
 def test_one_that_had_ended_but_was_not_reported_is_dead_and_says_so(world):
     ended, ran = world.start(2)
     guard(world, ended)
-    assert world.store.recover(HOLDER, Charge.lost(ran, "killed")) == Recovery([ran], [], [ended])
+    assert world.store.recover(HOLDER, Charge.lost(ran, "killed")) == Recovery([ran], [], [ended], [])
     assert end(world, ended) == ("failed", "how it ended was not reported: killed", "1")
 
 
 def test_a_worker_that_knows_it_not_to_have_begun_puts_it_back(world):
     (job_id,) = world.start()
     guard(world, job_id)
-    assert world.store.recover(HOLDER) == Recovery([job_id], [], [])
+    assert world.store.recover(HOLDER) == Recovery([job_id], [], [], [])
     assert end(world, job_id) == ("pending", None, "0")
 
 
 def test_one_that_was_killed_for_its_time_is_a_failed_attempt(world):
     (job_id,) = world.start()
     guard(world, job_id)
-    assert world.store.recover(HOLDER, Charge.failed(job_id, "too slow", 5)) == Recovery([], [job_id], [])
+    assert world.store.recover(HOLDER, Charge.failed(job_id, "too slow", 5)) == Recovery([], [job_id], [], [])
 
 
 def test_a_node_that_is_lost_takes_only_those_along_that_had_begun(world):
@@ -84,7 +84,7 @@ def test_a_node_that_is_lost_takes_only_those_along_that_had_begun(world):
     world.beaten(NODE, ms_ago=0, alive_for_ms=LEASE_MS + 1)
     charge = Charge.everything("host lost")
     recovery = world.store.recover(OTHER, charge, judge=NODE, lease_ms=LEASE_MS)
-    assert recovery == Recovery([waiting], [], [begun])
+    assert recovery == Recovery([waiting], [], [begun], [])
     assert not guard(world, begun, holder=OTHER)
 
 
@@ -99,7 +99,7 @@ def test_the_note_holds_for_no_other_run(world, way):
         world.store.requeue_dead([job_id])
         world.enter()
     assert world.claim().jobs[0].run == 2
-    assert world.store.recover(HOLDER, Charge.everything("lost")) == Recovery([job_id], [], [])
+    assert world.store.recover(HOLDER, Charge.everything("lost")) == Recovery([job_id], [], [], [])
 
 
 # The doctor's part

@@ -15,7 +15,7 @@ def test_nothing_is_there_at_first(world):
 
 def test_all_are_read_once_and_again_when_one_has_changed(world):
     slot = world.plan(-1)
-    (_, reading) = world.schedules.promote_and_read("")
+    _, reading, _ = world.schedules.promote_and_read("")
     assert reading.entries == [Entry("hourly", slot.definition, world.last())]
     assert world.schedules.promote_and_read(reading.version)[1].entries is None
     world.plan(-1, name="other")

@@ -20,7 +20,7 @@ def test_what_a_holder_held_goes_back_to_the_front_in_its_order_with_nothing_cou
     later = world.submit(2)
     recovery = world.store.recover(HOLDER)
     assert sorted(recovery.requeued) == sorted(ids)
-    assert recovery[1:] == ([], [], False)
+    assert recovery[1:] == ([], [], [], False)
     assert world.ready() == ids + later
     assert [counts(world, job_id) for job_id in ids] == [("pending", 0, 0)] * 3
     assert "holder" not in world.record(ids[0])
@@ -56,12 +56,12 @@ def test_a_repeat_changes_nothing(world):
     (job_id,) = world.start()
     world.store.recover(HOLDER, Charge.lost(job_id, "killed"))
     before = world.dump()
-    assert world.store.recover(HOLDER, Charge.lost(job_id, "killed")) == Recovery([], [], [])
+    assert world.store.recover(HOLDER, Charge.lost(job_id, "killed")) == Recovery([], [], [], [])
     assert world.dump() == before
 
 
 def test_a_holder_that_never_was_is_no_error(world):
-    assert world.store.recover("n9/9.9") == Recovery([], [], [])
+    assert world.store.recover("n9/9.9") == Recovery([], [], [], [])
     assert world.dump() == {}
 
 
@@ -108,7 +108,7 @@ def test_at_max_recoveries_it_dies_with_the_cause(world):
     suspect, innocent = world.start(2)
     world.mark(suspect, recoveries=2)
     recovery = world.store.recover(HOLDER, Charge.lost(suspect, "killed by signal 9"), max_recoveries=3)
-    assert recovery == Recovery([innocent], [], [suspect])
+    assert recovery == Recovery([innocent], [], [suspect], [])
     assert counts(world, suspect) == ("failed", 0, 3)
     assert world.record(suspect)["error"] == "killed by signal 9"
     assert (world.dead(), world.ready(), world.ttl(suspect)) == ([suspect], [innocent], -1)
@@ -137,7 +137,7 @@ def test_a_job_killed_for_its_time_is_a_failed_attempt_that_comes_back_after_its
     ran, waiting = world.start(2)
     before = world.now()
     recovery = world.store.recover(HOLDER, Charge.failed(ran, "timed out", 4_000))
-    assert recovery == Recovery([waiting], [ran], [])
+    assert recovery == Recovery([waiting], [ran], [], [])
     assert (counts(world, ran), counts(world, waiting)) == (("scheduled", 1, 0), ("pending", 0, 0))
     record = world.record(ran)
     assert before + 4_000 <= int(record["due_at"]) <= world.now() + 4_000
@@ -147,14 +147,16 @@ def test_a_job_killed_for_its_time_is_a_failed_attempt_that_comes_back_after_its
 
 def test_a_job_killed_for_its_time_may_come_back_without_a_delay(world):
     (ran,) = world.start()
-    assert world.store.recover(HOLDER, Charge.failed(ran, "timed out", 0)) == Recovery([], [ran], [])
+    assert world.store.recover(HOLDER, Charge.failed(ran, "timed out", 0)) == Recovery([], [ran], [], [])
     assert world.counter("retried") == 1
     assert world.store.promote() == (1, None)
 
 
 def test_a_job_killed_for_its_time_dies_when_it_has_no_tries_left(world):
     ran, waiting = world.start(2)
-    assert world.store.recover(HOLDER, Charge.failed(ran, "timed out", -1)) == Recovery([waiting], [], [ran])
+    assert world.store.recover(HOLDER, Charge.failed(ran, "timed out", -1)) == Recovery(
+        [waiting], [], [ran], []
+    )
     assert (counts(world, ran), world.record(ran)["error"]) == (("failed", 1, 0), "timed out")
     assert world.scheduled() == []
 
@@ -178,7 +180,7 @@ def test_an_id_whose_record_cannot_be_read_dies_with_the_reason(world, kind):
     world.call(*{"no lane": ("HDEL", world.keys.job(bad), "lane")}.get(kind, ("DEL", world.keys.job(bad))))
     if kind == "another type":
         world.call("SET", world.keys.job(bad), "x")
-    assert world.store.recover(HOLDER) == Recovery([good], [], [bad])
+    assert world.store.recover(HOLDER) == Recovery([good], [], [bad], [])
     record = world.record(bad)
     assert (world.dead(), record["status"], record["lane"]) == ([bad], "failed", LANE)
     assert "unreadable" in record["error"]
@@ -214,7 +216,7 @@ def judge(world) -> Recovery:
 
 
 def test_a_node_that_has_beaten_for_a_lease_takes_over_from_one_whose_lease_is_over(world, lost_node):
-    assert judge(world) == Recovery([lost_node], [], [])
+    assert judge(world) == Recovery([lost_node], [], [], [])
     assert (world.ready(), world.store.holders()) == ([lost_node], [])
 
 
@@ -244,7 +246,7 @@ REFUSALS = {
 def test_nothing_is_taken_over_if(world, lost_node, reason):
     REFUSALS[reason](world)
     before = world.dump()
-    assert judge(world) == Recovery([], [], [], is_refused=True)
+    assert judge(world) == Recovery([], [], [], [], is_refused=True)
     assert world.dump() == before
 
 

@@ -47,6 +47,11 @@ CALLS: dict[str, Callable[[World, Any], bool]] = {
     ),
     "promote": lambda w, ids: w.store.promote() == (1, None),
     "cancel": lambda w, ids: w.store.cancel(ids.pending) == (True, "cancelled"),
+    "read_orders": lambda w, ids: (
+        w.store.cancel(ids.running, "hard") == (True, "processing")
+        and len(w.orders()) == 1
+        and w.orders(*w.orders()) == []
+    ),
     "await": lambda w, ids: w.store.await_jobs("b", [ids.running, ids.dead])[1] == ["processing", "failed"],
     "reprioritise": lambda w, ids: w.store.reprioritise(ids.pending, "high", "") == (True, "pending"),
     "reschedule": lambda w, ids: w.store.reschedule(ids.pending, "+9") == (True, "scheduled"),

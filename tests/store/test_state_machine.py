@@ -176,10 +176,18 @@ class Scripts(RuleBasedStateMachine):
         if self.claims:
             self.settle_some(data, is_earliest=False, is_lost=is_lost)
 
-    @rule(data=st.data(), is_lost=is_lost)
-    def cancel(self, data: Any, is_lost: bool) -> None:
-        job_id = self.draw_id(data)
-        self.send(is_lost, lambda: self.store.cancel(job_id), lambda: self.model.cancel(job_id))
+    @rule(data=st.data(), how=st.sampled_from(("", "soft", "hard")), is_lost=is_lost)
+    def cancel(self, data: Any, how: str, is_lost: bool) -> None:
+        self.cancel_one(self.draw_id(data), how, is_lost)
+
+    @precondition(lambda self: any(self.model.held.values()))
+    @rule(data=st.data(), how=st.sampled_from(("soft", "hard")), is_lost=is_lost)
+    def cancel_a_running_job(self, data: Any, how: str, is_lost: bool) -> None:
+        running = [job_id for ids in self.model.held.values() for job_id in ids]
+        self.cancel_one(data.draw(st.sampled_from(running)), how, is_lost)
+
+    def cancel_one(self, job_id: str, how: str, is_lost: bool) -> None:
+        self.send(is_lost, lambda: self.store.cancel(job_id, how), lambda: self.model.cancel(job_id, how))
 
     @rule(data=st.data(), box=boxes, is_lost=is_lost)
     def await_jobs(self, data: Any, box: str, is_lost: bool) -> None:
@@ -401,6 +409,20 @@ class Scripts(RuleBasedStateMachine):
             lambda: self.model.beat(node, list(HOLDERS)),
         )
 
+    @rule(data=st.data(), node=nodes, is_lost=is_lost)
+    def read_orders(self, data: Any, node: str, is_lost: bool) -> None:
+        done = data.draw(st.sampled_from(([], self.model.orders.get(node, [])[:1])))
+        self.send(
+            is_lost,
+            lambda: list(map(order_of, self.world.orders(*(words_of(order) for order in done), node=node))),
+            lambda: list(self.model.read_orders(node, done)),
+        )
+
+    @rule(node=nodes)
+    def hear_the_bell(self, node: str) -> None:
+        assert bool(self.world.call("LPOP", self.world.keys.bell(node))) == (node in self.model.bells)
+        self.model.bells.discard(node)
+
     @rule(limit=wanted, is_lost=is_lost)
     def promote(self, limit: int, is_lost: bool) -> None:
         self.send(
@@ -579,6 +601,7 @@ class Scripts(RuleBasedStateMachine):
             ("SMEMBERS", keys.holders), ("SMEMBERS", keys.queues), ("HGETALL", keys.moved),
             ("ZRANGE", keys.paused, 0, -1, "WITHSCORES"), ("ZRANGE", keys.nodes, 0, -1),
             ("HGETALL", keys.stats), *(("LRANGE", keys.mail(box), 0, -1) for box in ("a", "b")),
+            *(("LRANGE", keys.orders(node), 0, -1) for node in NODES), *(("LLEN", keys.bell(node)) for node in NODES),
         ]  # fmt: skip
         replies = iter(world.transport.trip(commands))
         assert {lane: texts(next(replies)) for lane in LANES} == {
@@ -605,6 +628,9 @@ class Scripts(RuleBasedStateMachine):
         counted = texts(next(replies))
         assert dict(zip(counted[::2], map(int, counted[1::2]), strict=True)) == +model.counters
         assert {box: told for box in ("a", "b") if (told := texts(next(replies)))} == model.mail
+        orders = {node: list(map(order_of, texts(next(replies)))) for node in NODES}
+        assert orders == {node: model.orders.get(node, []) for node in NODES}
+        assert {node for node in NODES if next(replies)} == model.bells
         assert self.read_owners() == model.owners
         assert self.read_jobs() == model.jobs
         assert self.read_results() == model.results
@@ -760,7 +786,7 @@ def read_record(words: list[str], ttl: int, now: int) -> Record:
     # What there is not has no field.
     assert "" not in fields.values()
     numbers = {name: int(fields.get(name, 0)) for name in ("run", "attempts", "recoveries", "guarded_run")}
-    texts = {name: fields.get(name, "") for name in ("holder", "error", "progress")}
+    texts = {name: fields.get(name, "") for name in ("holder", "error", "progress", "cancel")}
     expires_at = int(fields.get("expires_at", 0))
     return Record(
         fields["lane"], fields["status"], **numbers, **texts,
@@ -810,7 +836,17 @@ def became(recovery: Any) -> dict[str, list[str]] | None:
     """A recovery as the model tells it."""
     if recovery.is_refused:
         return None
-    return {name: getattr(recovery, name) for name in ("requeued", "retried", "dead")}
+    return {name: getattr(recovery, name) for name in ("requeued", "retried", "dead", "cancelled")}
+
+
+def order_of(words: str) -> tuple[str, str, int, str]:
+    """As the model has it."""
+    holder, job_id, run, how = words.split(" ")
+    return holder, job_id, int(run), how
+
+
+def words_of(order: tuple[str, str, int, str]) -> str:
+    return " ".join(map(str, order))
 
 
 def named(finding: Finding) -> tuple[str, str]:

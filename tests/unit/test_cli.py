@@ -33,6 +33,7 @@ COMMANDS = {
     "top",
     "check",
     "submit",
+    "cancel",
     "reprioritise",
     "reschedule",
     "pause",

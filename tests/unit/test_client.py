@@ -232,6 +232,7 @@ CALLS: list[tuple[str, Callable[[Client], Any]]] = [
     ("get_job", lambda c: c.get_job("nonsense")),
     ("get_job None", lambda c: c.get_job(None)),
     ("cancel", lambda c: c.cancel("nonsense")),
+    *((f"cancel {how!r}", lambda c, how=how: c.cancel(ID, how)) for how in ("brutal", "", True, 5, ["soft"])),
     ("wait", lambda c: c.wait("nonsense", 1)),
     ("wait None", lambda c: c.wait(ID, None)),
     ("wait text", lambda c: c.wait(ID, "1")),

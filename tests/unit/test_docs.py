@@ -32,7 +32,7 @@ README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 OF_USERS = {"tests/store/test_NAME.py", "bananasd/store/lua/NAME.lua"}
 """Names of files that are not there yet."""
-OF_SCRIPTS = {"expires_in", "guarded_run", "waiters", "unique_ms"}
+OF_SCRIPTS = {"cancel", "expires_in", "guarded_run", "waiters", "unique_ms"}
 """Fields of a record that no program reads."""
 
 
@@ -71,6 +71,7 @@ def keys_of_the_code():
     """Each key as the page writes it, with its type as the docstring says it."""
     keys, found = Keys("NAMESPACE"), {}
     placeholders = {"job": "ID", "held": "HOLDER", "node": "NODE", "aside": "KEY", "result": "ID", "mail": "BOX", "unique": "KEY",
+                    "orders": "NODE", "bell": "NODE",
                     "ready": Lane("QUEUE", "PRIORITY"),
                     "wake": Lane("QUEUE", "PRIORITY")}  # fmt: skip
     for name, member in inspect.getmembers(Keys):

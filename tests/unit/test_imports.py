@@ -57,6 +57,7 @@ JOB_LAYERS = [
         "processes.beat",
         "processes.duty",
         "processes.firing",
+        "processes.orders",
         "processes.publication",
         "processes.recovery",
     },

@@ -1,18 +1,21 @@
--- complete: settle runs that succeeded.
+-- complete: settle runs that succeeded. A job that has been told to end is cancelled all the same.
 --
 -- KEYS  1 held list of the holder (routes the call)
--- ARGV  1 key prefix   2 holder   3 ms to keep a completed job   4 ms to keep a result
+-- ARGV  1 key prefix   2 holder   3 ms to keep a completed or cancelled job   4 ms to keep a result
 --       5.. triples of id, run, result ("" for none)
 -- Returns the ids that were refused: their job is no longer held under that run.
 --!include now
 --!include own
 --!include ends
+--!include cancelled
 local prefix, holder, keep, keep_result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, refused, completed = now_ms(), {}, 0
 for i = 5, #ARGV, 3 do
   local id, result = ARGV[i], ARGV[i + 2]
   local own = take_from_holder(prefix, holder, id, ARGV[i + 1])
-  if own then
+  if own and own.cancel then
+    end_as_cancelled(prefix, id, now, keep, own)
+  elseif own then
     local job = prefix .. 'job:' .. id
     if result == '' then
       redis.call('HSET', job, 'status', 'completed', 'attempts', own.attempts + 1, 'finished_at', now)

@@ -2,7 +2,7 @@
 --
 -- Such are one that holds jobs but is not admitted, and one whose node has gone without a word: no lease, or one that ended
 -- long ago, and no beat since. Any other is its scheduler's, or that of another node. Nothing is counted against the jobs;
--- one whose run is guarded is dead.
+-- one whose run is guarded is dead, one that has been told to end is cancelled.
 --
 -- KEYS  1 held list of the holder   2 holders   3 nodes   4 node hash of its node
 -- ARGV  1 key prefix   2 "1" to mend, "" to tell only   3 holder   4 its node   5 ms after which a node is given up
@@ -11,6 +11,7 @@
 --!include lanes
 --!include ends
 --!include bury
+--!include cancelled
 local held, prefix, is_mending, holder = KEYS[1], ARGV[1], ARGV[2] == '1', ARGV[3]
 redis.pcall('SREM', KEYS[2], '')
 local now = now_ms()
@@ -28,9 +29,12 @@ end
 
 local function put_back(id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run')
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run', 'waiters', 'cancel', 'unique')
   if not f[1] then
     bury_unreadable(prefix, 'default:normal', id, now, 'its record is missing or unreadable')
+  elseif f[1] == 'processing' and f[2] == holder and f[7] then
+    -- No setting gets here, so its record is kept for a day.
+    end_as_cancelled(prefix, id, now, 86400000, { waiters = f[6], unique = f[8] })
   elseif f[1] == 'processing' and f[2] == holder and f[5] and f[5] == f[4] then
     bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its run was lost with its holder, and must not be repeated')
   elseif f[1] == 'processing' and f[2] == holder then

@@ -12,6 +12,7 @@
 --!include schedule
 --!include ends
 --!include bury
+--!include cancelled
 local prefix, is_mending, keep = ARGV[1], ARGV[2] == '1', ARGV[3]
 redis.pcall('ZREM', KEYS[1], '')
 local now, found = now_ms(), {}
@@ -163,6 +164,8 @@ end
 local function bring_home(id, job, f)
   if f.status == 'pending' then
     to_back(prefix, f.lane, id)
+  elseif f.status == 'processing' and f.cancel then
+    end_as_cancelled(prefix, id, now, keep, f)
   elseif f.status == 'processing' and f.guarded_run and f.guarded_run == f.run then
     bury_unreadable(prefix, f.lane or 'default:normal', id, now, 'nobody holds its run, which must not be repeated')
   elseif f.status == 'processing' then
@@ -233,7 +236,7 @@ end
 
 local FIELDS = {
   'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at', 'expires_in', 'expires_at',
-  'guarded_run', 'unique_ms',
+  'guarded_run', 'unique_ms', 'waiters', 'cancel',
 }
 
 local function look_at(id, complaint, digest, places)

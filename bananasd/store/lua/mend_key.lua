@@ -53,6 +53,7 @@ end
 local function look_at_lifetime(name)
   if string.find(name, '^unique:') then return end
   local must_expire = string.find(name, '^result:') or string.find(name, '^mail:')
+    or string.find(name, '^orders:') or string.find(name, '^bell:')
   local is_expiring = redis.call('PTTL', prefix .. name) >= 0
   if is_expiring and not must_expire then
     tell(name, 'key_expires', '')

@@ -1,4 +1,5 @@
 -- recover: end a holder that is gone (or left by its own worker) and put what it held back to the front of its lanes.
+-- A job that has been told to end is cancelled, whatever is charged.
 --
 -- The holder is removed in the call that empties its list: a late claim of a dead or frozen worker finds no holder.
 -- Of a list over 1000 ids it takes 1000 and is to be called again.
@@ -12,15 +13,16 @@
 --       4 id of the job that ran, or ""   5 cause, for people   6 max_recoveries
 --       7 delay in ms before a "failed" job comes back, -1: it has no tries left
 --       8 node of the caller if the holder's node is to be judged by its lease, else ""   9 lease in ms
---      10 node of the holder   11 ms to keep a failure for those who wait
+--      10 node of the holder   11 ms to keep a failure for those who wait   12 ms to keep a cancelled job
 -- Returns {"refused"} if the leases do not allow it, else {"done" or "more", then pairs of id, what became of it:
--- "requeued", "retried", "dead"}.
+-- "requeued", "retried", "dead", "cancelled"}.
 --!include now
 --!include count
 --!include lanes
 --!include schedule
 --!include ends
 --!include bury
+--!include cancelled
 local held, prefix, holder, charge, ran, cause = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max_recoveries, delay, caller, lease = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 local now = now_ms()
@@ -71,7 +73,7 @@ end
 
 local function recover_one(id)
   local job = prefix .. 'job:' .. id
-  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run', 'waiters', 'unique')
+  local f = redis.pcall('HMGET', job, 'status', 'holder', 'lane', 'run', 'guarded_run', 'waiters', 'unique', 'cancel')
   if not f[1] or not f[3] then
     bury_unreadable(prefix, f[3] or 'default:normal', id, now, 'its record is missing or unreadable')
     return 'dead'
@@ -79,6 +81,10 @@ local function recover_one(id)
   if f[1] ~= 'processing' or f[2] ~= holder then return nil end
   redis.call('HDEL', job, 'holder')
   local own = { lane = f[3], waiters = f[6], unique = f[7] }
+  if f[8] then
+    end_as_cancelled(prefix, id, now, ARGV[12], own)
+    return 'cancelled'
+  end
   if charge == 'failed' and id == ran then return count_as_failed(id, job, own) end
   if cause ~= '' and f[5] and f[5] == f[4] then return count_as_lost(id, job, own, 1) end
   if charge == 'all' or (charge == 'lost' and id == ran) then return count_as_lost(id, job, own, max_recoveries) end

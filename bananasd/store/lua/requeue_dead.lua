@@ -22,7 +22,7 @@ for i = 2, #ARGV do
   local key = key_of(f[5])
   local may_run = f[1] == 'failed' and f[2] and f[3] and not (key and owner_of(prefix, key))
   if may_run and redis.call('ZREM', KEYS[1], id) == 1 then
-    redis.call('HDEL', job, 'attempts', 'recoveries', 'finished_at', 'progress', 'has_result', 'waiters')
+    redis.call('HDEL', job, 'attempts', 'recoveries', 'finished_at', 'progress', 'has_result', 'waiters', 'cancel')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
     local expires_in = tonumber(f[4])
     if expires_in then limit_wait(job, expires_in, now) end

@@ -1,20 +1,25 @@
--- retry: settle a run that failed and has tries left; it comes back after a delay.
+-- retry: settle a run that failed and has tries left; it comes back after a delay, unless it has been told to end.
 --
 -- KEYS  1 held list of the holder (routes the call)
--- ARGV  1 key prefix   2 holder   3 id   4 run   5 delay in ms   6 error
+-- ARGV  1 key prefix   2 holder   3 ms to keep a cancelled job   4 id   5 run   6 delay in ms   7 error
 -- Returns the ids that were refused: their job is no longer held under that run.
 --!include now
 --!include schedule
 --!include own
 --!include ends
-local prefix, id = ARGV[1], ARGV[3]
-local own = take_from_holder(prefix, ARGV[2], id, ARGV[4])
+--!include cancelled
+local prefix, id = ARGV[1], ARGV[4]
+local own = take_from_holder(prefix, ARGV[2], id, ARGV[5])
 if not own then return { id } end
 local job, now = prefix .. 'job:' .. id, now_ms()
-local due_at = now + tonumber(ARGV[5])
+if own.cancel then
+  end_as_cancelled(prefix, id, now, ARGV[3], own)
+  return {}
+end
+local due_at = now + tonumber(ARGV[6])
 redis.call('HDEL', job, 'holder')
 redis.call('HSET', job, 'status', 'scheduled', 'attempts', own.attempts + 1, 'due_at', due_at, 'updated_at', now,
-  'error', ARGV[6])
+  'error', ARGV[7])
 schedule(prefix, id, due_at)
 redis.call('HINCRBY', prefix .. 'stats', 'retried', 1)
 tell_change(prefix, id, own.waiters)

@@ -1,0 +1,267 @@
+"""Jobs that are cancelled while they run."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from bananasd import JobRequest, Status
+from tests.conftest import wait_until
+from tests.invariants import Look
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+HANDLERS = """
+    import asyncio
+    from bananasd import JobCancelled
+
+    @handler("polite")
+    def polite(job):
+        note(job, "start")
+        while not job.should_stop:
+            time.sleep(0.005)
+        note(job, "told")
+
+    @handler("asleep")
+    def asleep(job):
+        note(job, "start")
+        try:
+            time.sleep(60)
+        except JobCancelled:
+            note(job, "JobCancelled")
+            raise
+
+    @handler("awaiting")
+    async def awaiting(job):
+        note(job, "start")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            note(job, "out")
+
+    @handler("busy")
+    def busy(job):
+        note(job, "start")
+        while True:
+            pass
+
+    @handler("deaf")
+    def deaf(job):
+        note(job, "start")
+        while True:
+            try:
+                time.sleep(60)
+            except BaseException:
+                note(job, "heard")
+
+    @handler("hogging")
+    def hogging(job):
+        note(job, "start")
+        sum(range(10**8))  # no other thread gets a turn
+
+    @handler("failing")
+    def failing(job):
+        note(job, "start")
+        while not job.should_stop:
+            time.sleep(0.005)
+        raise ValueError("as it goes")
+
+"""
+WITHIN_SECONDS = 2
+"""What is promised, for whoever hears the interrupt."""
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    return make_daemon(HANDLERS, settings={"workers": {"count": 1, "grace_seconds": 1}}).start()
+
+
+def begin(daemon, client, name, **options):
+    """A job whose handler runs."""
+    job_id = client.submit_job(name, {}, **options)
+    wait_until(lambda: daemon.entries("start", job_id))
+    return job_id
+
+
+def cancel(client, job_id, how):
+    """Until it is cancelled; after how many seconds."""
+    began = time.monotonic()
+    assert client.cancel(job_id, how)
+    assert client.wait(job_id, 20).status is Status.CANCELLED
+    return time.monotonic() - began
+
+
+def assert_goes_on(daemon, client):
+    """The daemon works, and nothing is out of order."""
+    assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    wait_until(lambda: not Look(daemon.url).find("*orders:*"))
+    assert Look(daemon.url).complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "trace"),
+    [
+        ("polite", "told"),
+        ("asleep", "JobCancelled"),
+        ("awaiting", "out"),
+        ("busy", "start"),
+        ("failing", "start"),
+    ],
+)
+def test_a_running_job_that_is_cancelled_softly_has_ended_within_two_seconds(daemon, name, trace):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, name)
+        assert cancel(client, job_id, "soft") < WITHIN_SECONDS
+        assert len(daemon.entries(trace, job_id)) == 1
+        assert len(daemon.entries("start", job_id)) == 1
+        assert_goes_on(daemon, client)
+        assert client.queue_stats().counters["cancelled"] == 1
+
+
+def test_a_handler_that_looks_at_should_stop_is_not_interrupted(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "polite")
+        pid = daemon.worker_of(job_id).pid
+        assert cancel(client, job_id, "soft") < 1
+        assert_goes_on(daemon, client)
+        assert [child.pid for child in daemon.children("worker")] == [pid]
+
+
+def test_a_handler_that_ignores_the_interrupt_is_killed_after_the_grace(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "deaf")
+        assert cancel(client, job_id, "soft") < 1 + 1 + WITHIN_SECONDS
+        assert daemon.entries("heard", job_id)
+        assert daemon.lines("worker killed", "cause=cancelled")
+        assert_goes_on(daemon, client)
+
+
+def test_a_hard_cancel_kills_the_worker_at_once(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "deaf")
+        assert cancel(client, job_id, "hard") < WITHIN_SECONDS
+        assert not daemon.entries("heard", job_id)
+        job = client.get_job(job_id)
+        assert (job.attempts, job.recoveries) == (0, 0)
+        assert daemon.children("worker")[0].last_end == "killed as its job was cancelled"
+        assert_goes_on(daemon, client)
+
+
+def test_hard_may_follow_soft(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "deaf")
+        assert client.cancel(job_id, "soft")
+        assert cancel(client, job_id, "hard") < WITHIN_SECONDS
+        assert not daemon.entries("heard", job_id)
+
+
+def test_a_job_that_must_not_run_twice_is_cancelled_all_the_same(daemon):
+    with daemon.client() as client:
+        for name, how in (("asleep", "soft"), ("deaf", "hard")):
+            job_id = begin(daemon, client, name, on_lost="dead")
+            assert cancel(client, job_id, how) < WITHIN_SECONDS
+        assert client.dead_jobs() == []
+
+
+def test_a_repeat_that_comes_too_late_hits_nobody(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "polite")
+        for _ in range(3):
+            assert client.cancel(job_id, "soft")
+        next_id = client.submit_job("note", {"seconds": 2})
+        wait_until(lambda: daemon.entries("start", next_id))
+        for how in ("soft", "hard"):
+            assert client.cancel(job_id, how)
+        assert client.wait(next_id, 10).status is Status.COMPLETED
+        assert (client.get_job(next_id).run, client.get_job(job_id).status) == (1, Status.CANCELLED)
+        assert_goes_on(daemon, client)
+
+
+def test_a_job_of_a_batch_that_has_not_begun_is_cancelled_before_or_when_it_does(daemon):
+    with daemon.client() as client:
+        client.wait(client.submit_many([JobRequest("note", {}) for _ in range(300)]), 20)
+        hogging, behind = client.submit_many([JobRequest("hogging", {}), JobRequest("asleep", {})])
+        wait_until(lambda: daemon.entries("start", hogging))
+        assert client.get_job(behind).status is Status.PROCESSING
+        assert client.cancel(behind, "soft")
+        assert client.wait(hogging, 20).status is Status.COMPLETED
+        began = time.monotonic()
+        assert client.wait(behind, 20).status is Status.CANCELLED
+        assert time.monotonic() - began < WITHIN_SECONDS
+        assert_goes_on(daemon, client)
+
+
+def test_what_a_cancel_says_is_what_becomes_of_the_job_and_no_other_is_hit(daemon):
+    with daemon.client() as client:
+        ids = client.submit_many([JobRequest("note", {"seconds": 0.01}) for _ in range(200)])
+        said = {}
+        for n, job_id in enumerate(ids):
+            wait_until(lambda: client.get_job(job_id).status is not Status.PENDING)  # noqa: B023
+            if n % 3:
+                said[job_id] = client.cancel(job_id, "soft")
+        ended = {job.id: job for job in client.wait(ids, 30)}
+        for job_id, job in ended.items():
+            assert job.status is (Status.CANCELLED if said.get(job_id) else Status.COMPLETED)
+            assert job.recoveries == 0
+        assert True in said.values()
+        assert_goes_on(daemon, client)
+
+
+def test_orders_that_stand_when_the_scheduler_is_killed_are_carried_out_by_the_next(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "asleep")
+        (scheduler,) = daemon.children("scheduler")
+        os.kill(scheduler.pid, signal.SIGSTOP)
+        assert client.cancel(job_id, "soft")
+        # Its token has been taken on its behalf; what it was to be woken for is still there.
+        assert [len(Look(daemon.url).find(f"*{key}:*")) for key in ("bell", "orders")] == [0, 1]
+        os.kill(scheduler.pid, signal.SIGKILL)
+        assert client.wait(job_id, 10).status is Status.CANCELLED
+        assert daemon.entries("JobCancelled", job_id)
+        assert_goes_on(daemon, client)
+
+
+def test_a_worker_that_dies_after_the_cancel_does_not_let_the_job_run_again(daemon):
+    with daemon.client() as client:
+        job_id = begin(daemon, client, "asleep")
+        (scheduler,), worker = daemon.children("scheduler"), daemon.worker_of(job_id)
+        os.kill(scheduler.pid, signal.SIGSTOP)
+        assert client.cancel(job_id, "soft")
+        os.kill(worker.pid, signal.SIGKILL)
+        os.kill(scheduler.pid, signal.SIGCONT)
+        assert client.wait(job_id, 10).status is Status.CANCELLED
+        assert len(daemon.entries("start", job_id)) == 1
+        assert_goes_on(daemon, client)
+
+
+def test_a_job_is_cancelled_from_another_node_and_only_there(make_daemon, daemon):
+    other = make_daemon(
+        HANDLERS, redis_url=daemon.url, settings={"workers": {"count": 1, "grace_seconds": 1}}
+    ).start()
+    with other.client() as client:
+        ids = [client.submit_job("asleep", {}) for _ in range(2)]
+        wait_until(lambda: daemon.entries() and other.entries())
+        (here,), (there,) = other.entries(), daemon.entries()
+        assert {here[1], there[1]} == set(ids)
+        assert cancel(client, there[1], "soft") < WITHIN_SECONDS
+        assert client.get_job(here[1]).status is Status.PROCESSING
+        assert cancel(client, here[1], "hard") < WITHIN_SECONDS
+        assert_goes_on(daemon, client)
+    assert other.stop() == 0
+
+
+def test_a_lost_nodes_job_that_was_cancelled_does_not_run_again(make_daemon, daemon):
+    other = make_daemon(
+        HANDLERS, redis_url=daemon.url, settings={"workers": {"count": 1, "grace_seconds": 1}}
+    ).start()
+    with daemon.client() as client:
+        begin(daemon, client, "asleep")
+        job_id = begin(other, client, "asleep")
+        other.send_all(signal.SIGSTOP)
+        try:
+            assert client.cancel(job_id, "soft")
+            assert client.wait(job_id, 20).status is Status.CANCELLED
+        finally:
+            other.kill_all()
+        assert len(other.entries("start", job_id)) == 1 and not daemon.entries("start", job_id)
