@@ -40,7 +40,9 @@ def test_an_idle_worker_costs_at_most_two_trips_a_second(server, make_daemon):
     trips = [line for line in between if line in claims or line in waits]
     assert len(trips) <= 2 * (seconds_of(last) - seconds_of(first))
     # The worker's own schedules are put when it has entered.
-    of_the_scheduler = ("beat", "promote", "read_schedules", "put_schedules", "trim", "recover")
+    of_the_scheduler = (
+        "beat", "promote", "read_orders", "read_schedules", "put_schedules", "trim", "recover",
+    )  # fmt: skip
     rest = [line for line in lines if line not in claims and line not in waits]
     assert [
         line
