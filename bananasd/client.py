@@ -201,6 +201,8 @@ class Client:
         queue: str = "default",
         max_retries: int | None = None,
         timeout_seconds: float | None = None,
+        retry: Retry | Sequence[float] | None = None,
+        on_lost: str | None = None,
         job_id: str | None = None,
         expires_in: float | timedelta | None = None,
         unique_key: str | None = None,
@@ -217,9 +219,9 @@ class Client:
         seconds = check_wait(wait_seconds)
         request = JobRequest(
             name, payload, priority, description,
-            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, job_id=job_id,
-            expires_in=expires_in, unique_key=unique_key, unique_seconds=unique_seconds, unique_until=unique_until,
-            on_duplicate=on_duplicate,
+            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
+            job_id=job_id, expires_in=expires_in, unique_key=unique_key, unique_seconds=unique_seconds,
+            unique_until=unique_until, on_duplicate=on_duplicate,
         )  # fmt: skip
         (job,) = self._waiter.wait(self._submit([request]), seconds, None)
         return completed(job)
@@ -326,8 +328,7 @@ class Client:
         """Bring dead jobs back with their attempts at zero, all of them by default; return the ids of those.
 
         250 at a time, each in the client's time. Ids that are not dead are passed over, and those whose ``unique_key``
-        another job has by now. If a reply was lost,
-        those of its chunk may be missing in the result.
+        another job has by now. If a reply was lost, those of its chunk may be missing in the result.
         """
         return [job_id for chunk in self._dead_chunks(job_ids) for job_id in self._store.requeue_dead(chunk)]
 

@@ -1,5 +1,6 @@
 """What the client sends, and that it sends nothing that cannot be right. The server is a fake one."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -292,3 +293,9 @@ def test_dead_ids_go_250_a_call(client, pool, monkeypatch):
     assert client.purge_dead(ids[0]) == 0
     scripts = [command for commands in pool.trips for command in commands if command[0] == "EVALSHA"]
     assert [len(command) - 5 for command in scripts] == [250, 250, 1, 250, 250, 1, 1]
+
+
+def test_every_way_to_submit_takes_every_option_of_a_request():
+    asked = set(inspect.signature(JobRequest).parameters) - {"scheduled_for"}
+    for call in (Client.submit_job, Client.submit_job_scheduled, Client.submit_and_wait):
+        assert asked <= set(inspect.signature(call).parameters), call

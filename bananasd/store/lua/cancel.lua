@@ -1,8 +1,8 @@
 -- cancel: end a job that has not started, or tell one that runs to end: "soft" (it is asked to, then interrupted) or "hard"
 -- (its worker is killed). Hard may follow soft, never the other way round.
 --
--- Of a running job the record keeps that it was told to end, so
--- whatever ends its run makes it cancelled; who is to break into the run learns it from the orders of its node.
+-- Of a running job the record keeps that it was told to end, so whatever ends its run makes it cancelled; who is to break
+-- into the run learns it from the orders of its node.
 --
 -- KEYS  1 scheduled (routes the call)
 -- ARGV  1 key prefix   2 id   3 ms to keep a cancelled job   4 for a running job: "soft", "hard", or "" to leave it alone
