@@ -23,7 +23,8 @@ from .errors import (
     WaitTimeout,
 )
 from .handlers import handler
-from .job import Job, JobRequest, Priority, Status
+from .job import Job, Priority, Status
+from .request import JobOptions, JobRequest
 from .retry import Retry
 from .schedule import Schedule
 
@@ -47,6 +48,7 @@ __all__ = [
     "JobNotFinished",
     "JobNotFound",
     "JobNotWaiting",
+    "JobOptions",
     "JobRequest",
     "JobTimeout",
     "Priority",

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 from types import TracebackType
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, Self, Unpack, overload
 
 from . import directories
 from .errors import InvalidJob, JobExists, JobNotFound, JobNotWaiting
-from .job import Job, JobRequest, Priority, Status, check_priority, wire_due
+from .job import Job, Priority, Status, check_priority
 from .limits import (
     check_cancel,
     check_duration,
@@ -25,7 +25,7 @@ from .limits import (
     check_wait,
     shown,
 )
-from .retry import Retry
+from .request import JobOptions, JobRequest, check_options, wire_due
 from .schedule import Schedule, readable
 from .store.connection import Server
 from .store.keys import EVERYTHING, check_namespace
@@ -101,31 +101,17 @@ class Client:
         payload: Any,
         priority: Priority = Priority.NORMAL,
         description: str = "",
-        *,
-        queue: str = "default",
-        max_retries: int | None = None,
-        timeout_seconds: float | None = None,
-        retry: Retry | Sequence[float] | None = None,
-        on_lost: str | None = None,
-        job_id: str | None = None,
-        expires_in: float | timedelta | None = None,
-        unique_key: str | None = None,
-        unique_seconds: float | timedelta | None = None,
-        unique_until: str = "end",
-        on_duplicate: str = "return",
+        **options: Unpack[JobOptions],
     ) -> str:
         """Submit a job to run as soon as a worker is free; return its id, or that of the job that has its unique key.
 
-        `JobRequest` says what the arguments may be, and when `JobExists` is raised. After a `ConnectionFailed` nobody
-        knows whether the server took the job: with a ``job_id`` of your own the call can be repeated, for the same id
-        twice is one job.
+        Its options are ``queue``, ``max_retries``, ``timeout_seconds``, ``retry``, ``on_lost``, ``job_id``, ``expires_in``,
+        ``unique_key``, ``unique_seconds``, ``unique_until`` and ``on_duplicate``. `JobOptions` says what they may be, and when
+        `JobExists` is raised; `JobRequest` the same of the other arguments. After a `ConnectionFailed` nobody knows
+        whether the server took the job: with a ``job_id`` of your own the call can be repeated, for the same id twice
+        is one job.
         """
-        request = JobRequest(
-            name, payload, priority, description,
-            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
-            job_id=job_id, expires_in=expires_in, unique_key=unique_key, unique_seconds=unique_seconds,
-            unique_until=unique_until, on_duplicate=on_duplicate,
-        )  # fmt: skip
+        request = JobRequest(name, payload, priority, description, **check_options(options))
         return self._submit([request])[0]
 
     def submit_job_scheduled(
@@ -135,33 +121,17 @@ class Client:
         priority: Priority,
         scheduled_for: datetime | timedelta,
         description: str = "",
-        *,
-        queue: str = "default",
-        max_retries: int | None = None,
-        timeout_seconds: float | None = None,
-        retry: Retry | Sequence[float] | None = None,
-        on_lost: str | None = None,
-        job_id: str | None = None,
-        expires_in: float | timedelta | None = None,
-        unique_key: str | None = None,
-        unique_seconds: float | timedelta | None = None,
-        unique_until: str = "end",
-        on_duplicate: str = "return",
+        **options: Unpack[JobOptions],
     ) -> str:
         """Submit a job for later: an aware datetime, or a timedelta from now by the server's clock; return its id.
 
-        A time that has passed means at once. A naive datetime is `InvalidJob`.
+        A time that has passed means at once. A naive datetime is `InvalidJob`. Takes the options of `submit_job`.
         """
         if scheduled_for is None:
             raise InvalidJob(
                 "scheduled_for None: want an aware datetime or a timedelta; submit_job runs at once"
             )
-        request = JobRequest(
-            name, payload, priority, description,
-            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
-            job_id=job_id, scheduled_for=scheduled_for, expires_in=expires_in, unique_key=unique_key,
-            unique_seconds=unique_seconds, unique_until=unique_until, on_duplicate=on_duplicate,
-        )  # fmt: skip
+        request = JobRequest(name, payload, priority, description, scheduled_for=scheduled_for, **options)
         return self._submit([request])[0]
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[str]:
@@ -198,31 +168,16 @@ class Client:
         description: str = "",
         *,
         wait_seconds: float | timedelta,
-        queue: str = "default",
-        max_retries: int | None = None,
-        timeout_seconds: float | None = None,
-        retry: Retry | Sequence[float] | None = None,
-        on_lost: str | None = None,
-        job_id: str | None = None,
-        expires_in: float | timedelta | None = None,
-        unique_key: str | None = None,
-        unique_seconds: float | timedelta | None = None,
-        unique_until: str = "end",
-        on_duplicate: str = "return",
+        **options: Unpack[JobOptions],
     ) -> Job:
-        """Submit a job and wait until it has completed; return it, with its result.
+        """Submit a job and wait until it has completed; return it, with its result. Takes the options of `submit_job`.
 
         Raises `JobFailed` once it failed for good, expired or was cancelled, and what `wait` raises: after `WaitTimeout` the
         job itself goes on. With a ``job_id`` of your own the call can be repeated: it waits for the same job. So it does if
         another job has its ``unique_key``: it is that job that is returned.
         """
         seconds = check_wait(wait_seconds)
-        request = JobRequest(
-            name, payload, priority, description,
-            queue=queue, max_retries=max_retries, timeout_seconds=timeout_seconds, retry=retry, on_lost=on_lost,
-            job_id=job_id, expires_in=expires_in, unique_key=unique_key, unique_seconds=unique_seconds,
-            unique_until=unique_until, on_duplicate=on_duplicate,
-        )  # fmt: skip
+        request = JobRequest(name, payload, priority, description, **check_options(options))
         (job,) = self._waiter.wait(self._submit([request]), seconds, None)
         return completed(job)
 

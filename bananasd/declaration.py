@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, cast
 
 from .job import Job, Priority
 from .limits import check_retry
+from .request import JobOptions
 from .retry import Retry, RetryPolicy
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class Handler(Protocol[More, Result_co]):
     def __call__(self, job: Job, /, *args: More.args, **kwargs: More.kwargs) -> Result_co: ...
 
     def submit(
-        self, payload: Any, priority: Priority = Priority.NORMAL, description: str = "", **options: Any
+        self,
+        payload: Any,
+        priority: Priority = Priority.NORMAL,
+        description: str = "",
+        **options: Unpack[JobOptions],
     ) -> str:
         """Submit a job for this handler; return its id. Takes the options of `Client.submit_job`."""
 
@@ -165,7 +170,10 @@ def _mark(
     """Give the function its spec and its ``submit``."""
 
     def submit(
-        payload: Any, priority: Priority = Priority.NORMAL, description: str = "", **options: Any
+        payload: Any,
+        priority: Priority = Priority.NORMAL,
+        description: str = "",
+        **options: Unpack[JobOptions],
     ) -> str:
         return _shared_client.get().submit_job(spec.name, payload, priority, description, **options)
 

@@ -20,10 +20,11 @@ from . import clock, directories
 from .client import Client
 from .errors import BananasError, DaemonError
 from .handlers import load_directory
-from .job import Job, JobRequest, Priority, Status
+from .job import Job, Priority, Status
 from .processes.child import PR_SET_PDEATHSIG
 from .processes.clean_end import clean_end
 from .processes.control import NodeView, nodes
+from .request import JobRequest
 
 WORKERS = 2
 START_SECONDS = 20

@@ -1,40 +1,17 @@
-"""What a job is: the request that a client makes, and the job that is kept, shown and run."""
+"""What a job is: as it is kept, shown and run."""
 
-import uuid
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-import orjson
-
 from . import clock
 from .errors import InvalidJob
-from .limits import (
-    ON_DUPLICATE,
-    ON_LOST,
-    SPEC_VERSION,
-    UNIQUE_UNTIL,
-    check_choice,
-    check_description,
-    check_duration,
-    check_id,
-    check_max_retries,
-    check_name,
-    check_on_lost,
-    check_progress,
-    check_queue,
-    check_retry,
-    check_schedule,
-    check_timeout,
-    encode_payload,
-    encode_valid,
-    shown,
-)
+from .limits import ON_LOST, check_progress, encode_valid, shown
 from .record import encode_result, json_in, number_of, pauses_of, policy_of, read_spec, text_of
-from .retry import Pauses, Retry, RetryPolicy
+from .retry import Pauses, RetryPolicy
 
-__all__ = ["Job", "JobRequest", "Priority", "RunContext", "Status", "encode_result", "read_spec"]
+__all__ = ["Job", "Priority", "RunContext", "Status", "encode_result", "read_spec"]
 
 
 class Priority(StrEnum):
@@ -64,85 +41,6 @@ class Status(StrEnum):
 
 _PRIORITIES = {priority.value: priority for priority in Priority}
 _STATUSES = {status.value: status for status in Status}
-
-
-class JobRequest:
-    """A job to be submitted, checked and encoded here. Anything that could never be right raises `InvalidJob`.
-
-    It has its id from its construction, so submitting it twice makes one job. What each argument may be:
-
-    - ``name``: the handler's, 1 to 200 characters.
-    - ``payload``: any JSON value up to 1 MiB. Later changes of the object do not reach the job.
-    - ``description``: a few words for people.
-    - ``max_retries`` (tries after the first) and ``timeout_seconds`` (0: none): instead of the handler's.
-    - ``retry``: the pauses between tries, instead of the handler's: `Retry`, or a list of delays in seconds, of which
-      the last repeats. Without ``max_retries`` a list says how many tries there are after the first: one a delay.
-    - ``on_lost``: "retry" or "dead", instead of the handler's: what becomes of the job if a run of it is lost with its
-      worker. See `handler`.
-    - ``job_id``: a UUID of your own, so that whoever repeats the request, another process too, makes no second job.
-    - ``scheduled_for``: an aware datetime, or a timedelta from the moment the server accepts the job. A time that
-      has passed means at once.
-    - ``expires_in``: seconds or a timedelta, from that moment or, for a job that is scheduled, from when it is due. No
-      run begins later, neither the first nor another try: the job has then expired.
-    - ``unique_key``: as long as a job with this key lives there is no other: one that is submitted meanwhile is not
-      accepted. The key (1 to 200 characters; one for all names and queues) is free again when that job has ended in any way,
-      for good; with ``unique_until="start"`` as soon as it begins to run, and after ``unique_seconds`` (seconds or
-      a timedelta, from its acceptance) at the latest.
-    - ``on_duplicate``: what a submit does if the key is taken. "return": the id of the job that is there is
-      returned. "raise": `JobExists`, with that id. "replace": if that job waits, for another try too, it is cancelled and
-      this one accepted; if it runs, as "return".
-    """
-
-    __slots__ = ("due", "extra", "job_id", "lane", "on_duplicate", "spec", "unique_key")
-
-    def __init__(
-        self,
-        name: str,
-        payload: Any,
-        priority: Priority = Priority.NORMAL,
-        description: str = "",
-        *,
-        queue: str = "default",
-        max_retries: int | None = None,
-        timeout_seconds: float | None = None,
-        retry: Retry | Sequence[float] | None = None,
-        on_lost: str | None = None,
-        job_id: str | None = None,
-        expires_in: float | timedelta | None = None,
-        unique_key: str | None = None,
-        unique_seconds: float | timedelta | None = None,
-        unique_until: str = "end",
-        on_duplicate: str = "return",
-        scheduled_for: datetime | timedelta | None = None,
-    ) -> None:
-        self.job_id = str(uuid.uuid4()) if job_id is None else check_id(job_id)
-        self.lane = f"{check_queue(queue)}:{check_priority(priority)}"
-        self.due = "" if scheduled_for is None else wire_due(check_schedule(scheduled_for))
-        self.unique_key, self.on_duplicate = unique_key, on_duplicate
-        extra = _wire_uniqueness(unique_key, unique_seconds, unique_until, on_duplicate)
-        if expires_in is not None:
-            extra["expires_in"] = check_duration(expires_in, "expires_in")
-        self.extra: bytes = encode_valid(extra, "job") if extra else b""
-        spec: dict[str, Any] = {
-            "v": SPEC_VERSION,
-            "name": check_name(name),
-            "created_at": clock.now_ms(),
-            "payload": orjson.Fragment(encode_payload(payload)),
-        }
-        if check_description(description):
-            spec["description"] = description
-        if max_retries is not None:
-            spec["max_retries"] = check_max_retries(max_retries)
-        if timeout_seconds is not None:
-            spec["timeout_seconds"] = check_timeout(timeout_seconds)
-        if retry is not None:
-            spec["retry"] = check_retry(retry).to_wire()
-        if on_lost is not None:
-            spec["on_lost"] = check_on_lost(on_lost)
-        self.spec: bytes = encode_valid(spec, "job")
-
-    def __repr__(self) -> str:
-        return f"<JobRequest {self.job_id} {self.lane}>"
 
 
 class RunContext(Protocol):
@@ -389,28 +287,6 @@ def check_priority(priority: Any) -> Priority:
         return Priority(priority)
     except ValueError:
         raise InvalidJob(f"priority {shown(priority)}: want high, normal or low") from None
-
-
-def wire_due(scheduled_for: datetime | timedelta) -> str:
-    """A due time as it is sent: milliseconds since the epoch, or ``+N`` for N milliseconds from the server's now."""
-    if isinstance(scheduled_for, timedelta):
-        return f"+{max(0, scheduled_for // timedelta(milliseconds=1))}"
-    return str(max(0, clock.to_ms(scheduled_for)))
-
-
-def _wire_uniqueness(key: Any, seconds: Any, until: Any, on_duplicate: Any) -> dict[str, Any]:
-    """What the script that accepts the job must know of its key; nothing that is as it is by default."""
-    given = {
-        "unique_ms": None if seconds is None else check_duration(seconds, "unique_seconds"),
-        "unique_until": check_choice(until, "unique_until", UNIQUE_UNTIL),
-        "on_duplicate": check_choice(on_duplicate, "on_duplicate", ON_DUPLICATE),
-    }
-    wire = {name: value for name, value in given.items() if value not in (None, "end", "return")}
-    if key is not None:
-        return {"unique": check_name(key, "unique_key"), **wire}
-    if wire:
-        raise InvalidJob("unique_seconds, unique_until and on_duplicate need a unique_key")
-    return {}
 
 
 def _instant(ms: int | None) -> datetime | None:

@@ -9,8 +9,9 @@ import click
 from .. import clock, log
 from ..errors import BadPayload
 from ..handlers import HandlerSpec, load_directory, submit_through
-from ..job import Job, JobRequest, encode_result, read_spec
+from ..job import Job, encode_result, read_spec
 from ..processes.performance import perform_inline
+from ..request import JobRequest
 from ..settings import Config
 from .errors import Failure
 from .output import echo_json, printable

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from ..client import Client
-from ..job import Job, JobRequest, Priority, Status
+from ..job import Job, Priority, Status
 from ..limits import ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL
+from ..request import JobRequest
 from .errors import FAILED
 from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client

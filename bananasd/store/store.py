@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..job import JobRequest
+from ..request import JobRequest
 from .calls import Call, checked, run_calls, text
 from .connection import Transport
 from .keys import Keys, Lane

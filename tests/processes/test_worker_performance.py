@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bananasd import JobRequest
 from bananasd.errors import (
     ConnectionFailed,
     GiveUp,
@@ -15,7 +16,6 @@ from bananasd.errors import (
     RetryLater,
 )
 from bananasd.handlers import HandlerSpec, Registry
-from bananasd.job import JobRequest
 from bananasd.processes.board import Board
 from bananasd.processes.performance import Performer, Rules, call
 from bananasd.processes.row import Kind, Reason, State, Word

@@ -1,6 +1,5 @@
 """What the client sends, and that it sends nothing that cannot be right. The server is a fake one."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,16 @@ import fakeredis
 import pytest
 from redis.exceptions import ResponseError
 
-from bananasd import Client, ConnectionFailed, InvalidJob, JobNotFound, JobRequest, Priority
+from bananasd import (
+    Client,
+    ConnectionFailed,
+    InvalidJob,
+    JobNotFound,
+    JobOptions,
+    JobRequest,
+    Priority,
+    clock,
+)
 from bananasd import client as client_module
 from bananasd.store.connection import Server
 
@@ -295,7 +303,65 @@ def test_dead_ids_go_250_a_call(client, pool, monkeypatch):
     assert [len(command) - 5 for command in scripts] == [250, 250, 1, 250, 250, 1, 1]
 
 
-def test_every_way_to_submit_takes_every_option_of_a_request():
-    asked = set(inspect.signature(JobRequest).parameters) - {"scheduled_for"}
-    for call in (Client.submit_job, Client.submit_job_scheduled, Client.submit_and_wait):
-        assert asked <= set(inspect.signature(call).parameters), call
+# The options of a job
+
+
+class Sent(Exception):
+    """Raised in the place of sending."""
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[JobRequest]:
+    """What was to be sent."""
+    made: list[JobRequest] = []
+
+    def send(client: Client, requests: list[JobRequest]) -> None:
+        made.extend(requests)
+        raise Sent
+
+    monkeypatch.setattr(Client, "_submit", send)
+    return made
+
+
+WAYS_TO_SUBMIT: dict[str, Callable[..., Any]] = {
+    "submit_job": lambda client, **options: client.submit_job("greet", 1, **options),
+    "submit_job_scheduled": lambda client, **options: client.submit_job_scheduled(
+        "greet", 1, Priority.NORMAL, timedelta(0), **options
+    ),
+    "submit_and_wait": lambda client, **options: client.submit_and_wait(
+        "greet", 1, wait_seconds=1, **options
+    ),
+}
+
+
+@pytest.mark.parametrize("submit", WAYS_TO_SUBMIT.values(), ids=WAYS_TO_SUBMIT)
+def test_every_way_to_submit_takes_every_option_of_a_request(client, requests, monkeypatch, submit):
+    options = {
+        "queue": "mail", "max_retries": 1, "timeout_seconds": 2, "retry": [3], "on_lost": "dead", "job_id": ID,
+        "expires_in": 4, "unique_key": "k", "unique_seconds": 5, "unique_until": "start", "on_duplicate": "raise",
+    }  # fmt: skip
+    assert options.keys() == JobOptions.__annotations__.keys()
+    monkeypatch.setattr(clock, "now_ms", lambda: 1000)
+    with pytest.raises(Sent):
+        submit(client, **options)
+    same = JobRequest("greet", 1, **options)
+    apart_from_due = set(JobRequest.__slots__) - {"due"}
+    assert {name: getattr(requests[0], name) for name in apart_from_due} == {
+        name: getattr(same, name) for name in apart_from_due
+    }
+
+
+@pytest.mark.parametrize(
+    ("way", "option"),
+    [
+        *((way, "colour") for way in WAYS_TO_SUBMIT),
+        ("submit_job", "scheduled_for"),
+        ("submit_and_wait", "scheduled_for"),
+        ("submit_job", "wait_seconds"),
+        ("submit_job_scheduled", "wait_seconds"),
+    ],
+)
+def test_no_way_to_submit_takes_an_option_that_there_is_not(client, requests, way, option):
+    with pytest.raises(TypeError, match=f"no option '{option}'"):
+        WAYS_TO_SUBMIT[way](client, **{option: timedelta(seconds=1)})
+    assert not requests

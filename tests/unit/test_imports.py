@@ -23,6 +23,7 @@ FOUNDATIONS = [
     {
         "job",
         "record",
+        "request",
         "schedule",
         "schedule_tables",
         "schema",

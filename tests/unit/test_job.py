@@ -1,9 +1,7 @@
-"""Requests and jobs: what a client asks for, and what anybody reads of it."""
+"""Jobs: what anybody reads of them."""
 
-import inspect
 import json
-import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -11,178 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bananasd import Client, InvalidJob, Job, JobRequest, Priority, Retry, Status, clock
+from bananasd import InvalidJob, Job, JobRequest, Priority, Retry, Status
 from bananasd.job import read_spec
 from bananasd.retry import RetryPolicy
 
 ID = "0b52f5b2-2f5c-4f4c-9d43-3a0f3f4f9a55"
 
 
-def spec_of(*args: Any, **options: Any) -> dict[str, Any]:
-    return orjson.loads(JobRequest(*args, **options).spec)
-
-
 def job_of(*args: Any, **options: Any) -> Job:
     request = JobRequest(*args, **options)
     return Job(request.job_id, read_spec(request.spec), request.lane)
-
-
-# Requests
-
-
-def test_a_request_has_its_id_from_the_start():
-    first, second = JobRequest("greet", 1), JobRequest("greet", 1)
-    assert uuid.UUID(first.job_id).version == 4
-    assert first.job_id != second.job_id
-    assert str(uuid.UUID(first.job_id)) == first.job_id
-
-
-def test_an_id_of_ones_own_gets_its_canonical_form():
-    assert JobRequest("greet", 1, job_id=ID.upper()).job_id == ID
-
-
-def test_a_request_writes_only_what_was_said():
-    before = clock.now_ms()
-    spec = spec_of("greet", {"to": "you"})
-    assert before <= spec.pop("created_at") <= clock.now_ms()
-    assert spec == {"v": 1, "name": "greet", "payload": {"to": "you"}}
-
-
-def test_a_request_writes_all_that_was_said():
-    request = JobRequest(
-        "greet", [1], Priority.HIGH, "a greeting", queue="mail", max_retries=0, timeout_seconds=0,
-        retry=[1, 2.5], on_lost="dead", job_id=ID, scheduled_for=timedelta(seconds=1.5),
-    )  # fmt: skip
-    spec = orjson.loads(request.spec)
-    del spec["created_at"]
-    assert spec == {
-        "v": 1, "name": "greet", "payload": [1], "description": "a greeting", "max_retries": 0, "timeout_seconds": 0,
-        "retry": [1, 2.5], "on_lost": "dead",
-    }  # fmt: skip
-    assert (request.lane, request.due) == ("mail:high", "+1500")
-
-
-def test_a_job_has_the_retries_that_were_requested():
-    spec = JobRequest("greet", 1, retry=Retry(1, cap_seconds=5), on_lost="retry").spec
-    assert orjson.loads(spec)["retry"] == {"base_seconds": 1, "factor": 2, "cap_seconds": 5, "jitter": 0}
-    job = Job(ID, read_spec(spec), "mail:high")
-    assert (job.retry, job.on_lost) == (Retry(1, 2, 5, 0), "retry")
-    assert job.retry_policy == RetryPolicy(None, Retry(1, 2, 5, 0))
-
-
-def test_a_request_takes_the_parameters_of_submit_job_in_their_order():
-    submit_job = list(inspect.signature(Client.submit_job).parameters.values())[1:]
-    assert list(inspect.signature(JobRequest).parameters.values())[: len(submit_job)] == submit_job
-    assert list(inspect.signature(JobRequest).parameters)[len(submit_job) :] == ["scheduled_for"]
-
-
-def test_a_later_change_of_the_payload_does_not_reach_the_request():
-    payload = {"to": "you"}
-    request = JobRequest("greet", payload)
-    payload["to"] = "them"
-    assert read_spec(request.spec)["payload"] == {"to": "you"}
-
-
-@pytest.mark.parametrize("priority", ["high", Priority.HIGH])
-def test_a_priority_may_be_given_as_its_word(priority):
-    assert JobRequest("greet", 1, priority).lane == "default:high"
-
-
-@pytest.mark.parametrize(
-    ("due", "wire"),
-    [
-        (None, ""),
-        (timedelta(0), "+0"),
-        (timedelta(days=-1), "+0"),
-        (timedelta(microseconds=1999), "+1"),
-        (timedelta(days=2), "+172800000"),
-        (datetime(2026, 11, 24, 12, 0, 0, 1500, tzinfo=UTC), "1795521600001"),
-        (datetime(1960, 1, 1, tzinfo=UTC), "0"),
-    ],
-)
-def test_a_schedule_travels_as_an_instant_or_as_a_time_from_the_servers_now(due, wire):
-    assert JobRequest("greet", 1, scheduled_for=due).due == wire
-
-
-@pytest.mark.parametrize(
-    ("expires_in", "wire"),
-    [
-        (None, b""),
-        (90, b'{"expires_in":90000}'),
-        (timedelta(minutes=1), b'{"expires_in":60000}'),
-        (0.0001, b'{"expires_in":1}'),
-    ],
-)
-def test_how_long_it_may_wait_travels_beside_the_spec_in_milliseconds(expires_in, wire):
-    request = JobRequest("greet", 1, expires_in=expires_in)
-    assert request.extra == wire
-    assert b"expires" not in request.spec
-
-
-@pytest.mark.parametrize(
-    ("options", "wire"),
-    [
-        ({}, b'{"unique":"k"}'),
-        ({"unique_until": "end", "on_duplicate": "return"}, b'{"unique":"k"}'),
-        ({"unique_seconds": 1.5, "unique_until": "start"}, b'{"unique":"k","unique_ms":1500,"unique_until":"start"}'),
-        ({"on_duplicate": "replace", "expires_in": 1}, b'{"unique":"k","on_duplicate":"replace","expires_in":1000}'),
-    ],
-)  # fmt: skip
-def test_its_key_travels_beside_the_spec(options, wire):
-    request = JobRequest("greet", 1, unique_key="k", **options)
-    assert request.extra == wire
-    assert b"unique" not in request.spec
-
-
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
-    [
-        ({"name": ""}, "name ''"),
-        ({"payload": {1}}, "the payload cannot"),
-        ({"payload": float("nan")}, "the payload cannot"),
-        ({"priority": "urgent"}, "priority 'urgent': want high, normal or low"),
-        ({"priority": None}, "priority None"),
-        ({"priority": []}, r"priority \[\]"),
-        ({"priority": 1}, "priority 1"),
-        ({"description": None}, "description None"),
-        ({"description": 0}, "description 0"),
-        (
-            {"description": "\ud800"},
-            "the job cannot be written as JSON: .* surrogates not allowed at .'description'.",
-        ),
-        ({"queue": "a b"}, "queue 'a b'"),
-        ({"queue": None}, "queue None"),
-        ({"max_retries": -1}, "max_retries -1"),
-        ({"timeout_seconds": "5"}, "timeout_seconds '5'"),
-        ({"job_id": "5"}, "job id '5'"),
-        ({"expires_in": 0}, "expires_in 0"),
-        ({"unique_key": ""}, "unique_key ''"),
-        ({"unique_key": 5}, "unique_key 5"),
-        ({"unique_key": "a\nb"}, "unique_key"),
-        ({"unique_key": "k", "unique_seconds": 0}, "unique_seconds 0"),
-        ({"unique_key": "k", "unique_until": "now"}, "unique_until 'now': want end or start"),
-        ({"unique_key": "k", "unique_until": []}, "unique_until"),
-        (
-            {"unique_key": "k", "on_duplicate": "ignore"},
-            "on_duplicate 'ignore': want return or raise or replace",
-        ),
-        ({"unique_seconds": 5}, "need a unique_key"),
-        ({"unique_until": "start"}, "need a unique_key"),
-        ({"on_duplicate": "raise"}, "need a unique_key"),
-        ({"scheduled_for": 5}, "scheduled_for 5"),
-        ({"scheduled_for": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
-    ],
-)
-def test_what_can_never_be_right_is_refused(wrong, reason):
-    with pytest.raises(InvalidJob, match=reason):
-        JobRequest(**{"name": "greet", "payload": 1} | wrong)
-
-
-def test_a_request_shows_what_it_is_but_not_its_payload():
-    assert repr(JobRequest("greet", "secret", job_id=ID)) == f"<JobRequest {ID} default:normal>"
-
-
-# Jobs
 
 
 def test_a_job_tells_what_was_requested():
@@ -191,6 +27,14 @@ def test_a_job_tells_what_was_requested():
     assert (job.priority, job.queue) == (Priority.LOW, "mail")
     assert (job.max_retries, job.timeout_seconds) == (2, 1.5)
     assert isinstance(job.timeout_seconds, float)
+
+
+def test_a_job_has_the_retries_that_were_requested():
+    spec = JobRequest("greet", 1, retry=Retry(1, cap_seconds=5), on_lost="retry").spec
+    assert orjson.loads(spec)["retry"] == {"base_seconds": 1, "factor": 2, "cap_seconds": 5, "jitter": 0}
+    job = Job(ID, read_spec(spec), "mail:high")
+    assert (job.retry, job.on_lost) == (Retry(1, 2, 5, 0), "retry")
+    assert job.retry_policy == RetryPolicy(None, Retry(1, 2, 5, 0))
 
 
 def test_what_was_not_said_is_left_to_the_handler():
