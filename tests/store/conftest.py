@@ -20,6 +20,11 @@ from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.schedules import ScheduleStore, Slot
 from bananasd.store.store import Charge, Claim, Store
 
+# These hold asserts of a test, which shall tell what they compared.
+pytest.register_assert_rewrite(
+    "tests.store.machine", "tests.store.scheduler_rules", "tests.store.sight", "tests.store.surrounding_rules"
+)
+
 NODE, OTHER_NODE = "n1", "n2"
 HOLDER, OTHER = "n1/1.1", "n2/1.1"
 LEASE_MS = 15_000
