@@ -10,7 +10,7 @@ from bananasd.cli import main
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import lanes_of
 from bananasd.store.outcomes import Buried, Completed, Outcome
-from bananasd.store.store import Claimed, Store
+from bananasd.store.store import Store
 
 from .conftest import RedisServer, wait_until
 
@@ -51,7 +51,7 @@ def _settle(server: RedisServer, outcome) -> str:
     connection = HeldConnection(Server(server.url, 5))
     store = Store(connection, "default")
     store.enter(HOLDER, NODE, 60_000, {})
-    claimed: list[Claimed] = []
+    claimed = []
 
     def has_claimed() -> bool:
         claimed.extend(store.settle_and_claim([], HOLDER, NODE, lanes_of(("default",)), 1)[1].jobs)

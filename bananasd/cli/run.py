@@ -10,7 +10,7 @@ from .. import clock, log
 from ..errors import BadPayload
 from ..handlers import HandlerSpec, load_directory, submit_through
 from ..job import Job, encode_result, read_spec
-from ..processes.performance import perform_inline
+from ..processes.handler_call import call
 from ..request import JobRequest
 from ..settings import Config
 from .errors import Failure
@@ -70,7 +70,7 @@ def _job(name: str, payload: Any) -> Job:
 def _perform(spec: HandlerSpec, job: Job) -> Any:
     log.set_job(job.id, job.name, job.attempt)
     try:
-        return perform_inline(spec, job)
+        return call(spec, job)
     except KeyboardInterrupt:
         raise
     except BadPayload as error:

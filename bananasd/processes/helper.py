@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from .. import clock
 from ..errors import ConnectionFailed
+from ..store.claims import Claimed
 from ..store.outcomes import Outcome, Released
-from ..store.store import Claimed, Store
+from ..store.store import Store
 from .batch import BATCH_SECONDS
 from .unsettled import Unsettled, warn_of_refused
 

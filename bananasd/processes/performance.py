@@ -1,11 +1,9 @@
 """One run of a handler: guarded against everything that it may raise, and open to an interrupt only meanwhile."""
 
-import asyncio
 import logging
 import os
 import random
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,11 +25,11 @@ from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
 from ..limits import MAX_SECONDS, is_id
 from ..retry import RetryPolicy, delay_seconds
+from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
-from ..store.store import Claimed
+from .error_texts import error_text, fit_to_keep, last_line, said
+from .handler_call import call
 from .row import JobView, Reason, Row, Word
-
-MAX_ERROR_CHARACTERS = 4000
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +163,7 @@ class Performer:
             encoded = encode_result(result, self._rules.result_bytes)
         except Exception as error:  # noqa: BLE001 - a result may have code of its own, which runs here
             # The work is done: doing it again could not make the result any better.
-            return self._bury(job, holder, f"the handler returned, but {_said(error)}")
+            return self._bury(job, holder, f"the handler returned, but {said(error)}")
         self._row.words[_DONE] += 1
         if logger.isEnabledFor(logging.INFO):
             logger.info("job completed id=%s name=%s attempt=%d ms=%.0f",
@@ -174,7 +172,7 @@ class Performer:
 
     def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
         if isinstance(error, RetryLater):
-            return self._fail(job, holder, f"RetryLater: {_said(error)}", spec.policy, _wanted_ms(error))
+            return self._fail(job, holder, f"RetryLater: {said(error)}", spec.policy, _wanted_ms(error))
         final = self._final_error(job, spec, error)
         if final is not None:
             return self._bury(job, holder, final)
@@ -187,9 +185,9 @@ class Performer:
     def _final_error(self, job: Job, spec: HandlerSpec, error: BaseException) -> str | None:
         """What the job dies of at once; None if another run may follow."""
         if isinstance(error, BadPayload):
-            return f"the payload does not fit the handler: {_said(error)}"
+            return f"the payload does not fit the handler: {said(error)}"
         if isinstance(error, GiveUp):
-            return f"the handler gave up: {_said(error) or 'it gave no reason'}"
+            return f"the handler gave up: {said(error) or 'it gave no reason'}"
         if self._interrupt in _NO_FAULT:
             final = "the job was interrupted, and must not run twice"
             return f"{error_text(error)}\n{final}" if _must_not_repeat(job, spec) else None
@@ -211,15 +209,15 @@ class Performer:
         self._row.words[_FAILED] += 1
         delay_ms = delay_ms if wanted_delay_ms is None else wanted_delay_ms
         logger.warning("job failed id=%s name=%s attempt=%d retry_in_ms=%d error=%s",
-                       job.id, job.name, job.attempt, delay_ms, _last_line(error))  # fmt: skip
-        return Retried(holder, job.id, job.run, delay_ms, _fit_to_keep(error))
+                       job.id, job.name, job.attempt, delay_ms, last_line(error))  # fmt: skip
+        return Retried(holder, job.id, job.run, delay_ms, fit_to_keep(error))
 
     def _bury(self, job: Job, holder: str, error: str) -> Outcome:
         self._row.words[_FAILED] += 1
         logger.error(
-            "job dead id=%s name=%s attempt=%d error=%s", job.id, job.name, job.attempt, _last_line(error)
+            "job dead id=%s name=%s attempt=%d error=%s", job.id, job.name, job.attempt, last_line(error)
         )
-        return Buried(holder, job.id, job.run, _fit_to_keep(error))
+        return Buried(holder, job.id, job.run, fit_to_keep(error))
 
     def _delay_ms(self, job: Job, declared: RetryPolicy) -> int | None:
         """Milliseconds until the attempt after this one, None if there is none."""
@@ -228,59 +226,8 @@ class Performer:
         return None if seconds is None else int(seconds * 1000)
 
 
-def perform_inline(spec: HandlerSpec, job: Job) -> Any:
-    """Run a handler here and now, without a worker: no time limit, and what it raises is raised."""
-    return call(spec, job)
-
-
-def call(spec: HandlerSpec, job: Job) -> Any:
-    """Call a handler; an ``async def`` one runs to its end in an event loop of its own.
-
-    Raises `BadPayload` if the payload is not what it takes.
-    """
-    arguments = (job,) if spec.read_payload is None else (job, spec.read_payload(job.payload))
-    return _call_async(spec, arguments) if spec.is_async else spec.function(*arguments)
-
-
-def _call_async(spec: HandlerSpec, arguments: tuple[Any, ...]) -> Any:
-    results = []
-
-    async def run() -> None:
-        results.append(await spec.function(*arguments))
-
-    try:
-        asyncio.run(run())
-    except JobInterrupted:
-        # It may have come while the loop was being closed, which waits for the loop's threads.
-        if not results:
-            raise
-    return results[0]
-
-
 def _must_not_repeat(job: Job, spec: HandlerSpec) -> bool:
     return (job.on_lost or spec.on_lost) == "dead"
-
-
-def error_text(error: BaseException) -> str:
-    """The end of the traceback, which is where the reason stands."""
-    try:
-        return _fit_to_keep("".join(traceback.format_exception(error)).rstrip())
-    except Exception:  # noqa: BLE001 - an exception whose own text raises
-        return _said(error)
-
-
-def _said(error: BaseException) -> str:
-    """The text of an exception that a user wrote, which may be anything."""
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the same
-        return f"{type(error).__name__} (its text cannot be shown)"
-
-
-def _fit_to_keep(text: str) -> str:
-    """Its end, if it is long; halves of characters, which cannot be stored, made visible."""
-    text = text if len(text) <= MAX_ERROR_CHARACTERS else "…" + text[-MAX_ERROR_CHARACTERS:]
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _wanted_ms(error: RetryLater) -> int | None:
@@ -311,7 +258,3 @@ def _interrupt_for(reason: Reason) -> JobInterrupted:
 
 def _first(*values: Any) -> Any:
     return next(value for value in values if value is not None)
-
-
-def _last_line(text: str) -> str:
-    return text.rpartition("\n")[2]

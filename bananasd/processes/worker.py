@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-import orjson
 from setproctitle import setproctitle
 
 from .. import clock
 from ..errors import ConnectionFailed
 from ..handlers import Registry
-from ..record import policy_of
-from ..retry import OPEN, RetryPolicy
+from ..retry import RetryPolicy
 from ..store.access import Access, WakeUp
+from ..store.claims import Claim, Claimed
 from ..store.keys import Lane
 from ..store.outcomes import Outcome, Released
-from ..store.store import Claim, Claimed
 from . import forks
 from .batch import MAX_BATCH, BatchSize
 from .child import ATTENTION, CAUGHT
@@ -26,6 +24,7 @@ from .helper import Helper, Unstarted
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
+from .policies import policies_of, read_policy
 from .publication import Publication
 from .row import Row, State, Word
 from .run_context import WorkerRunContext
@@ -141,7 +140,7 @@ class Worker:
         # The board first: the scheduler takes a holder that no row names for a stray.
         self._row.words[Word.TRIP] += 1
         self._context.holder = self._holder
-        self._store.enter(self._holder, self._post.node, self._post.lease_ms, self._policies())
+        self._store.enter(self._holder, self._post.node, self._post.lease_ms, policies_of(self._registry))
         # Before the first claim, after which there may be something to recover.
         self._row.note_entered()
         self._publication.make(self._schedules)
@@ -167,24 +166,7 @@ class Worker:
 
     def _declared_policy(self, name: str) -> RetryPolicy:
         """What another worker, which has a handler for this name, said of its retries."""
-        try:
-            policy = orjson.loads(self._store.handler_policy(name) or b"{}")
-        except orjson.JSONDecodeError:
-            return OPEN
-        return policy_of(policy) if isinstance(policy, dict) else OPEN
-
-    def _policies(self) -> dict[str, bytes]:
-        return {
-            spec.name: orjson.dumps(
-                {
-                    "max_retries": spec.max_retries,
-                    "timeout_seconds": spec.timeout_seconds,
-                    "retry": spec.policy.pauses and spec.policy.pauses.to_wire(),
-                    "on_lost": spec.on_lost,
-                }
-            )
-            for spec in self._registry
-        }
+        return read_policy(self._store.handler_policy(name))
 
     # Claim, perform, settle
 

@@ -3,7 +3,9 @@
 Each names the holder that it belongs to. It is sent as often as it takes: a repeat changes nothing.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, NamedTuple
 
 
 class Completed(NamedTuple):
@@ -43,3 +45,12 @@ class Released(NamedTuple):
 
 
 Outcome = Completed | Retried | Buried | Released
+
+
+def in_calls(outcomes: Iterable[Outcome]) -> Iterable[tuple[type[Outcome], str, list[Any]]]:
+    """As the scripts take them: those of one kind and holder together, or one at a time."""
+    for (kind, holder), group in groupby(outcomes, key=lambda outcome: (type(outcome), outcome.holder)):
+        if kind in (Completed, Released):
+            yield kind, holder, list(group)
+        else:
+            yield from ((kind, holder, [outcome]) for outcome in group)

@@ -1,14 +1,14 @@
 """The store: one method per transition, each of them one call of one script, and no policy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..request import JobRequest
 from .calls import Call, checked, run_calls, text
+from .claims import Claim, read_claim
 from .connection import Transport
 from .keys import Keys, Lane
-from .outcomes import Buried, Completed, Outcome, Released, Retried
+from .outcomes import Buried, Completed, Outcome, Released, Retried, in_calls
 from .scripts import Command, script
 
 MAX_IDS = 1000
@@ -37,27 +37,6 @@ class Accepted(NamedTuple):
 
     new: int
     duplicates: dict[int, str]
-
-
-class Claimed(NamedTuple):
-    """A job as claim hands it over; ``spec`` may still turn out unreadable."""
-
-    lane: str
-    job_id: str
-    run: int
-    spec: bytes
-    attempts: int
-    recoveries: int
-    due_ms: int | None
-    started_ms: int
-
-
-class Claim(NamedTuple):
-    """What a claim brought. ``is_gone``: the holder may no longer claim. ``is_cut``: look again at once."""
-
-    jobs: list[Claimed]
-    is_gone: bool = False
-    is_cut: bool = False
 
 
 class Charge(NamedTuple):
@@ -197,16 +176,16 @@ class Store:
 
     def settle(self, outcomes: Iterable[Outcome]) -> list[str]:
         """Report how runs ended; return the ids that were refused, as no longer held under that run."""
-        refused = self._run_all([self._settlement(*group) for group in _settle_groups(outcomes)])
+        refused = self._run_all([self._settlement(*group) for group in in_calls(outcomes)])
         return [job_id for ids in refused for job_id in _texts(ids)]
 
     def settle_and_claim(
         self, outcomes: Iterable[Outcome], holder: str, node: str, lanes: Sequence[Lane], want: int
     ) -> tuple[list[str], Claim]:
         """Settle, and claim up to ``want`` jobs from the lanes in their order, in one round trip."""
-        calls = [self._settlement(*group) for group in _settle_groups(outcomes)]
+        calls = [self._settlement(*group) for group in in_calls(outcomes)]
         *refused, claimed = self._run_all([*calls, self._claim(holder, node, lanes, want)])
-        return [job_id for ids in refused for job_id in _texts(ids)], _read_claim(claimed, lanes)
+        return [job_id for ids in refused for job_id in _texts(ids)], read_claim(claimed, lanes)
 
     def settle_and_guard(
         self, outcomes: Iterable[Outcome], holder: str, job_id: str, run: int
@@ -215,7 +194,7 @@ class Store:
 
         The ids that were refused, and whether the run may begin: not if the job is no longer held under it.
         """
-        calls = [self._settlement(*group) for group in _settle_groups(outcomes)]
+        calls = [self._settlement(*group) for group in in_calls(outcomes)]
         guard = Call(script("guard"), [self.keys.job(job_id)], (holder, run))
         *refused, may_begin = self._run_all([*calls, guard])
         return [job_id for ids in refused for job_id in _texts(ids)], bool(may_begin)
@@ -310,35 +289,6 @@ class Store:
 def node_of(holder: str) -> str:
     """The node that a holder belongs to."""
     return holder.rpartition("/")[0]
-
-
-def _settle_groups(outcomes: Iterable[Outcome]) -> Iterable[tuple[type[Outcome], str, list[Any]]]:
-    """Outcomes of one kind and holder together, except those whose script takes one at a time."""
-    for (kind, holder), group in groupby(outcomes, key=lambda outcome: (type(outcome), outcome.holder)):
-        if kind in (Completed, Released):
-            yield kind, holder, list(group)
-        else:
-            yield from ((kind, holder, [outcome]) for outcome in group)
-
-
-def _read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
-    if reply[0] != b"ok":
-        return Claim([], is_gone=reply[0] == b"gone", is_cut=reply[0] == b"again")
-    return Claim(
-        [
-            Claimed(
-                str(lanes[lane]),
-                text(job_id),
-                run,
-                spec,
-                int(attempts),
-                int(recoveries),
-                int(due) if due else None,
-                reply[1],
-            )
-            for lane, job_id, run, spec, attempts, recoveries, due in zip(*[iter(reply[2:])] * 7, strict=True)
-        ]
-    )
 
 
 def _texts(words: list[bytes]) -> list[str]:

@@ -11,12 +11,13 @@ from ..declaration import HandlerSpec
 from ..errors import JobInterrupted
 from ..handlers import Registry
 from ..job import Job
-from ..processes.performance import Performer, Rules, call
+from ..processes.handler_call import call
+from ..processes.performance import Performer, Rules
 from ..processes.row import ROW_BYTES, Row
 from ..record import read_spec
 from ..retry import OPEN, RetryPolicy
+from ..store.claims import Claimed
 from ..store.outcomes import Completed, Outcome, Retried
-from ..store.store import Claimed
 from . import transitions
 from .found import Find
 from .memory import Memory

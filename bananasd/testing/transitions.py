@@ -11,8 +11,8 @@ import orjson
 
 from .. import clock
 from ..job import Job, Priority
+from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Retried
-from ..store.store import Claimed
 from .mail import await_jobs, leave_failure, tell
 from .memory import CallOfScript, Memory, not_known
 from .moves import is_left_behind, reprioritise, reschedule

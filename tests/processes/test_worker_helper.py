@@ -8,8 +8,8 @@ from bananasd import clock
 from bananasd.errors import ConnectionFailed
 from bananasd.processes.helper import Helper
 from bananasd.processes.unsettled import Unsettled
+from bananasd.store.claims import Claimed
 from bananasd.store.outcomes import Completed, Released
-from bananasd.store.store import Claimed
 from tests.conftest import wait_until
 
 LONG_AGO = -1.0

@@ -17,11 +17,12 @@ from bananasd.errors import (
 )
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.processes.board import Board
-from bananasd.processes.performance import Performer, Rules, call
+from bananasd.processes.handler_call import call
+from bananasd.processes.performance import Performer, Rules
 from bananasd.processes.row import Kind, Reason, State, Word
 from bananasd.retry import OPEN, Retry, RetryPolicy
+from bananasd.store.claims import Claimed
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
-from bananasd.store.store import Claimed
 
 HOLDER = "node/1.1"
 

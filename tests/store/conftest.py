@@ -12,13 +12,14 @@ import pytest
 from bananasd import JobRequest
 from bananasd.schedule import Schedule
 from bananasd.store.calls import run_calls
+from bananasd.store.claims import Claim
 from bananasd.store.connection import HeldConnection, Server, Transport
 from bananasd.store.keys import lanes_of
 from bananasd.store.mending import Mender
 from bananasd.store.orders import read, reading
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.schedules import ScheduleStore, Slot
-from bananasd.store.store import Charge, Claim, Store
+from bananasd.store.store import Charge, Store
 
 # These hold asserts of a test, which shall tell what they compared.
 pytest.register_assert_rewrite(

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from bananasd import JobRequest
+from bananasd.store.claims import Claim, Claimed
 from bananasd.store.outcomes import Completed, Retried
-from bananasd.store.store import Claim, Claimed
 from tests.store.conftest import HOLDER, LANE, NODE, OTHER
 
 MIB = 1024 * 1024

@@ -2,9 +2,10 @@
 
 import pytest
 
+from bananasd.store.claims import Claim
 from bananasd.store.keys import EVERYTHING
 from bananasd.store.outcomes import Completed, Released, Retried
-from bananasd.store.store import Charge, Claim
+from bananasd.store.store import Charge
 from tests.store.conftest import HOLDER, LANE, OTHER, World
 
 QUEUES = ("default", "gpu")

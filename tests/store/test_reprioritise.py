@@ -2,9 +2,10 @@
 
 import pytest
 
+from bananasd.store.claims import Claim
 from bananasd.store.doctor import Doctor
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
-from bananasd.store.store import Charge, Claim
+from bananasd.store.store import Charge
 from tests.store.conftest import HOLDER, World
 
 HIGH, LOW = "default:high", "default:low"

@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from bananasd.store.claims import Claim
 from bananasd.store.keys import lanes_of
 from bananasd.store.outcomes import Outcome, Released
-from bananasd.store.store import Charge, Claim
+from bananasd.store.store import Charge
 from tests.store.machine import (
     HOLDERS,
     LANES,

@@ -50,7 +50,10 @@ JOB_LAYERS = [
         "processes.outage",
         "processes.unsettled",
         "processes.run_context",
+        "processes.error_texts",
+        "processes.handler_call",
         "processes.performance",
+        "processes.policies",
         "processes.turns",
     },
     {
