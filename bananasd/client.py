@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 from operator import attrgetter
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
 from . import directories
+from .chunks import check_ids, chunks_of_ids, chunks_of_requests
 from .errors import InvalidJob, JobExists, JobNotFound, JobNotWaiting
 from .job import Job, Priority, Status, check_priority
 from .limits import (
@@ -36,10 +36,6 @@ from .store.stats import QueueStats, Stats
 from .store.store import MAX_IDS, Store
 from .store.wire import BLOCKING, Waits
 from .waiting import Waiter, completed, found, result_of
-
-MAX_CHUNK = 250
-"""How many jobs go with a call: 3 ms of the server's time. A thousand took it 10 to 24 and were no faster altogether."""
-MAX_CHUNK_BYTES = 1024 * 1024
 
 OnProgress = Callable[[Job], object]
 
@@ -143,7 +139,7 @@ class Client:
         accepted.
         A list or tuple is checked whole before anything is sent; another iterable is read as it is sent.
         """
-        return [job_id for chunk in _chunks(requests) for job_id in self._submit(chunk)]
+        return [job_id for chunk in chunks_of_requests(requests) for job_id in self._submit(chunk)]
 
     def get_job(self, job_id: str) -> Job:
         """The job as it is now. Raises `JobNotFound`."""
@@ -200,7 +196,7 @@ class Client:
         Raises `WaitTimeout` after ``timeout`` seconds (`math.inf`: never), though the jobs themselves go on;
         `JobNotFound`; `ConnectionFailed` when the server has been out of reach for the client's time.
         """
-        job_ids, seconds = _checked_ids(job_id), check_wait(timeout)
+        job_ids, seconds = check_ids(job_id), check_wait(timeout)
         jobs = self._waiter.wait(job_ids, seconds, on_progress)
         return jobs[0] if isinstance(job_id, str) else jobs
 
@@ -360,8 +356,7 @@ class Client:
 
     def _dead_chunks(self, job_ids: Iterable[str] | None) -> Iterator[list[str]]:
         """These ids, or all that are dead now, in chunks; known whole before the first is changed."""
-        ids = iter(self._stats.dead_ids() if job_ids is None else _checked_ids(job_ids))
-        return iter(lambda: list(islice(ids, MAX_CHUNK)), [])
+        return chunks_of_ids(self._stats.dead_ids() if job_ids is None else check_ids(job_ids))
 
 
 def _server_url(url: str | None) -> str:
@@ -379,32 +374,3 @@ def _moved(job_id: str, is_moved: bool, status: str) -> bool:
 
 def _pausable(queue: str | None) -> str:
     return EVERYTHING if queue is None else check_queue(queue)
-
-
-def _checked_ids(job_ids: Any) -> list[str]:
-    if not isinstance(job_ids, Iterable):
-        raise InvalidJob(f"job ids {shown(job_ids)}: want a list of them")
-    return [check_id(job_id) for job_id in ([job_ids] if isinstance(job_ids, str) else job_ids)]
-
-
-def _chunks(requests: Any) -> Iterator[Sequence[JobRequest]]:
-    if not isinstance(requests, Iterable):
-        raise InvalidJob(f"requests {shown(requests)}: want JobRequest objects in a list, or one by one")
-    if isinstance(requests, (list, tuple)):
-        requests = list(map(_checked_request, requests))
-    chunk: list[JobRequest] = []
-    size = 0
-    for request in map(_checked_request, requests):
-        if chunk and (len(chunk) == MAX_CHUNK or size + len(request.spec) > MAX_CHUNK_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(request)
-        size += len(request.spec)
-    if chunk:
-        yield chunk
-
-
-def _checked_request(request: Any) -> JobRequest:
-    if not isinstance(request, JobRequest):
-        raise InvalidJob(f"submit_many takes JobRequest objects, not {shown(request)}")
-    return request
