@@ -34,7 +34,6 @@ from bananasd import (
     WaitTimeout,
     handler,
 )
-from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.outcomes import Buried, Completed
 from bananasd.testing import fake, inline
 from tests.conftest import RedisServer, wait_until
@@ -45,20 +44,6 @@ UNKNOWN = "00000000-0000-0000-0000-000000000000"
 CALLS = sorted(
     name for name, member in inspect.getmembers(Client) if inspect.isfunction(member) and name[0] != "_"
 )
-
-
-@pytest.fixture
-def world(server: RedisServer) -> Iterator[World]:
-    connection = HeldConnection(Server(server.url, 5))
-    yield World(connection)
-    connection.close()
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.socket)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

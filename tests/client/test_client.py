@@ -36,24 +36,10 @@ from bananasd.store.keys import Keys, lanes_of
 from bananasd.store.outcomes import Buried, Completed, Retried
 from bananasd.store.store import Store
 from tests.conftest import RedisServer, wait_until
-from tests.proxy import Proxy
 
 KEYS = Keys("test")
 HOLDER, NODE = "n1/1.1", "n1"
 LANES = lanes_of(("default",))
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[Client]:
-    with Client(server.url, namespace="test") as client:
-        yield client
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.socket)
-    yield proxy
-    proxy.close()
 
 
 class Worker:

@@ -6,8 +6,6 @@ import pytest
 
 from bananasd import Client, InvalidJob, Schedule
 from bananasd.store import schedules as store_schedules
-from bananasd.store.connection import HeldConnection, Server
-from bananasd.store.schedules import ScheduleStore
 
 
 def hourly(name="hourly", **settings):
@@ -15,10 +13,8 @@ def hourly(name="hourly", **settings):
 
 
 @pytest.fixture
-def store(server):
-    connection = HeldConnection(Server(server.url, 5))
-    yield ScheduleStore(connection, "default")
-    connection.close()
+def store(world):
+    return world.schedules
 
 
 def test_what_was_put_is_listed_with_its_slots(client):

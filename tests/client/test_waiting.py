@@ -30,32 +30,11 @@ from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.mailbox import Mailbox
 from bananasd.store.outcomes import Buried, Completed, Retried
 from bananasd.store.store import Retention, Store
-from tests.conftest import RedisServer, wait_until
-from tests.proxy import Proxy
+from tests.conftest import wait_until
 from tests.store.conftest import HOLDER, World
 
 TRACEBACK = "Traceback (most recent call last):\n  …\nValueError: no good"
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[Client]:
-    with Client(server.url, namespace="test") as client:
-        yield client
-
-
-@pytest.fixture
-def world(server: RedisServer) -> Iterator[World]:
-    connection = HeldConnection(Server(server.url, 5))
-    yield World(connection)
-    connection.close()
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.socket)
-    yield proxy
-    proxy.close()
 
 
 def run(world: World, job_id: str, result: bytes = b"") -> None:

@@ -7,6 +7,9 @@ import pytest
 
 from bananasd import Job
 from tests.daemon import Daemon
+from tests.store.conftest import world
+
+__all__ = ["world"]
 
 ONE_WORKER = {"workers": {"count": 1}, "retry": {"base_seconds": 0.01}}
 HANDLERS = '''

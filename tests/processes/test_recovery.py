@@ -1,6 +1,6 @@
 """Who is recovered when, and what is charged: rows that a test writes, a real server, no processes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from bananasd.processes import procfs
 from bananasd.processes.board import Board
 from bananasd.processes.recovery import Recoverer, Terms
 from bananasd.processes.row import Cause, JobView, Kind, Row, State, Word
-from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.store import Store
 from tests.store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World
 
@@ -67,13 +66,6 @@ class Between:
         holders = self._store.holders()
         self._happens()
         return holders
-
-
-@pytest.fixture
-def world(server: Any) -> Iterator[World]:
-    connection = HeldConnection(Server(server.url, 5))
-    yield World(connection)
-    connection.close()
 
 
 @pytest.fixture

@@ -13,10 +13,8 @@ from bananasd.processes.board import Board, Head
 from bananasd.processes.row import ID_AT, ID_BYTES, Kind, State, Word
 from tests.conftest import wait_until
 from tests.daemon import is_alive
-from tests.processes.test_recovery import Between, Node, recoveries, world
+from tests.processes.test_recovery import Between, Node, recoveries
 from tests.store.conftest import NODE, OTHER_NODE, World
-
-__all__ = ["world"]
 
 
 @pytest.fixture
