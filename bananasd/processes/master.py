@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 
 from .. import clock, log
-from . import child, deaths, exits, procfs, stacks
+from . import child, deaths, exits, procfs, resizing, stacks
 from .board import Head
 from .deaths import Death
 from .drain import Drain
@@ -27,9 +27,6 @@ from .watch import Watch
 
 TURN_SECONDS = 0.25
 BUSY_TURN_SECONDS = 0.02
-
-DEFAULT_POOL = ""
-"""That of ``[workers]``, which TTIN and TTOU make larger and smaller."""
 
 BLOCKED = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
 """Signals that are never delivered, but looked for at each turn.
@@ -137,10 +134,11 @@ class Master:
 
     def _look_for_blocked_signals(self) -> None:
         while found := signal.sigtimedwait(BLOCKED, 0):
+            is_settled = self._drain is None and self._reload is None
             if found.si_signo == signal.SIGTTIN:
-                self._grow()
+                resizing.grow(self._fleet, self._plan, is_settled=is_settled)
             elif found.si_signo == signal.SIGTTOU:
-                self._shrink()
+                resizing.shrink(self._fleet, self._recycler, is_settled=is_settled)
             elif found.si_code > 0:
                 # The kernel's: whoever closes a terminal is through with what runs in it.
                 self._stop(signal.SIGHUP)
@@ -180,27 +178,6 @@ class Master:
             self._reload = None
             if self._is_ready:
                 self._notifier.ready()
-
-    def _grow(self) -> None:
-        if self._may_resize(has_room=self._fleet.has_room):
-            self._fleet.add(self._plan.make_slot(Kind.WORKER, self._fleet.free_number(), DEFAULT_POOL))
-            logger.info("worker added workers=%d", len(self._fleet.of(Kind.WORKER)))
-
-    def _shrink(self) -> None:
-        workers = self._fleet.workers_of(DEFAULT_POOL)
-        if self._may_resize(has_room=len(workers) > 1):
-            self._recycler.abandon()
-            # One that has none anyway, if there is one; never the last that works.
-            self._fleet.retire(max(workers, key=lambda slot: (slot.restarts.is_fatal, slot.number)))
-            logger.info("worker removed workers=%d", len(self._fleet.of(Kind.WORKER)))
-
-    def _may_resize(self, *, has_room: bool) -> bool:
-        may = has_room and self._drain is None and self._reload is None
-        if not may:
-            logger.warning(
-                "number of workers kept: the daemon drains or reloads, or cannot have more or less"
-            )
-        return may
 
     def _become_quiet(self, _signum: signal.Signals) -> None:
         self._set_quiet(is_quiet=True)

@@ -89,7 +89,14 @@ MASTER_LAYERS = [
         "processes.recycling",
     },
     {"processes.plan", "processes.spawner"},
-    {"processes.recycler", "processes.reload", "processes.warden", "processes.views", "processes.waiting"},
+    {
+        "processes.recycler",
+        "processes.reload",
+        "processes.resizing",
+        "processes.warden",
+        "processes.views",
+        "processes.waiting",
+    },
     {"processes.master", "processes.control", "processes.usage"},
 ]
 TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint", "testing"}
