@@ -4,12 +4,13 @@ import inspect
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import orjson
 import pytest
 
 from bananasd import Client, InvalidJob, JobOptions, JobRequest, Priority, clock
+from bananasd.declaration import Handler
 from bananasd.job import read_spec
 
 ID = "0b52f5b2-2f5c-4f4c-9d43-3a0f3f4f9a55"
@@ -55,6 +56,14 @@ def test_a_request_takes_the_parameters_of_submit_job_in_their_order():
     submit_job = list(inspect.signature(Client.submit_job).parameters.values())[1:]
     request = inspect.signature(JobRequest).parameters
     assert [taken for name, taken in request.items() if name != "scheduled_for"] == submit_job
+
+
+@pytest.mark.parametrize(
+    "call",
+    [JobRequest, Client.submit_job, Client.submit_job_scheduled, Client.submit_and_wait, Handler.submit],
+)
+def test_a_type_checker_knows_the_options_of_every_way_to_submit(call):
+    assert inspect.signature(call).parameters["options"].annotation == Unpack[JobOptions]
 
 
 @pytest.mark.parametrize("told", [JobOptions, JobRequest, Client.submit_job])
