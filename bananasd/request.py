@@ -119,11 +119,11 @@ class JobRequest:
 def check_options(options: JobOptions) -> JobOptions:
     """These options. Raises TypeError for one that there is not, as Python does for an argument."""
     if not _OPTIONS.issuperset(options):
-        raise _unknown_option(*(options.keys() - _OPTIONS))
+        raise _unknown_option(min(options.keys() - _OPTIONS))
     return options
 
 
-def _unknown_option(name: str, *_: str) -> TypeError:
+def _unknown_option(name: str) -> TypeError:
     # Not at the top: it is only for those who err.
     from difflib import get_close_matches  # noqa: PLC0415
 
