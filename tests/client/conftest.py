@@ -6,20 +6,12 @@ import pytest
 
 from bananasd import Client
 from tests.conftest import RedisServer
-from tests.proxy import Proxy
-from tests.store.conftest import world
+from tests.store.conftest import proxy, world
 
-__all__ = ["world"]
+__all__ = ["proxy", "world"]
 
 
 @pytest.fixture
 def client(server: RedisServer) -> Iterator[Client]:
     with Client(server.url, namespace="test") as client:
         yield client
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.socket)
-    yield proxy
-    proxy.close()

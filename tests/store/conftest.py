@@ -20,6 +20,7 @@ from bananasd.store.orders import read, reading
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.schedules import ScheduleStore, Slot
 from bananasd.store.store import Charge, Store
+from tests.proxy import Proxy
 
 # These hold asserts of a test, which shall tell what they compared.
 pytest.register_assert_rewrite(
@@ -209,6 +210,14 @@ def world(server: Any) -> Iterator[World]:
     connection = HeldConnection(Server(server.url, 5))
     yield World(connection)
     connection.close()
+
+
+@pytest.fixture
+def proxy(server: Any) -> Iterator[Proxy]:
+    """A way to the server that may lose replies."""
+    proxy = Proxy(server.socket)
+    yield proxy
+    proxy.close()
 
 
 def _run_again(world: World, job_id: str) -> None:

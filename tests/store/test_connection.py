@@ -34,13 +34,6 @@ def connect():
 
 
 @pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.socket)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def frozen(own_server):
     """A server that no longer answers, though it still accepts connections; ``thaw`` lets it go on."""
     os.kill(own_server.process.pid, signal.SIGSTOP)

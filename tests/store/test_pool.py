@@ -31,13 +31,6 @@ def make_pool():
         pool.close()
 
 
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.socket)
-    yield proxy
-    proxy.close()
-
-
 def seconds_to_fail(call) -> float:
     began = time.monotonic()
     with pytest.raises(ConnectionFailed):
