@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # How many tests run at a time.
-PROCESSES ?= 3
+PROCESSES ?= 4
 # How long a soak takes, and which numbers its dice begin with: others each time.
 SECONDS ?= 600
 SEED ?= $(shell date +%s)

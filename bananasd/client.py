@@ -237,7 +237,8 @@ class Client:
         """Give a job that waits another due time: an aware datetime, or a timedelta from now by the server's clock.
 
         A time that has passed means at once. One that waits for its next try is tried then. How long it may wait
-        (``expires_in``) counts anew from then. True, but False if it shall be due and is; raises as `reprioritise` does.
+        (``expires_in``) counts anew from then. True, but False if it shall be due and is; raises as `reprioritise` does, also for
+        one whose time is over: it will expire when a worker meets it.
         """
         job_id, due = check_id(job_id), wire_due(check_schedule(when, "when"))
         return _moved(job_id, *self._store.reschedule(job_id, due))

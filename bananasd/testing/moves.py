@@ -6,7 +6,7 @@ from typing import Any
 from .. import clock
 from .mail import tell
 from .memory import Memory
-from .records import WAITING, job_key, limit_wait, now_bytes, push
+from .records import WAITING, is_past_its_time, job_key, limit_wait, now_bytes, push
 
 
 def reprioritise(memory: Memory, prefix: str, args: Sequence[str]) -> list[Any]:
@@ -32,6 +32,8 @@ def reschedule(memory: Memory, prefix: str, args: Sequence[str]) -> list[Any]:
     status, now_ms = record.get(b"status", b""), clock.now_ms()
     due_ms = max(0, int(due) + (now_ms if due.startswith("+") else 0))
     is_due = due_ms <= now_ms
+    if is_past_its_time(record):
+        return [0, b"expired"]
     if status not in WAITING or (is_due and status == b"pending"):
         return [0, status]
     record |= {b"status": b"pending" if is_due else b"scheduled", b"due_at": b"%d" % due_ms,

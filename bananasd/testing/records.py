@@ -20,6 +20,12 @@ def limit_wait(record: Record, expires_in: int, since_ms: int) -> None:
     record |= {b"expires_in": b"%d" % expires_in, b"expires_at": b"%d" % (since_ms + expires_in)}
 
 
+def is_past_its_time(record: Record) -> bool:
+    """Whether it waits, and has waited for longer than it may: no run of it will begin."""
+    now_ms = clock.now_ms()
+    return record.get(b"status") in WAITING and int(record.get(b"expires_at", now_ms)) < now_ms
+
+
 def job_key(prefix: str, job_id: str) -> str:
     """The key of a record."""
     return f"{prefix}job:{job_id}"

@@ -17,7 +17,7 @@ from .mail import await_jobs, leave_failure, tell
 from .memory import CallOfScript, Memory, not_known
 from .moves import is_left_behind, reprioritise, reschedule
 from .pauses import is_shut, pause, resume
-from .records import WAITING, Record, job_key, limit_wait, now_bytes, push, result_key
+from .records import WAITING, Record, is_past_its_time, job_key, limit_wait, now_bytes, push, result_key
 from .schedules import put_schedules, read_schedules, remove_schedule
 from .unique import claim_key, free, give_key, is_taken, owner_of
 
@@ -126,7 +126,7 @@ def begin(memory: Memory, prefix: str, job_id: str) -> Claimed | None:
     if job_id in ready:
         ready.remove(job_id)
     memory.unrank(f"{prefix}scheduled", job_id)
-    if int(record.get(b"expires_at", now_ms)) < now_ms:
+    if is_past_its_time(record):
         record |= {b"status": b"expired", b"finished_at": b"%d" % now_ms, b"updated_at": b"%d" % now_ms}
         memory.count(prefix, "expired")
         free(memory, prefix, job_id, record)

@@ -6,19 +6,20 @@ from typing import Any
 from .. import clock
 from ..job import Status
 from .memory import Memory
-from .records import Record, job_key
+from .records import Record, is_past_its_time, job_key
 
 HAS_ENDED = {status.value.encode() for status in Status if status.is_final}
 
 
 def owner_of(memory: Memory, prefix: str, key: str) -> str | None:
-    """The id of the living job that has the key."""
+    """The id of the living job that has the key; one that has waited for longer than it may does not keep it."""
     lock = f"{prefix}unique:{key}"
     if memory.lock_ends.get(lock, inf) <= clock.now_ms():
         return None
     job_id = memory.strings.get(lock, b"").decode()
     record = memory.hashes.get(job_key(prefix, job_id), {})
-    return None if record.get(b"status", b"completed") in HAS_ENDED else job_id
+    is_over = record.get(b"status", b"completed") in HAS_ENDED or is_past_its_time(record)
+    return None if is_over else job_id
 
 
 def claim_key(memory: Memory, prefix: str, job_id: str, record: Record, options: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
+from typing import Literal
 
 from bananasd import Client, ConnectionFailed, JobNotFound, JobNotWaiting, JobRequest, Priority
 from bananasd.limits import UNIQUE_UNTIL
@@ -46,6 +47,8 @@ class Stream(threading.Thread):
         super().__init__(daemon=True)
         self.repeats = 0
         self.brought_back = 0
+        self.told_to_end: set[str] = set()
+        """Whose run was to be cancelled, if they run."""
         self.error: BaseException | None = None
         self._scene = scene
         # Made while the server is there: that is asked for once, and not repeated.
@@ -122,4 +125,8 @@ class Stream(threading.Thread):
     def _cancel(self, client: Client) -> None:
         job_id = self._dice.choice(self._scene.job_ids[-50:])
         with suppress(JobNotFound):
-            client.cancel(job_id)
+            running: Literal["soft", "hard"] | None = self._dice.choice((None, "soft", "hard"))
+            if running:
+                # Before: the reply may be lost.
+                self.told_to_end.add(job_id)
+            client.cancel(job_id, running)

@@ -55,12 +55,12 @@ def test_nothing_is_lost_whatever_the_dice_say(scene, capsys):
     scene.wait_until(lambda: scene.are_final(scene.job_ids), QUIET_SECONDS)
     for patient in patients:
         scene.descriptors[patient.daemon.pid] = open_at_first[patient.name]
-    judge(scene, patients, dice)
+    judge(scene, patients, dice, stream)
     with capsys.disabled():
         print(summary(scene, dice, stream))
 
 
-def judge(scene, patients, dice):
+def judge(scene, patients, dice, stream):
     """Each job ended as its handler lets expect; what may overlap or end again is told to the checker, which judges the rest."""
     excuses, ledger = Excuses(patients, dice.pauses, scene.ledger.starts()), scene.ledger.by_job()
     for job_id in scene.job_ids:
@@ -73,6 +73,9 @@ def judge(scene, patients, dice):
         # No end of a cancelled or expired job has counted, not that of its last run either.
         if excuses.may_end_again(lines, job.run if job.status is Status.COMPLETED else None):
             scene.may_end_again.add(job_id)
+        # However the run ends that was told to.
+        if job.status is Status.CANCELLED and job_id in stream.told_to_end:
+            scene.may_end_again.add(job_id)
 
 
 def summary(scene, dice, stream):
@@ -84,7 +87,8 @@ def summary(scene, dice, stream):
     again, more = sum(job.run > 1 for job in jobs), sum(number > 1 for number in ends.values())
     return f"""\
 faults: {dice.faults.total()}, {dict(dice.faults.most_common())}
-jobs: {len(jobs)} accepted, {dict(statuses)}; {stream.repeats} submits repeated, {stream.brought_back} dead ones retried
+jobs: {len(jobs)} accepted, {dict(statuses)}; {stream.repeats} submits repeated, {stream.brought_back} dead ones retried, \
+{len(stream.told_to_end)} cancelled in case they run
 runs: {lines["start"]}; {again} jobs ran more than once, {more} to their end; {lines["overlap"]} overlaps, of a node cut off
 interrupted: {lines["JobDrained"]} by a drain, {lines["LeaseLost"]} for a lost lease, {lines["JobTimeout"]} for their time
 counters: {counters}"""

@@ -4,9 +4,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from bananasd.processes.row import Kind, State, Word
 from tests.conftest import wait_until
 from tests.daemon import is_alive
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def proc(pid, name):

@@ -4,12 +4,16 @@ import os
 import signal
 import time
 
+import pytest
+
 from bananasd import Status
 from bananasd.processes import control
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 from tests.proxy import Proxy
 from tests.sentinels import free_port
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 ONE_WORKER = {"workers": {"count": 1}}
 IGNORE = """

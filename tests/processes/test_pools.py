@@ -12,6 +12,8 @@ from tests.command_line import bananasd
 from tests.conftest import wait_until
 from tests.daemon import Daemon, pool_toml
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 URGENT = {"name": "urgent", "workers": 1, "queues": ["default"], "priorities": ["high"]}
 SLOW = {"name": "slow", "workers": 2, "queues": ["reports"]}
 

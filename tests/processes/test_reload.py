@@ -14,6 +14,8 @@ from bananasd.processes.board import Board, Head
 from tests.conftest import wait_until
 from tests.daemon import Daemon, is_alive
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def write_handler(daemon: Daemon, text: str) -> None:
     (daemon.directory / "handlers" / "versioned.py").write_text(text)

@@ -10,6 +10,8 @@ from bananasd import Status
 from tests.conftest import wait_until
 from tests.invariants import KEYS, Look, assert_idle, assert_left
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 @pytest.fixture
 def nodes(make_daemon, own_server):

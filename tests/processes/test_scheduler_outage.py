@@ -13,6 +13,8 @@ from bananasd.processes.outage import Outage
 from bananasd.processes.row import Kind, Word
 from tests.conftest import wait_until
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def tick_age(board) -> float:
     """Seconds since the scheduler's last sign of life."""

@@ -4,9 +4,13 @@ import os
 import shutil
 import signal
 
+import pytest
+
 from bananasd import Status
 from tests.conftest import wait_until
 from tests.daemon import is_alive
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def test_broken_handlers_end_the_daemon_at_once_with_the_place(make_daemon):

@@ -7,6 +7,8 @@ from bananasd.processes.turns import Turns, low_first
 from bananasd.store.keys import Lane, lanes_of
 from tests.conftest import wait_until
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 HIGH, NORMAL, LOW = Priority
 HOLDER, NODE = "n/1.1", "n"
 

@@ -15,6 +15,8 @@ from bananasd.store.store import Store
 from tests.conftest import wait_until
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 ONE_WORKER = {"workers": {"count": 1}}
 
 

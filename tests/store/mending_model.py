@@ -23,7 +23,7 @@ def mend(model: Model) -> Findings:
     unlisted = {lane.partition(":")[0] for lane, ids in model.lanes.items() if ids} - model.queues
     model.queues |= unlisted
     found.update(("unlisted_queue", queue) for queue in unlisted)
-    for key in [key for key in model.owners if not model.owner_of(key)]:
+    for key in [key for key in model.owners if not model.keeper_of(key)]:
         del model.owners[key]
         found[("stale_unique", f"unique:{key}")] += 1
     for holder in sorted(model.holders.union(holder for holder, ids in model.held.items() if ids)):

@@ -188,6 +188,8 @@ class Model:
         job = self.jobs.get(job_id)
         if job is None or job.status not in ("pending", "scheduled"):
             return False, job.status if job else ""
+        if job.expiry == "over":
+            return False, "expired"
         if due is None and job.status == "pending":
             return False, "pending"
         self.moved[job_id] += job.status == "pending"
@@ -446,12 +448,18 @@ class Model:
         self._note_end(job_id)
         return "dead"
 
-    def owner_of(self, key: str) -> str:
-        """The living job that has the key, "" if there is none."""
+    def keeper_of(self, key: str) -> str:
+        """The job that has the key and has not ended, "" if there is none."""
         job_id, _ = self.owners.get(key, ("", False))
         job = self.jobs.get(job_id)
         is_one = job and job.status not in FINAL and job.unique.partition(" ")[2] == key
         return job_id if is_one else ""
+
+    def owner_of(self, key: str) -> str:
+        """The job that keeps others from the key, "" if there is none: not one whose time to wait is over."""
+        job_id = self.keeper_of(key)
+        job = self.jobs.get(job_id)
+        return job_id if job and (job.status == "processing" or job.expiry != "over") else ""
 
     def _free(self, job_id: str) -> None:
         key = self.jobs[job_id].unique.partition(" ")[2]

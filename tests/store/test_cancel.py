@@ -1,5 +1,7 @@
 """cancel: end a job that has not started, or have one that runs end; and what becomes of that one."""
 
+from datetime import timedelta
+
 import pytest
 
 from bananasd import ServerRefused
@@ -113,6 +115,15 @@ def test_another_way_to_cancel_is_refused_and_nothing_is_done(world):
     before = world.dump()
     with pytest.raises(ServerRefused, match="soft or hard, not brutal"):
         world.store.cancel(job_id, "brutal")
+    assert world.dump() == before
+
+
+@pytest.mark.parametrize("keep", ["", "a day", "-1", "1.5"])
+def test_a_time_to_keep_the_record_that_is_none_is_refused_and_nothing_is_done(world, keep):
+    (job_id,) = world.submit(unique_key="k", scheduled_for=timedelta(hours=1))
+    before = world.dump()
+    with pytest.raises(ServerRefused, match="BADCANCEL a record is kept for a number of milliseconds"):
+        world.store._run("cancel", [world.keys.scheduled], [world.keys.prefix, job_id, keep, ""])
     assert world.dump() == before
 
 

@@ -10,6 +10,8 @@ from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.store import Charge
 from tests.store.conftest import World
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 QUEUES = ("default", "gpu")
 LANES = [str(lane) for lane in lanes_of(QUEUES)]
 HOLDERS = ("n1/1.1", "n1/2.1", "n2/1.1")

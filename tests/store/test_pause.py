@@ -2,6 +2,7 @@
 
 import pytest
 
+from bananasd import ServerRefused
 from bananasd.store.claims import Claim
 from bananasd.store.keys import EVERYTHING
 from bananasd.store.outcomes import Completed, Released, Retried
@@ -140,3 +141,11 @@ def test_the_queue_is_found_by_its_whole_name(world: World) -> None:
     world.store.pause("default", None)
     assert ids(world.claim(queues=("default-2",))) == [wanted]
     assert world.tokens(LANE) == 0
+
+
+@pytest.mark.parametrize("ms", ["abc", "nan", "inf", "-5", "1.5"])
+def test_a_time_that_is_none_is_refused_and_nothing_is_done(world: World, ms: str) -> None:
+    before = world.dump()
+    with pytest.raises(ServerRefused, match=f"BADPAUSE .*: {ms}"):
+        world.store._run("pause", [world.keys.paused], ["default", ms])
+    assert world.dump() == before

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bananasd import ServerRefused
 from bananasd.store.claims import Claim
 from bananasd.store.doctor import Doctor
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
@@ -260,3 +261,18 @@ def test_a_moved_job_that_has_expired_ends_when_its_own_id_is_met(world: World) 
     assert ids(world.claim(5)) == []
     assert (world.status(job_id), world.counter("expired")) == ("expired", 1)
     assert_in_order(world)
+
+
+@pytest.mark.parametrize(
+    ("priority", "queue"), [("urgent", ""), ("", ""), ("high", "x y"), ("high", "a:b"), ("low", "q" * 65)]
+)
+def test_a_lane_that_cannot_be_is_refused_and_nothing_is_done(
+    world: World, priority: str, queue: str
+) -> None:
+    (job_id,) = world.submit()
+    before = world.dump()
+    with pytest.raises(
+        ServerRefused, match=f"BADLANE it is no QUEUE:PRIORITY: {queue or 'default'}:{priority}"
+    ):
+        world.store.reprioritise(job_id, priority, queue)
+    assert world.dump() == before

@@ -1,6 +1,6 @@
 """requeue_dead: bring dead jobs back."""
 
-from bananasd.store.outcomes import Completed
+from bananasd.store.outcomes import Buried, Completed
 from tests.store.conftest import HOLDER
 
 
@@ -28,6 +28,16 @@ def test_a_worker_of_the_old_life_cannot_settle_the_new_one(world):
     world.claim()
     assert world.store.settle([Completed(HOLDER, dead, 1, b"")]) == [dead]
     assert world.status(dead) == "processing"
+
+
+def test_why_it_died_is_told_for_a_minute_more_to_those_who_waited_and_then_no_more(world):
+    (job_id,) = world.submit()
+    world.store.await_jobs("b", [job_id])
+    world.enter()
+    world.claim()
+    world.store.settle([Buried(HOLDER, job_id, 1, "boom")])
+    world.store.requeue_dead([job_id])
+    assert 0 < world.call("PTTL", world.keys.result(job_id)) <= 60_000
 
 
 def test_only_those_that_are_dead_come_back(world):

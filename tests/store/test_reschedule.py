@@ -1,7 +1,10 @@
 """reschedule: give a job that waits another due time."""
 
+from datetime import timedelta
+
 import pytest
 
+from bananasd import ServerRefused
 from bananasd.store.doctor import Doctor
 from bananasd.store.outcomes import Completed, Retried
 from tests.store.conftest import HOLDER, World
@@ -35,7 +38,7 @@ def test_a_job_whose_old_id_lies_before_its_new_one_runs_once(world: World) -> N
     assert (world.ready(), world.call("EXISTS", world.keys.moved)) == ([], 0)
 
 
-@pytest.mark.parametrize("due", ["0", "+0", "-5"])
+@pytest.mark.parametrize("due", ["0", "+0", "+0.5"])
 def test_a_scheduled_job_can_be_had_at_once(world: World, due: str) -> None:
     (job_id,) = world.schedule(60_000)
     world.take_tokens()
@@ -77,13 +80,34 @@ def test_a_repeat_leaves_one_id_behind(world: World) -> None:
 
 def test_how_long_it_may_wait_counts_from_the_new_time(world: World) -> None:
     (job_id,) = world.submit(expires_in=60)
-    world.mark(job_id, expires_at=1)
+    world.mark(job_id, expires_at=10**14)
     world.store.reschedule(job_id, "+3600000")
     record = world.record(job_id)
     assert int(record["expires_at"]) == int(record["due_at"]) + 60_000
     before = world.now()
     world.store.reschedule(job_id, "0")
     assert before + 60_000 <= int(world.record(job_id)["expires_at"]) <= world.now() + 60_000
+
+
+@pytest.mark.parametrize("due", ["0", "+3600000"])
+def test_a_job_whose_time_is_over_has_expired_though_no_claim_has_met_it(world: World, due: str) -> None:
+    for job_id in (
+        *world.submit(expires_in=60),
+        *world.submit(expires_in=60, scheduled_for=timedelta(hours=1)),
+    ):
+        world.mark(job_id, expires_at=1)
+        before = world.dump()
+        assert world.store.reschedule(job_id, due) == (False, "expired")
+        assert world.dump() == before
+
+
+@pytest.mark.parametrize("due", ["", "tomorrow", "nan", "-5", "1e3", "9" * 16])
+def test_a_time_that_is_none_is_refused_and_nothing_is_done(world: World, due: str) -> None:
+    (job_id,) = world.submit()
+    before = world.dump()
+    with pytest.raises(ServerRefused, match=f"BADDUE .*: {due}"):
+        world.store.reschedule(job_id, due)
+    assert world.dump() == before
 
 
 def test_a_job_that_runs_or_has_ended_is_left_as_it_is(world: World) -> None:

@@ -118,7 +118,7 @@ def test_a_queue_is_known_from_its_first_job_on(world):
 
 @pytest.mark.parametrize(
     ("due", "after_ms"),
-    [("+0.5", 0), ("+60000.75", 60_000), ("-5", None), ("1.5", None), ("soon", 0), ("nan", 0)],
+    [("+0.5", 0), ("+60000.75", 60_000), ("1.5", None), ("0", None)],
 )
 def test_a_due_time_from_elsewhere_is_made_whole(world, due, after_ms):
     """Other languages submit too, and many of them have only floats."""
@@ -196,6 +196,32 @@ def test_an_extra_that_cannot_be_right_is_told_with_its_job_and_nothing_is_done(
     words = [good.job_id, good.spec, good.lane, "", "", bad.job_id, bad.spec, bad.lane, "", extra]
     with pytest.raises(ServerRefused, match=f"BADJOB.*{bad.job_id}.*{why}"):
         submit_words(world, *words)
+    assert world.dump() == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "why"),
+    [
+        *((0, job_id, "its id is no UUID") for job_id in ("", "job 1", "5F0C1D52-7D0E-4C59-8A55-3F1E5E2B9A12")),
+        *((2, lane, "its lane is no QUEUE:PRIORITY: ") for lane in ("", "default", "default:urgent", "dé:high", "a:b:low")),
+        (2, f"{'q' * 65}:high", "its lane is no QUEUE:PRIORITY: "),
+        *((3, due, "its due is no number of milliseconds: ") for due in ("soon", "nan", "inf", "-5", "1e3", "+", "9" * 16)),
+    ],
+)  # fmt: skip
+def test_a_word_that_cannot_be_right_is_told_with_its_job_and_nothing_is_done(world, word, value, why):
+    good, bad = JobRequest("greet", None), JobRequest("greet", None)
+    words = [bad.job_id, bad.spec, bad.lane, "", ""]
+    words[word] = value
+    with pytest.raises(ServerRefused, match=f"BADJOB job {words[0]}: {why}"):
+        submit_words(world, good.job_id, good.spec, good.lane, "", "", *words)
+    assert world.dump() == {}
+
+
+def test_a_prefix_that_does_not_fit_is_told_and_nothing_is_done(world):
+    request = JobRequest("greet", None)
+    words = [request.job_id, request.spec, request.lane, "", ""]
+    with pytest.raises(ServerRefused, match="BADJOB the prefix does not fit the key: {bananas:test}$"):
+        world.store._run("submit", [world.keys.scheduled], [world.keys.prefix.rstrip(":"), *words])
     assert world.dump() == {}
 
 

@@ -222,6 +222,7 @@ LEFTOVERS: dict[str, Callable[[World, str], object]] = {
     "a job with another key": lambda world, job_id: world.mark(job_id, unique="end x"),
     "a job without a key": lambda world, job_id: world.call("HDEL", world.keys.job(job_id), "unique"),
     "what is no id": lambda world, _: world.call("SET", world.keys.unique("k"), "x"),
+    "a job whose time to wait is over": lambda world, job_id: world.mark(job_id, expires_at=1),
     "a key of another type": lambda world, _: (
         world.call("DEL", world.keys.unique("k")),
         world.call("RPUSH", world.keys.unique("k"), "x"),
@@ -235,6 +236,22 @@ def test_a_key_that_no_living_job_has_is_taken_over(world: World, what: str) -> 
     LEFTOVERS[what](world, job_id)
     (other,) = world.submit(unique_key="k")
     assert owner(world) == other
+
+
+def test_a_job_that_lost_its_key_to_its_time_expires_and_takes_it_from_nobody(world: World) -> None:
+    (old,) = world.submit(unique_key="k", expires_in=60)
+    world.mark(old, expires_at=1)
+    (new,) = world.submit(unique_key="k")
+    world.enter()
+    assert [job.job_id for job in world.claim(5).jobs] == [new]
+    assert (world.status(old), owner(world)) == ("expired", new)
+    assert_in_order(world)
+
+
+def test_a_run_keeps_its_key_however_long_its_job_might_have_waited(world: World) -> None:
+    (running,) = world.start(unique_key="k", expires_in=60)
+    world.mark(running, expires_at=1)
+    assert world.store.submit([keyed()]).duplicates == {0: running}
 
 
 # replace

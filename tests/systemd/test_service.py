@@ -11,7 +11,7 @@ from tests.conftest import wait_until
 from tests.systemd.machine import ROOT, handlers_of
 
 # The first test installs everything and boots.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
 
 UNIT = ROOT / "systemd" / "bananasd.service"
 CRITICAL, ERROR, WARNING, INFO = "2", "3", "4", "6"

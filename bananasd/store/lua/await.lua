@@ -1,11 +1,11 @@
 -- await: tell how jobs stand, and have a mailbox told of those that have not ended. It is named once in a record, among the
--- latest hundred or so; one that was crowded out comes in again when it asks again.
+-- latest thousand or so; one that was crowded out comes in again when it asks again.
 --
 -- KEYS  1 the mailbox
 -- ARGV  1 key prefix   2 name of the mailbox; after "+" if it is to be told of every change, not of the end alone   3.. ids
 -- Returns now, then the status of each job, "" if there is none.
 --!include now
-local MAX_BYTES = 3400
+local MAX_BYTES = 34000
 local prefix, box = ARGV[1], ARGV[2]
 local FINAL = { completed = 1, failed = 1, cancelled = 1, expired = 1 }
 -- Not pcall: what a server that is no primary any more says of a job is not true.

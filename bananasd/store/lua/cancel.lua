@@ -7,11 +7,14 @@
 -- KEYS  1 scheduled (routes the call)
 -- ARGV  1 key prefix   2 id   3 ms to keep a cancelled job   4 for a running job: "soft", "hard", or "" to leave it alone
 -- Returns {1 if this call cancelled it or it has been told to end, else 0; the status it has now, "" if there is no such
--- job}. With another word for the fourth it fails, and nothing has been done.
+-- job}. With other words for the third and the fourth it fails, and nothing has been done.
 --!include now
 --!include ends
 --!include cancel
-local prefix, id, how = ARGV[1], ARGV[2], ARGV[4] or ''
+local prefix, id, keep, how = ARGV[1], ARGV[2], ARGV[3] or '', ARGV[4] or ''
+if not string.find(keep, '^%d+$') then
+  return redis.error_reply('BADCANCEL a record is kept for a number of milliseconds: ' .. keep)
+end
 if how ~= '' and how ~= 'soft' and how ~= 'hard' then
   return redis.error_reply('BADCANCEL a running job is cancelled soft or hard, not ' .. how)
 end
@@ -41,5 +44,5 @@ if status == 'processing' and how ~= '' and f[3] and f[4] then
   return { 1, status }
 end
 if status ~= 'pending' and status ~= 'scheduled' then return { 0, status } end
-cancel_waiting(prefix, id, { status = status, unique = f[2], waiters = f[6] }, now_ms(), ARGV[3])
+cancel_waiting(prefix, id, { status = status, unique = f[2], waiters = f[6] }, now_ms(), keep)
 return { 1, 'cancelled' }

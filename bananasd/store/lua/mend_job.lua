@@ -9,6 +9,7 @@
 -- Returns triples of id, fault, detail.
 --!include now
 --!include lanes
+--!include lane_name
 --!include schedule
 --!include ends
 --!include bury
@@ -131,11 +132,6 @@ end
 
 local function is_count(field) return not field or (#field <= 15 and string.find(field, '^%d+$')) end
 
-local function is_lane(lane)
-  local queue, priority = string.match(lane, '^([%w_-]+):(%l+)$')
-  return queue and #queue <= 64 and (priority == 'high' or priority == 'normal' or priority == 'low')
-end
-
 local STATUSES = { pending = 1, scheduled = 1, processing = 1, failed = 1, completed = 1, cancelled = 1, expired = 1 }
 
 -- Which fault keeps the job from being run, and the reason. One that runs is left until its run ends, but for the run.
@@ -236,7 +232,7 @@ end
 
 local FIELDS = {
   'status', 'lane', 'holder', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'finished_at', 'expires_in', 'expires_at',
-  'guarded_run', 'unique_ms', 'waiters', 'cancel',
+  'guarded_run', 'unique', 'unique_ms', 'waiters', 'cancel',
 }
 
 local function look_at(id, complaint, digest, places)

@@ -18,15 +18,17 @@ local function ms_of(field) return field and #field <= 15 and string.find(field,
 for i = 2, #ARGV do
   local id = ARGV[i]
   local job = prefix .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'status', 'lane', 'spec', 'expires_in', 'unique', 'unique_ms')
+  local f = redis.call('HMGET', job, 'status', 'lane', 'spec', 'expires_in', 'unique', 'unique_ms', 'waiters')
   local key = key_of(f[5])
-  local may_run = f[1] == 'failed' and f[2] and f[3] and not (key and owner_of(prefix, key))
+  local may_run = f[1] == 'failed' and f[2] and f[3] and not (key and owner_of(prefix, key, now))
   if may_run and redis.call('ZREM', KEYS[1], id) == 1 then
     redis.call('HDEL', job, 'attempts', 'recoveries', 'finished_at', 'progress', 'has_result', 'waiters', 'cancel')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
     local expires_in = tonumber(f[4])
     if expires_in then limit_wait(job, expires_in, now) end
     if key then give_key(prefix, key, id, ms_of(f[6])) end
+    -- Those who have just been told of its death still read why; its new life must not be taken for that one.
+    if f[7] then redis.call('PEXPIRE', prefix .. 'result:' .. id, 60000) end
     to_back(prefix, f[2], id)
     back[#back + 1] = id
   end

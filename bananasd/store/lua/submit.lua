@@ -3,14 +3,15 @@
 -- Of the jobs with a unique key one alone lives at a time: another is not accepted, or takes the place of one that waits.
 --
 -- KEYS  1 scheduled (routes the call; every other key is derived from the prefix)
--- ARGV  1 key prefix   2.. words by five: id, spec, lane, due ("" at once, "+N" in N ms, else ms since the epoch; what is
---       no number means at once), extra ("" or a JSON object: expires_in, how many ms after it is due a run may begin;
---       unique, its key; unique_ms, how long it may have that at most; unique_until, "end" or "start"; on_duplicate,
---       "replace" to cancel a job that has the key and waits, else "return" or "raise")
+-- ARGV  1 key prefix   2.. words by five: id, spec, lane, due ("" at once, "+N" in N ms, else ms since the epoch), extra
+--       ("" or a JSON object: expires_in, how many ms after it is due a run may begin; unique, its key; unique_ms, how long
+--       it may have that at most; unique_until, "end" or "start"; on_duplicate, "replace" to cancel a job that has the key
+--       and waits, else "return" or "raise")
 -- Returns {how many of the jobs were new}, then pairs: the position, from 0, of a job that was not accepted since its key
 -- is taken, and the id that has it. With words that cannot be right it fails, and nothing has been done.
 --!include now
 --!include lanes
+--!include lane_name
 --!include schedule
 --!include due
 --!include expiry
@@ -30,7 +31,7 @@ local CHOICES = {
 local function is_ms(value, least) return type(value) == 'number' and value >= least and value <= MAX_MS end
 
 -- Why an extra will not do, else nothing.
-local function complaint(extra)
+local function fault_of_extra(extra)
   if type(extra) ~= 'table' then return 'it is no JSON object' end
   if extra.expires_in ~= nil and not is_ms(extra.expires_in, 0) then return 'its expires_in is no number of milliseconds' end
   local key = extra.unique
@@ -41,17 +42,27 @@ local function complaint(extra)
   end
 end
 
+-- Why the words of a job will not do, else nothing.
+local function fault_of(id, lane, due)
+  if #id ~= 36 or string.find(id, '[^0-9a-f-]') then return 'its id is no UUID in lower case' end
+  if not is_lane(lane) then return 'its lane is no QUEUE:PRIORITY: ' .. lane end
+  if due ~= '' and not is_due_time(due) then return 'its due is no number of milliseconds: ' .. due end
+end
+
 -- The extras by the index of their job's id, or an error to return.
 local function read_extras()
+  if KEYS[1] ~= prefix .. 'scheduled' then return nil, 'the prefix does not fit the key: ' .. prefix end
   if (#ARGV - 1) % 5 ~= 0 then return nil, 'each job takes five words: id, spec, lane, due, extra' end
   local extras = {}
   for i = 2, #ARGV, 5 do
-    if ARGV[i + 4] ~= '' then
+    local fault = fault_of(ARGV[i], ARGV[i + 2], ARGV[i + 3])
+    if ARGV[i + 4] ~= '' and not fault then
       local is_json, extra = pcall(cjson.decode, ARGV[i + 4])
-      local fault = complaint(is_json and extra)
-      if fault then return nil, 'extra of job ' .. ARGV[i] .. ': ' .. fault end
+      fault = fault_of_extra(is_json and extra)
+      if fault then fault = 'extra: ' .. fault end
       extras[i] = extra
     end
+    if fault then return nil, 'job ' .. ARGV[i] .. ': ' .. fault end
   end
   return extras
 end
@@ -85,7 +96,7 @@ for i = 2, #ARGV, 5 do
   local job = prefix .. 'job:' .. id
   if redis.call('EXISTS', job) == 0 then
     local owner, f
-    if extra.unique then owner, f = owner_of(prefix, extra.unique) end
+    if extra.unique then owner, f = owner_of(prefix, extra.unique, now) end
     local is_replaced = owner and extra.on_duplicate == 'replace' and f.status ~= 'processing'
     if owner and not is_replaced then
       out[#out + 1] = (i - 2) / 5

@@ -1,8 +1,8 @@
--- What a caller said of a due time, in ms since the epoch: "+N" counts from now, what is no number is now. Whole and not
--- negative, as claim wants it; ~= tells what is no number at all (NaN).
+-- A due time as callers tell it: ms since the epoch, or "+N" for N ms from now. No later than what every reader of a record
+-- takes for a number; parts of a millisecond, which many languages make, are left out.
+local function is_due_time(due) return due and string.find(due, '^%+?%d+%.?%d*$') and tonumber(due) <= 9e14 end
+
 local function due_time(due, now)
-  local at = tonumber(due) or now
-  if string.sub(due, 1, 1) == '+' then at = at + now end
-  if at ~= at then at = now end
-  return math.max(0, math.floor(at))
+  local ms = math.floor(tonumber(due))
+  return string.sub(due, 1, 1) == '+' and now + ms or ms
 end

@@ -3,12 +3,14 @@
 local HAS_ENDED = { completed = 1, failed = 1, cancelled = 1, expired = 1 }
 
 -- Who has a key: its id, and of its record status, unique and waiters. Nobody (nil), if that job has ended, is not there,
--- or does not have the key: so what should have been freed and was not keeps nobody out.
-local function owner_of(prefix, key)
+-- or does not have the key: so what should have been freed and was not keeps nobody out. Nor does a job that has waited for
+-- longer than it may: no run of it will begin, whenever a claim meets it.
+local function owner_of(prefix, key, now)
   local id = redis.pcall('GET', prefix .. 'unique:' .. key)
   if type(id) ~= 'string' then return nil end
-  local f = redis.pcall('HMGET', prefix .. 'job:' .. id, 'status', 'unique', 'waiters')
+  local f = redis.pcall('HMGET', prefix .. 'job:' .. id, 'status', 'unique', 'waiters', 'expires_at')
   if not f[1] or HAS_ENDED[f[1]] or (f[2] ~= 'end ' .. key and f[2] ~= 'start ' .. key) then return nil end
+  if f[1] ~= 'processing' and f[4] and (tonumber(f[4]) or now) < now then return nil end
   return id, { status = f[1], unique = f[2], waiters = f[3] }
 end
 
