@@ -226,8 +226,8 @@ class Client:
     def reprioritise(self, job_id: str, priority: Priority, queue: str | None = None) -> bool:
         """Give a job that waits another priority, and another queue if one is given.
 
-        If it is pending it goes to the end of that lane. True if this call did it, False if it waits there already (so after
-        a lost reply, too). Raises `JobNotFound`, and `JobNotWaiting` for a job that runs or has ended.
+        If it is pending it goes to the end of that lane; back in one that no worker has looked through since, it has its old
+        place again. True if this call did it, False if it waits there already (so after a lost reply, too). Raises `JobNotFound`, and `JobNotWaiting` for a job that runs or has ended.
         """
         job_id, wanted = check_id(job_id), check_priority(priority)
         queue = "" if queue is None else check_queue(queue)

@@ -22,8 +22,18 @@ NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31",
+    "month": "1 to 12 or jan to dec",
+    "day-of-week": "0 to 7 or sun to sat",
+}
+"""The fields of cron in their order, and what may stand in each."""
+
 ZERO = timedelta(0)
 FIRST_LOOK_MS = 60_000
+NO_DAY = "there is no such day"
 WIDEN = 8
 
 
@@ -119,7 +129,9 @@ class Cron:
 
 def timetable(cron: Any, every: Any, timezone: Any) -> Timetable:
     """The slots of a schedule; exactly one of ``cron`` and ``every`` is given. Raises `InvalidJob`."""
-    if (cron is None) == (every is None):
+    if cron is not None and every is not None:
+        raise InvalidJob(f"both cron ({shown(cron)}) and every ({shown(every)}) are given: want one of them")
+    if cron is None and every is None:
         raise InvalidJob('want either cron (such as "30 3 * * *") or every (such as "90s")')
     zone = zone_of(timezone)
     if cron is not None:
@@ -159,17 +171,36 @@ def _cron(cron: Any, zone: tzinfo) -> Cron:
     fields = NICKNAMES.get(cron.strip().lower(), cron) if isinstance(cron, str) else ""
     if len(fields.split()) != 5:
         raise InvalidJob(
-            f"cron {shown(cron)}: want five fields, minute hour day-of-month month day-of-week, or one of "
-            + ", ".join(NICKNAMES)
+            f"cron {shown(cron)}: want five fields, {' '.join(FIELDS)}, or one of {', '.join(NICKNAMES)}"
         )
     table = Cron(fields, zone)
     try:
         first = next(table.slots_after(0), None)
     except CronSimError as error:
-        raise InvalidJob(f"cron {shown(cron)}: {str(error).lower()}") from None
+        raise InvalidJob(f"cron {shown(cron)}: {_wrong_field(str(error), fields)}") from None
     if first is None:
-        raise InvalidJob(f"cron {shown(cron)}: there is no such day")
+        raise InvalidJob(f"cron {shown(cron)}: {NO_DAY}")
     return table
+
+
+def _wrong_field(told: str, fields: str) -> str:
+    """What cronsim means by ``Bad minute``."""
+    name = told.removeprefix("Bad ")
+    given = dict(zip(FIELDS, fields.split(), strict=True)).get(name, "")
+    if name == "day-of-month" and _is_day(given):
+        return NO_DAY
+    return f"{told.lower()} {shown(given)}: want {FIELDS.get(name)}, or *, in lists (1,2), ranges (1-5) and steps (*/2)"
+
+
+def _is_day(field: str) -> bool:
+    """Whether it may stand there: cronsim has the same words for a day that the given months do not have."""
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415
+
+    try:
+        CronSim(f"0 0 {field} * *", datetime(1970, 1, 1))  # noqa: DTZ001 - of no zone
+    except CronSimError:
+        return False
+    return True
 
 
 def zone_of(name: Any) -> tzinfo:

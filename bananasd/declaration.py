@@ -83,7 +83,10 @@ class Handler(Protocol[More, Result_co]):
         description: str = "",
         **options: Unpack[JobOptions],
     ) -> str:
-        """Submit a job for this handler; return its id. Takes the options of `Client.submit_job`."""
+        """Submit a job for this handler; return its id. Takes the options of `Client.submit_job`.
+
+        Of a dataclass, fields whose names begin with ``_`` are left out.
+        """
 
 
 def handler(
@@ -114,7 +117,7 @@ def handler(
       killed, or the daemon broke into it to stop) goes to the dead letters with the cause, at the first loss.
 
     And these for what the handler raises: an exception of ``dead_on`` ends the job at once; with ``retry_on`` given,
-    so does every one that is not of these. `GiveUp`, `RetryLater` and the job's time limit mean what they always do.
+    so does every one that is not of these. A class stands in one of them only. `GiveUp`, `RetryLater` and the job's time limit mean what they always do.
 
     With ``cron`` (by the clock of ``timezone``) or ``every`` there is a schedule of the same name that makes such jobs, with
     None for their payload; see `Schedule`.

@@ -230,6 +230,9 @@ def _faults(spec: HandlerSpec) -> Iterator[str]:
             yield (
                 f"@handler: {option} {shown(getattr(spec, option))}: want an exception class, or a tuple of them"
             )
+    if both := _classes(spec.retry_on) & _classes(spec.dead_on):
+        names = ", ".join(sorted(kind.__qualname__ for kind in both))
+        yield f"@handler: {names}: stands in retry_on and in dead_on; want it in one of them"
     yield from _faults_of_call(spec)
     if inspect.isgeneratorfunction(spec.function) or inspect.isasyncgenfunction(spec.function):
         yield f"handler {spec.name!r} is a generator: calling it would run nothing; return, do not yield"
@@ -239,12 +242,20 @@ def _faults_of_schedule(spec: HandlerSpec) -> Iterator[str]:
     try:
         schedule_of(spec)
     except InvalidJob as error:
-        yield f"@handler({spec.name!r}): {error}"
+        yield f"@handler: {error}"
 
 
 def _are_errors(kinds: Any) -> bool:
-    each = kinds if isinstance(kinds, tuple) else () if kinds is None else (kinds,)
-    return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in each)
+    return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in _each(kinds))
+
+
+def _classes(kinds: Any) -> set[type]:
+    """The classes among them: anything may have been given."""
+    return {kind for kind in _each(kinds) if isinstance(kind, type)}
+
+
+def _each(kinds: Any) -> tuple[Any, ...]:
+    return kinds if isinstance(kinds, tuple) else () if kinds is None else (kinds,)
 
 
 def _faults_of_call(spec: HandlerSpec) -> Iterator[str]:

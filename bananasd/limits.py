@@ -275,6 +275,10 @@ def _check_growing(retry: Retry) -> Retry:
     """One of pauses that grow, as the configuration takes them."""
     base = _check_pause(retry.base_seconds, "retry, base_seconds")
     cap = _check_pause(retry.cap_seconds, "retry, cap_seconds")
+    if cap < base:
+        raise InvalidJob(
+            f"retry, cap_seconds {cap:g}: must not be below base_seconds ({base:g}), the first delay"
+        )
     if not _is_number(retry.factor) or not 1 <= retry.factor <= MAX_FACTOR:
         raise InvalidJob(f"retry, factor {shown(retry.factor)}: want a number from 1 to {MAX_FACTOR:,}")
     if not _is_number(retry.jitter) or not 0 <= retry.jitter <= 1:

@@ -16,7 +16,8 @@ from .errors import BadPayload
 
 MAX_FAULTS = 5
 
-_PLACE = re.compile(r"(?P<what>.*) - at `(?P<path>.+)`", re.DOTALL)
+# Only what begins with $ is msgspec's: the text of a type's own error may end in the same way.
+_PLACE = re.compile(r"(?P<what>.*) - at (?P<key>`key` in )?`(?P<path>\$[^`]*)`", re.DOTALL)
 _OWN_WORDS = ("Expected ", "Object ", "Invalid ")
 """How msgspec's own sentences begin; others come from the code of the type."""
 
@@ -93,9 +94,14 @@ def _converted(wanted: Any, payload: Any) -> Any:
 
 
 def _placed(text: str) -> str:
-    """Msgspec's words with the place in front: ``$.items[2].price: expected float, got str``."""
+    """Msgspec's words with the place in front: ``$.items[2].price: expected float, got str``.
+
+    Of a dict it tells no keys: ``$.prices[...]: expected float, got str``, ``a key of $.prices: expected int, got str``.
+    """
     found = _PLACE.fullmatch(text)
     path, what = (found["path"], found["what"]) if found else ("$", text)
+    if found and found["key"]:
+        path = f"a key of {path}"
     if what.startswith(_OWN_WORDS):
         what = what[0].lower() + what[1:].replace("`", "")
     return f"{path}: {what}"

@@ -75,8 +75,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if isinstance(self.every, timedelta):
             object.__setattr__(self, "every", f"{self.every.total_seconds():f}".rstrip("0").rstrip(".") + "s")
-        for _, problem in faults_of(vars(self)):
-            raise InvalidJob(problem)
+        for field, problem in faults_of(vars(self)):
+            raise InvalidJob(problem if field == "name" else f"{_intro(self.name)}{problem}")
         object.__setattr__(self, "priority", Priority(self.priority))
 
     @cached_property
@@ -158,7 +158,11 @@ def read_schedule(name: str, definition: bytes) -> Schedule:
     if not isinstance(given, dict) or given.get("v") != VERSION:
         raise InvalidJob(f"its definition is of a version that this bananasd does not read, {VERSION}")
     known = {field: given[field] for field in (*SETTINGS, "source") if field in given}
-    return Schedule(**({"job": None} | known | {"name": name}))
+    try:
+        return Schedule(**({"job": None} | known | {"name": name}))
+    except InvalidJob as error:
+        # Who reads it tells the name, whatever is wrong.
+        raise InvalidJob(str(error).removeprefix(_intro(name))) from None
 
 
 def readable(name: str, definition: bytes) -> Schedule | None:
@@ -177,6 +181,10 @@ def faults_of(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         # Most begin with what they are about.
         first = problem.partition(" ")[0]
         yield (first if first in SETTINGS else field), problem
+
+
+def _intro(name: str) -> str:
+    return f"schedule {shown(name)}: "
 
 
 def _problems_of(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

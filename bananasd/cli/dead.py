@@ -1,11 +1,13 @@
 """``bananasd dead``: the jobs that failed for good."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
 from .. import clock
 from ..client import Client
+from ..errors import JobNotFound
 from ..job import Job, Status
 from ..limits import check_id
 from .errors import Failure
@@ -61,7 +63,11 @@ def retry(client: Client, ids: Sequence[str], is_all: bool) -> None:
     chosen = _choose(ids, is_all)
     back = client.retry_dead(chosen)
     click.echo(f"{count(len(back), 'job')} put back")
-    _fail_for_the_rest(chosen, len(back), [job_id for job_id in chosen or () if job_id not in back])
+    left = [job_id for job_id in chosen or () if job_id not in back]
+    locked = [job for job in map(partial(_find, client), left) if job and _is_locked(job)]
+    locked_ids = {job.id for job in locked}
+    missing = [job_id for job_id in left if job_id not in locked_ids]
+    _fail_for([*_missing(chosen, len(missing), missing), *map(_about_locked, locked)])
 
 
 @dead.command()
@@ -76,7 +82,7 @@ def purge(client: Client, ids: Sequence[str], is_all: bool, yes: bool) -> None:
         click.confirm(f"Delete {count(number, 'dead job')} for good?", abort=True)
     deleted = client.purge_dead(chosen)
     click.echo(f"{count(deleted, 'job')} deleted")
-    _fail_for_the_rest(chosen, deleted, [])
+    _fail_for(_missing(chosen, len(chosen or ()) - deleted, []))
 
 
 def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
@@ -86,10 +92,35 @@ def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
     return None if is_all else list(dict.fromkeys(map(check_id, ids)))
 
 
-def _fail_for_the_rest(chosen: list[str] | None, done: int, missing: list[str]) -> None:
-    if chosen is not None and done < len(chosen):
-        names = f": {', '.join(missing)}" if missing else ""
-        raise Failure(f"{len(chosen) - done} of {count(len(chosen), 'job')} not among the dead{names}")
+def _find(client: Client, job_id: str) -> Job | None:
+    try:
+        return client.get_job(job_id)
+    except JobNotFound:
+        return None
+
+
+def _is_locked(job: Job) -> bool:
+    """Whether a job that was not brought back is dead all the same: then another has its key."""
+    return job.status is Status.FAILED and job.unique_key is not None
+
+
+def _about_locked(job: Job) -> str:
+    return (
+        f"job {job.id} stays dead, since another job has its unique key {job.unique_key!r}; "
+        "retry it when that one has ended"
+    )
+
+
+def _missing(chosen: list[str] | None, number: int, ids: list[str]) -> list[str]:
+    if chosen is None or not number:
+        return []
+    names = f": {', '.join(ids)}" if ids else ""
+    return [f"{number} of {count(len(chosen), 'job')} not among the dead{names}"]
+
+
+def _fail_for(reasons: list[str]) -> None:
+    if reasons:
+        raise Failure("; ".join(reasons))
 
 
 def _echo_line(job: Job) -> None:

@@ -14,7 +14,7 @@ from .errors import FAILED
 from .output import compact_json, echo_fields, echo_json, echo_table, json_option
 from .server import takes_client
 from .times import brief
-from .waiting import WaitingCommand, show_progress, wait_for, wait_option
+from .waiting import WaitingCommand, show_progress, wait_for, wait_option, warn_if_unserved
 
 LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST", "WORKERS")
 UNSERVED = "unserved"
@@ -26,12 +26,14 @@ UNSERVED = "unserved"
 @json_option
 @takes_client
 def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
-    """Show one job: where it stands, its result, its error.
+    """Show one job: where it stands, its result, its error; a warning if it waits where no live worker is.
 
     With --wait it exits with 1 if the job failed, expired or was cancelled, and with 75 if it had not ended in time.
     """
     found = client.get_job(job_id) if wait is None else wait_for(client, job_id, wait)
     echo_json(found.to_dict()) if as_json else echo_job(found)
+    if wait is None and not as_json:
+        warn_if_unserved(client, found)
     if wait is not None and found.status is not Status.COMPLETED:
         raise click.exceptions.Exit(FAILED)
 

@@ -37,7 +37,8 @@ def _moment(text: str) -> datetime | timedelta:
 def reprioritise(client: Client, job_id: str, priority: str, queue: str | None) -> None:
     """Give a job that has not started another priority.
 
-    If it is pending it goes to the end of that lane.
+    If it is pending it goes to the end of that lane; moved back before a worker has come to its old place, it has that
+    place again.
     """
     is_moved = client.reprioritise(job_id, Priority(priority), queue)
     job = client.get_job(job_id)

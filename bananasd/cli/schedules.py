@@ -18,10 +18,20 @@ class _Schedules(click.Group):
         is_told = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
         return super().parse_args(ctx, args if is_told else ["list", *args])
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of the list, which may be given without its name, and the commands."""
+        records = [param.get_help_record(ctx) for param in [*list_.params, *self.get_params(ctx)]]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record])
+        self.format_commands(ctx, formatter)
+
 
 @click.group(cls=_Schedules)
 def schedules() -> None:
-    """Show what makes jobs by the clock, and when next; remove it."""
+    """Show what makes jobs by the clock, and when next; remove it.
+
+    Alone it is 'bananasd schedules list', with the options of that.
+    """
 
 
 @schedules.command("list")

@@ -9,14 +9,18 @@ from typing import Any
 import click
 
 from ..client import Client
+from ..errors import InvalidJob
 from ..job import Job, Priority, Status
-from ..limits import ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL
+from ..limits import MAX_DELAYS, MAX_RETRIES, ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL, check_name
 from ..request import JobRequest
 from .errors import FAILED
 from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client
-from .times import duration, instant
+from .times import duration, instant, some_time
 from .waiting import WaitingCommand, wait_for, wait_option
+
+WITHOUT_KEY = {"unique_seconds": None, "unique_until": "end", "on_duplicate": "return"}
+"""What these options say when nothing is said."""
 
 
 def payload(text: str) -> Any:
@@ -38,7 +42,18 @@ def _read(place: str) -> str:
 
 def delays(text: str) -> list[float]:
     """Durations with commas between them; for an option's type."""
-    return [duration(part.strip()) for part in text.split(",")]
+    parts = text.split(",")
+    if len(parts) > MAX_DELAYS:
+        raise click.BadParameter(f"{len(parts):,} delays, at most {MAX_DELAYS:,} are taken")
+    return [duration(part.strip()) for part in parts]
+
+
+def unique_key(text: str) -> str:
+    """What may be one; for an option's type."""
+    try:
+        return check_name(text, "key")
+    except InvalidJob as error:
+        raise click.BadParameter(str(error)) from None
 
 
 payload_option = click.option(
@@ -71,7 +86,11 @@ payload_option = click.option(
 )
 @click.option("--queue", default="default", show_default=True, help="The queue to put it in.")
 @click.option("--description", default="", help="A few words for people.")
-@click.option("--max-retries", type=int, help="Tries after the first, instead of the handler's.")
+@click.option(
+    "--max-retries",
+    type=click.IntRange(0, MAX_RETRIES),
+    help="Tries after the first, instead of the handler's.",
+)
 @click.option(
     "--timeout", metavar="TIME", type=duration, help="How long it may run, 0 for ever; else the handler's."
 )
@@ -89,19 +108,20 @@ payload_option = click.option(
 @click.option(
     "--expires-in",
     metavar="TIME",
-    type=duration,
+    type=some_time,
     help="Do not run it if it has to wait longer than this, from its due time on.",
 )
 @click.option(
     "--unique-key",
     metavar="KEY",
+    type=unique_key,
     help="Do not submit it if a job with this key waits or runs; print that one's id.",
 )
 @click.option(
     "--unique-for",
     "unique_seconds",
     metavar="TIME",
-    type=duration,
+    type=some_time,
     help="Free the key after this time at the latest.",
 )
 @click.option(
@@ -149,6 +169,8 @@ def _request(
 ) -> JobRequest:
     if delay is not None and at is not None:
         raise click.UsageError("--in and --at exclude each other")
+    if same["unique_key"] is None and any(same[name] != usual for name, usual in WITHOUT_KEY.items()):
+        raise click.UsageError("--unique-for, --unique-until and --on-duplicate need --unique-key")
     return JobRequest(
         priority=Priority(priority),
         scheduled_for=at if delay is None else timedelta(seconds=delay),

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import click
 
+from .. import clock
 from ..durations import seconds_of
 from ..limits import MAX_SECONDS
 
@@ -16,8 +17,16 @@ def duration(text: str) -> float:
     return seconds
 
 
+def some_time(text: str) -> float:
+    """A duration that is more than none; for an option's type."""
+    seconds = duration(text)
+    if not seconds:
+        raise click.BadParameter(f"{text!r} is no time at all: want more than 0 seconds")
+    return seconds
+
+
 def instant(text: str) -> datetime:
-    """An aware datetime from ISO 8601; for an option's type."""
+    """An aware datetime from ISO 8601, at most a century ahead; for an option's type."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -28,6 +37,8 @@ def instant(text: str) -> datetime:
         raise click.BadParameter(
             f"{text!r} has no time zone: end it with Z for UTC, or an offset such as +01:00"
         )
+    if clock.to_ms(when) - clock.now_ms() > 1000 * MAX_SECONDS:
+        raise click.BadParameter(f"{text!r} is more than a century ahead")
     return when
 
 

@@ -2,13 +2,16 @@
 
 import math
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import click
 
 from ..client import Client
-from ..job import Job
+from ..errors import JobNotFound
+from ..job import Job, Status
+from .errors import warn
 from .output import columns, printable, shorten
 from .times import duration
 
@@ -45,12 +48,23 @@ def _wait(word: str, after: str) -> str:
 
 def wait_for(client: Client, job_id: str, seconds: float) -> Job:
     """Wait for the end of a job; if standard error is a terminal it shows the progress meanwhile."""
+    with suppress(JobNotFound):  # what is left of it may still tell how it ended
+        warn_if_unserved(client, client.get_job(job_id))
     if not sys.stderr.isatty():
         return client.wait(job_id, seconds)
     try:
         return client.wait(job_id, seconds, on_progress=_show)
     finally:
         click.echo(CLEAR_LINE, err=True, nl=False)
+
+
+def warn_if_unserved(client: Client, job: Job) -> None:
+    """Tell of a job that waits where nobody takes jobs, so that it waits until somebody does."""
+    if job.status is not Status.PENDING:
+        return
+    lanes = client.queue_stats().lanes
+    if any((lane.queue, lane.priority) == (job.queue, job.priority) and lane.is_unserved for lane in lanes):
+        warn(f"unserved: no live worker takes jobs of queue {job.queue}, priority {job.priority}")
 
 
 def show_progress(progress: dict[str, Any]) -> str:

@@ -5,10 +5,31 @@ from collections.abc import Iterable, Sequence
 
 from ..errors import ServerRefused
 from ..handlers import HandlerSpec, schedule_of
-from ..schedule import Schedule
+from ..schedule import Schedule, readable
 from ..store.schedules import ScheduleStore
 
 logger = logging.getLogger(__name__)
+
+
+class Silence:
+    """What stands for the publication of a configuration that says nothing of schedules: tells, once, what others leave."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def make(self, store: ScheduleStore) -> None:
+        """Warn of schedules that a configuration has put, maybe this one before its last were deleted: they go on."""
+        if self._is_told:
+            return
+        found = [readable(name, definition) for name, definition, _ in store.read().entries or ()]
+        self._is_told = True
+        names = [schedule.name for schedule in found if schedule and schedule.source == "config"]
+        if names:
+            logger.warning(
+                "schedules left names=%s: a configuration has put them, and this one has no schedules at all; "
+                "if they are to end write 'schedules = []' at its top, or use 'bananasd schedules remove NAME'",
+                ",".join(sorted(names)),
+            )
 
 
 class Publication:
@@ -21,10 +42,9 @@ class Publication:
         self._is_made = not definitions and not is_all
 
     @classmethod
-    def of_configuration(cls, schedules: Sequence[Schedule] | None) -> "Publication":
-        """All that a configuration has; nothing if it says nothing of schedules (None)."""
-        definitions = {schedule.name: schedule.encode() for schedule in schedules or ()}
-        return cls("config", definitions, is_all=schedules is not None)
+    def of_configuration(cls, schedules: Sequence[Schedule]) -> "Publication":
+        """All that a configuration has."""
+        return cls("config", {schedule.name: schedule.encode() for schedule in schedules}, is_all=True)
 
     @classmethod
     def of_handlers(cls, specs: Iterable[HandlerSpec]) -> "Publication":

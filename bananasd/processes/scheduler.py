@@ -18,7 +18,7 @@ from .firing import Firing
 from .inbox import Inbox
 from .orders import Orders
 from .outage import Outage
-from .publication import Publication
+from .publication import Publication, Silence
 from .recovery import Recoverer, Terms
 from .row import Row, State, Word
 
@@ -60,7 +60,7 @@ class Scheduler:
         self._schedules = access.schedules(self._other_connection)
         self._firing = Firing(self._schedules)
         self._orders = Orders(board, access.namespace)
-        self._publication = Publication.of_configuration(schedules)
+        self._publication = Silence() if schedules is None else Publication.of_configuration(schedules)
         self._outage = Outage()
         self._resume_at = 0.0
         self._is_examined = False

@@ -1,7 +1,7 @@
 """The transitions of jobs in a `Memory`: those of a client answer as their scripts do, those of a worker take an outcome.
 
 Each does to the record what the script of its name in ``store/lua`` does; tests/client/test_contract.py holds both to it.
-Nothing expires here, and there is no holder to refuse: a test has one worker.
+No record and no result is forgotten here, and there is no holder to refuse: a test has one worker.
 """
 
 from collections.abc import Iterator, Sequence

@@ -142,6 +142,26 @@ def test_a_file_without_schedules_leaves_those_of_others_alone(make_daemon, serv
     assert [(schedule.name, schedule.source) for schedule in client.schedules()] == [("often", "config")]
 
 
+def test_who_deletes_the_last_schedule_of_the_file_is_told_at_each_start_that_it_goes_on(
+    make_daemon, server, client
+):
+    daemon = configure(make_daemon(TICK, redis_url=server.url), OFTEN).start()
+    client.put_schedule(Schedule(name="mine", job="tick", every="1h"))
+    wait_until(lambda: len(client.schedules()) == 2)
+    daemon.config.write_text(daemon.config.read_text().replace(OFTEN, ""))
+    assert not daemon.lines("schedules left")
+    assert bananasd(daemon, "reload").returncode == 0
+    wait_until(
+        lambda: daemon.lines("warning scheduler ", "schedules left names=often: ", "write 'schedules = []'")
+    )
+    assert daemon.stop() == 0
+    daemon.start()
+    wait_until(lambda: len(daemon.lines("schedules left names=often: ")) == 2)
+    daemon.config.write_text("schedules = []\n" + daemon.config.read_text())
+    assert bananasd(daemon, "reload").returncode == 0
+    wait_until(lambda: [schedule.name for schedule in client.schedules()] == ["mine"])
+
+
 def test_a_handlers_own_schedule_comes_and_goes_with_its_code(make_daemon, server, client):
     with_schedule = TICK.replace('"tick"', '"tick", every="1s"')
     daemon = make_daemon(with_schedule, redis_url=server.url).start()

@@ -81,6 +81,19 @@ def test_retry_names_what_was_not_dead(server: RedisServer, dead: list[str]) -> 
     assert NO_JOB in result.stderr
 
 
+def test_retry_tells_of_a_job_whose_unique_key_another_has(server: RedisServer, client: Client) -> None:
+    dead = client.submit_job("report", None, unique_key="night")
+    bury(server, "no")
+    client.submit_job("report", None, unique_key="night")
+    told = f"job {dead} stays dead, since another job has its unique key 'night'; retry it when that one has ended"
+    result = bananasd("dead", "retry", dead, *on(server))
+    assert (result.exit_code, result.stdout) == (1, "0 jobs put back\n")
+    assert result.stderr == f"bananasd: {told}\n"
+    result = bananasd("dead", "retry", dead, NO_JOB, *on(server))
+    assert result.stderr == f"bananasd: 1 of 2 jobs not among the dead: {NO_JOB}; {told}\n"
+    assert client.get_job(dead).status is Status.FAILED
+
+
 def test_purge_asks_first(server: RedisServer, client: Client, dead: list[str]) -> None:
     refused = bananasd("dead", "purge", "--all", *on(server), stdin="n\n")
     assert refused.exit_code == 1

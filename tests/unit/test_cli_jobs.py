@@ -7,6 +7,8 @@ import pytest
 
 from bananasd import Client, Priority
 from bananasd.cli.waiting import show_progress
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.store import Store
 from tests.command_line import bananasd, bury, complete, meanwhile, on
 from tests.conftest import RedisServer
 
@@ -25,6 +27,21 @@ def test_a_pending_job(server: RedisServer, client: Client) -> None:
     assert shown["status"] == "pending"
     assert "result" not in shown
     assert "error" not in shown
+
+
+UNSERVED = "bananasd: warning: unserved: no live worker takes jobs of queue mail, priority high\n"
+
+
+def test_a_job_that_waits_where_no_worker_is_is_told_as_such(server: RedisServer, client: Client) -> None:
+    job_id = client.submit_job("greet", None, Priority.HIGH, queue="mail")
+    assert bananasd("job", job_id, *on(server)).stderr == UNSERVED
+    assert bananasd("job", job_id, "--wait", "0", *on(server)).stderr.startswith(UNSERVED)
+    connection = HeldConnection(Server(server.url, 5))
+    Store(connection, "default").beat("n1", 60_000, b'{"lanes": {"mail:high": 1}}', [])
+    connection.close()
+    assert bananasd("job", job_id, *on(server)).stderr == ""
+    client.cancel(job_id)
+    assert bananasd("job", job_id, *on(server)).stderr == ""
 
 
 def test_a_completed_job_has_its_result(server: RedisServer, client: Client) -> None:

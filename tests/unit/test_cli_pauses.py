@@ -26,6 +26,18 @@ def test_everything_is_paused_for_a_time(server: RedisServer, client: Client) ->
     assert timedelta(minutes=9) < end - datetime.now(UTC) < timedelta(minutes=11)
 
 
+def test_a_queue_to_which_no_job_has_come_is_paused_with_a_hint(server: RedisServer, client: Client) -> None:
+    client.submit_job("greet", None, queue="email")
+    result = bananasd("pause", "emial", *on(server))
+    assert (result.exit_code, result.stdout) == (0, "paused: queue emial until it is resumed\n")
+    assert (
+        result.stderr == "bananasd: warning: no job has come to a queue 'emial' yet; did you mean 'email'?\n"
+    )
+    assert bananasd("pause", "email", *on(server)).stderr == ""
+    assert bananasd("pause", *on(server)).stderr == ""
+    assert client.paused() == {"emial": None, "email": None, "*": None}
+
+
 def test_what_stays_paused_is_told(server: RedisServer, client: Client) -> None:
     client.pause("mail")
     client.pause()
@@ -55,6 +67,13 @@ def test_queues_show_what_is_paused_as_json(server: RedisServer, client: Client)
     told = json.loads(bananasd("queues", "--json", *on(server)).stdout)["paused"]
     assert told["mail"] is None
     assert datetime.fromisoformat(told["*"]) == client.paused()["*"]
+
+
+def test_no_time_is_told_of_the_option_that_was_typed(server: RedisServer) -> None:
+    result = bananasd("pause", "--for", "0", *on(server))
+    assert result.stderr.startswith(
+        "bananasd: Invalid value for '--for': '0' is no time at all: want more than 0"
+    )
 
 
 @pytest.mark.parametrize(

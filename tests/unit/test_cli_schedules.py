@@ -56,3 +56,9 @@ def test_the_help_of_the_group_names_its_commands() -> None:
     text = bananasd("schedules", "--help").stdout
     assert "list" in text
     assert "remove" in text
+
+
+def test_the_help_of_the_group_has_the_options_that_it_takes() -> None:
+    text = bananasd("schedules", "--help").stdout
+    assert all(option in text for option in ("--json", "--config", "--url", "--namespace", "--help"))
+    assert text.index("Options:") < text.index("Commands:")

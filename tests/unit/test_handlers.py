@@ -468,6 +468,10 @@ def test_a_name_that_one_module_declares_twice_is_reported(directory: Directory)
         ('@handler("x", retry=Retry(-1))', "@handler: retry, base_seconds -1: want seconds"),
         ('@handler("x", retry=Retry(cap_seconds="1"))', "@handler: retry, cap_seconds '1': want seconds"),
         (
+            '@handler("x", retry=Retry(5, cap_seconds=1))',
+            "@handler: retry, cap_seconds 1: must not be below base_seconds (5), the first delay",
+        ),
+        (
             '@handler("x", retry=Retry(factor=0.5))',
             "@handler: retry, factor 0.5: want a number from 1 to 1,000",
         ),
@@ -479,6 +483,10 @@ def test_a_name_that_one_module_declares_twice_is_reported(directory: Directory)
         (
             '@handler("x", dead_on=(OSError, int))',
             "@handler: dead_on (<class 'OSError'>, <class 'int'>): want an",
+        ),
+        (
+            '@handler("x", retry_on=OSError, dead_on=(KeyError, OSError))',
+            "@handler: OSError: stands in retry_on and in dead_on",
         ),
         (
             '@handler("x", dead_on=[OSError])',
@@ -598,12 +606,12 @@ def plain(job): ...
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ('every="often"', "@handler('a'): every 'often': want a duration"),
-        ("every=90", "@handler('a'): every 90: want a duration"),
-        ('cron="61 * * * *"', "@handler('a'): cron '61 * * * *': bad minute"),
-        ('cron="@daily", every="1d"', "@handler('a'): want either cron"),
-        ('timezone="Europe/Berlin"', "@handler('a'): want either cron"),
-        ('cron="@daily", timezone="Mars"', "@handler('a'): timezone 'Mars': no such zone"),
+        ('every="often"', "@handler: schedule 'a': every 'often': want a duration"),
+        ("every=90", "@handler: schedule 'a': every 90: want a duration"),
+        ('cron="61 * * * *"', "@handler: schedule 'a': cron '61 * * * *': bad minute '61': want 0 to 59"),
+        ('cron="@daily", every="1d"', "@handler: schedule 'a': both cron ('@daily') and every ('1d') are given"),
+        ('timezone="Europe/Berlin"', "@handler: schedule 'a': want either cron"),
+        ('cron="@daily", timezone="Mars"', "@handler: schedule 'a': timezone 'Mars': no such zone"),
     ],
 )  # fmt: skip
 def test_a_time_that_can_never_be_is_told_with_its_place(

@@ -34,6 +34,8 @@ class Order:
             raise ValueError("Number 13 brings `bad` luck")
         if self.number == 14:
             raise LookupError("no such order")
+        if self.number == 15:
+            raise ValueError("Number 15 is not sold - at `moon`")
 
 
 class Address(TypedDict):
@@ -133,9 +135,13 @@ def test_a_payload_becomes_what_the_handler_takes(kind: Any, payload: Any, value
         (Order, None, "$: expected object, got null"),
         (Order, {"number": 13}, "$: Number 13 brings `bad` luck"),
         (list[Order], [{"number": 1}, {"number": 13}], "$[1]: Number 13 brings `bad` luck"),
+        (Order, {"number": 15}, "$: Number 15 is not sold - at `moon`"),
+        (list[Order], [{"number": 15}], "$[0]: Number 15 is not sold - at `moon`"),
         (Address, {"street": "x"}, "$: object missing required field city"),
         (Point, {"x": 1, "z": 2}, "$: object contains unknown field z"),
         (dict[str, int], {"a": "b"}, "$[...]: expected int, got str"),
+        (dict[int, int], {"a": 1}, "a key of $: expected int, got str"),
+        (dict[str, dict[int, int]], {"a": {"b": 1}}, "a key of $[...]: expected int, got str"),
         (Annotated[int, msgspec.Meta(ge=1)], 0, "$: expected int >= 1"),
         (Colour, "blue", "$: invalid enum value 'blue'"),
         (bool, 1, "$: expected bool, got int"),

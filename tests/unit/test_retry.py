@@ -59,7 +59,7 @@ def test_of_a_list_of_delays_the_last_repeats():
 
 pauses = st.one_of(
     st.none(),
-    st.builds(Retry, st.floats(0, 100), st.floats(1, 10), st.floats(0, 1000), st.floats(0, 1)),
+    st.builds(Retry, st.floats(0, 100), st.floats(1, 10), st.floats(100, 1000), st.floats(0, 1)),
     st.builds(Delays, st.lists(st.floats(0, 100), min_size=1, max_size=5).map(tuple)),
 )
 policies = st.builds(RetryPolicy, st.none() | st.integers(0, 10), pauses)

@@ -92,12 +92,12 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_place(problems):
         "bananas.toml: schedules[1].nmae: unknown key; did you mean 'name'?",
         "bananas.toml: schedules[1].name: is missing",
         "bananas.toml: schedules[1].job: is missing",
-        "bananas.toml: schedules[1].cron: '61 3 * * *': bad minute",
+        "bananas.toml: schedules[1].cron: '61 3 * * *': bad minute '61': want 0 to 59, or *, in lists (1,2), ranges (1-5) and steps (*/2)",
         "bananas.toml: schedules[2].timezone: 'Europe/Berlin': goes with cron; every counts from the epoch everywhere",
         "bananas.toml: schedules[3].source: unknown key",
         "bananas.toml: schedules[3].job: '': want 1 to 200 characters, without control characters",
         "bananas.toml: schedules[3].misfire: 'most': want skip, once or all",
-        'bananas.toml: schedules[3].cron: want either cron (such as "30 3 * * *") or every (such as "90s")',
+        "bananas.toml: schedules[3].cron: both cron ('@daily') and every ('1d') are given: want one of them",
         "bananas.toml: workers.count: -1: must be a whole number from 0 to 1000",
     ]  # fmt: skip
 
