@@ -40,6 +40,10 @@ WIDEN = 8
 class Timetable(Protocol):
     """A row of slots without end."""
 
+    @property
+    def period_ms(self) -> int:
+        """The shortest time between two of them."""
+
     def slots_after(self, ms: int) -> Iterator[int]:
         """The slots later than an instant, each later than the one before."""
 
@@ -68,6 +72,11 @@ class Cron:
 
     fields: str
     zone: tzinfo
+
+    @property
+    def period_ms(self) -> int:
+        """See `Timetable`."""
+        return 60_000
 
     def slots_after(self, ms: int) -> Iterator[int]:
         """See `Timetable`."""

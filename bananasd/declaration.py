@@ -105,8 +105,8 @@ def handler(
     """Declare that a function runs the jobs of this name; it stays a plain function, to be called in tests.
 
     It takes the job, and may take the payload as a second argument. That one's annotation (a dataclass, TypedDict,
-    msgspec.Struct, pydantic model, or a type such as ``dict[str, int]``) says what the payload is made into; a payload
-    that does not fit sends the job to the dead letters at once, with the path of the fault.
+    msgspec.Struct, pydantic model or dataclass, or a type made of such, as ``dict[str, int]``) says what the payload is
+    made into; a payload that does not fit sends the job to the dead letters at once, with the path of the fault.
 
     These hold for jobs that do not say it themselves:
 
@@ -117,7 +117,8 @@ def handler(
       killed, or the daemon broke into it to stop) goes to the dead letters with the cause, at the first loss.
 
     And these for what the handler raises: an exception of ``dead_on`` ends the job at once; with ``retry_on`` given,
-    so does every one that is not of these. A class stands in one of them only. `GiveUp`, `RetryLater` and the job's time limit mean what they always do.
+    so does every one that is not of these. A class stands in one of them only. Both hold for the job's time limit, too, as
+    `JobTimeout`, whatever the handler raises when it is interrupted for it. `GiveUp` and `RetryLater` mean what they always do.
 
     With ``cron`` (by the clock of ``timezone``) or ``every`` there is a schedule of the same name that makes such jobs, with
     None for their payload; see `Schedule`.

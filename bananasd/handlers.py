@@ -204,7 +204,7 @@ def _problems_of(specs: list[HandlerSpec]) -> list[str]:
     problems = []
     first: dict[str, HandlerSpec] = {}
     for spec in specs:
-        faults = list(_faults(spec))
+        faults = list(faults_of(spec))
         if not faults and first.setdefault(spec.name, spec) is not spec:
             other = first[spec.name]
             faults = [f"handler {spec.name!r} is declared twice, first at {other.file}:{other.line}"]
@@ -212,7 +212,8 @@ def _problems_of(specs: list[HandlerSpec]) -> list[str]:
     return problems
 
 
-def _faults(spec: HandlerSpec) -> Iterator[str]:
+def faults_of(spec: HandlerSpec) -> Iterator[str]:
+    """Everything that is wrong with one handler."""
     options: list[tuple[Callable[[Any], Any], Any]] = [
         (check_max_retries, spec.max_retries), (check_timeout, spec.timeout_seconds), (check_retry, spec.retry),
         (check_on_lost, spec.on_lost),

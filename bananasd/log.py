@@ -100,8 +100,8 @@ class _LineHandler(logging.StreamHandler[TextIO]):
     def format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
-        # A record holds users' objects, whose __str__ may do anything; a line that says so beats no line.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - a record holds users' objects, whose __str__ may do anything
+            # A line that says so beats no line.
             return super().format(_unformattable(record, error))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name

@@ -5,11 +5,14 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import orjson
 from msgspec.inspect import CustomType, type_info
 
 from .errors import BadPayload
@@ -18,6 +21,9 @@ MAX_FAULTS = 5
 
 # Only what begins with $ is msgspec's: the text of a type's own error may end in the same way.
 _PLACE = re.compile(r"(?P<what>.*) - at (?P<key>`key` in )?`(?P<path>\$[^`]*)`", re.DOTALL)
+_OF_PYDANTIC = ("model_validate_json", "__pydantic_validator__", "__get_pydantic_core_schema__")
+_WITH_FIELDS = ("__total__", "_fields")
+"""What a TypedDict has, be it that of typing_extensions, and a NamedTuple."""
 _OWN_WORDS = ("Expected ", "Object ", "Invalid ")
 """How msgspec's own sentences begin; others come from the code of the type."""
 
@@ -51,8 +57,8 @@ def payload_reader(function: Callable[..., Any]) -> Callable[[Any], Any] | None:
         raise TypeError(f"{what} and needs a type, as in {parameter.name}: dict[str, str]")
     try:
         wanted = _resolved(parameter.annotation, function)
-        if hasattr(wanted, "model_validate"):
-            return partial(_validated, wanted)
+        if any(map(_is_of_pydantic, _parts_of(wanted))):
+            return partial(_validated, _json_validator(wanted))
         strange = sorted({kind.cls.__qualname__ for kind in _customs_in(type_info(wanted))})
     except Exception as error:  # noqa: BLE001 - an annotation is code of the user's
         raise TypeError(f"{what}, whose type cannot be used: {type(error).__name__}: {error}") from None
@@ -69,6 +75,34 @@ def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
     # Of this parameter alone: the others may name what is imported for type checkers only.
     holder = SimpleNamespace(__annotations__={"payload": annotation})
     return typing.get_type_hints(holder, names, include_extras=True)["payload"]
+
+
+def _parts_of(wanted: Any) -> Iterator[Any]:
+    """A type with all that it names: its arguments, what annotates them, and the fields of those that have fields."""
+    pending, seen = [wanted], list[Any]()
+    while pending:
+        part = pending.pop()
+        # Not a set: what annotates a type need not have a hash.
+        if any(part is other for other in seen):
+            continue
+        seen.append(part)
+        yield part
+        pending += [typing.get_origin(part), *typing.get_args(part), *getattr(part, "__metadata__", ())]
+        if is_dataclass(part) or any(hasattr(part, name) for name in _WITH_FIELDS):
+            pending += typing.get_type_hints(part, include_extras=True).values()
+
+
+def _is_of_pydantic(part: Any) -> bool:
+    """Whether pydantic alone knows what fits: its models, dataclasses and types, and what it annotates others with."""
+    if isinstance(part, type):
+        return any(hasattr(part, name) for name in _OF_PYDANTIC)
+    return type(part).__module__.partition(".")[0] in ("pydantic", "annotated_types")
+
+
+def _json_validator(wanted: Any) -> Any:
+    """What reads JSON as this type. Pydantic itself is the user's to install: it is there if such a type is."""
+    validate = getattr(wanted, "model_validate_json", None)
+    return validate or import_module("pydantic").TypeAdapter(wanted).validate_json
 
 
 def _customs_in(info: Any) -> Iterator[CustomType]:
@@ -107,10 +141,10 @@ def _placed(text: str) -> str:
     return f"{path}: {what}"
 
 
-def _validated(model: Any, payload: Any) -> Any:
-    """A pydantic model, which is known by its method: pydantic itself is the user's to install."""
+def _validated(validate: Callable[[bytes], Any], payload: Any) -> Any:
+    """What pydantic makes of it, as of JSON: a type that is strict would take no text for a datetime otherwise."""
     try:
-        return model.model_validate(payload)
+        return validate(orjson.dumps(payload))
     except ValueError as error:
         faults = getattr(error, "errors", None)
         if not callable(faults):

@@ -21,7 +21,8 @@ MAX_BYTES = 64 * 1024
 """Of a definition, its payload included: all of a namespace are read at once."""
 
 MISSED_AFTER_MS = 60_000
-"""How late a slot may be: one that is older when it is first looked at has been missed."""
+"""How late a slot may be: one that is older when it is first looked at has been missed. So has one that the next has
+followed by then, else those of a minute would come all at once."""
 
 MAX_CATCH_UP = 100
 """How many missed slots of a schedule are made up for at most, the latest."""
@@ -49,8 +50,8 @@ class Schedule:
     - ``cron`` (five fields, or @hourly, @daily, @weekly, @monthly, @yearly) in a ``timezone`` such as "Europe/Berlin", or
       ``every``, a duration such as "90s" or "1h30m" or a timedelta, counted from the epoch.
     - ``payload``, ``priority``, ``queue``, ``description``: of the job, as for `JobRequest`; 64 KiB altogether.
-    - ``misfire``: what becomes of slots that nobody could fire within a minute. "skip": nothing. "once": one job for all
-      of them. "all": a job for each, for the latest 100.
+    - ``misfire``: what becomes of slots that nobody could fire within a minute, or until the next one. "skip": nothing.
+      "once": one job for all of them. "all": a job for each, for the latest 100.
     - ``enabled``: False for a schedule that rests.
 
     As `Client.schedules` returns it, ``source`` says who put it: "config", "handler" or "client"; ``last_at`` is the last
@@ -115,7 +116,7 @@ class Schedule:
 
     def due(self, after_ms: int, now_ms: int) -> Due:
         """What is to be fired now if everything up to ``after_ms`` is done with."""
-        limit_ms = max(after_ms, now_ms - MISSED_AFTER_MS)
+        limit_ms = max(after_ms, now_ms - min(MISSED_AFTER_MS, self.timetable.period_ms))
         missed = latest_slots(self.timetable, after_ms, limit_ms, MAX_CATCH_UP)
         late = latest_slots(self.timetable, limit_ms, now_ms, MAX_CATCH_UP)
         made_up = {"skip": [], "once": missed[-1:], "all": missed}[self.misfire]

@@ -152,11 +152,13 @@ class Performer:
         timeout = _first(job.timeout_seconds, spec.timeout_seconds, self._rules.timeout_seconds)
         started_ns = clock.monotonic_ns()
         deadline_ns = started_ns + int(timeout * 1e9) if timeout else 0
-        later = 0
-        if deadline_ns:
-            delay_ms = self._delay_ms(job, spec.policy)
-            later = 0 if delay_ms is None else delay_ms + 1
+        later = self._later(job, spec) if deadline_ns else 0
         self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later, job.run))
+
+    def _later(self, job: Job, spec: HandlerSpec) -> int:
+        """What shall follow if it is killed for its time: see `Word.LATER`."""
+        delay_ms = self._delay_ms(job, spec.policy) if spec.is_worth_a_retry(JobTimeout()) else None
+        return 0 if delay_ms is None else delay_ms + 1
 
     def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
         try:
@@ -191,8 +193,9 @@ class Performer:
         if self._interrupt in _NO_FAULT:
             final = "the job was interrupted, and must not run twice"
             return f"{error_text(error)}\n{final}" if _must_not_repeat(job, spec) else None
-        is_final = self._interrupt is None and not spec.is_worth_a_retry(error)
-        return error_text(error) if is_final else None
+        # Whatever it raises when its time is over: that it had to go is why.
+        judged = error if self._interrupt is None else _interrupt_for(self._interrupt)
+        return None if spec.is_worth_a_retry(judged) else error_text(error)
 
     def _fail(
         self,

@@ -18,14 +18,17 @@ class Silence:
         self._is_told = False
 
     def make(self, store: ScheduleStore) -> None:
-        """Warn of schedules that a configuration has put, maybe this one before its last were deleted: they go on."""
+        """Name the schedules that a configuration has put, maybe this one before its last were deleted: they go on.
+
+        No warning: another node's file may be the one that has them.
+        """
         if self._is_told:
             return
         found = [readable(name, definition) for name, definition, _ in store.read().entries or ()]
         self._is_told = True
         names = [schedule.name for schedule in found if schedule and schedule.source == "config"]
         if names:
-            logger.warning(
+            logger.info(
                 "schedules left names=%s: a configuration has put them, and this one has no schedules at all; "
                 "if they are to end write 'schedules = []' at its top, or use 'bananasd schedules remove NAME'",
                 ",".join(sorted(names)),

@@ -11,6 +11,7 @@ from typing import Any
 from ..job import Job
 from .calls import checked, text
 from .connection import BLOCK_SECONDS, HeldConnection, Server
+from .idle import MAX_IDLE
 from .keys import Keys
 from .scripts import Command
 from .stats import Stats
@@ -86,7 +87,7 @@ class Mailbox:
 
 
 class Mailboxes:
-    """Has a mailbox for each thread that waits, and keeps those that have come back for the next."""
+    """Has a mailbox for each thread that waits, and keeps a few that have come back for the next."""
 
     def __init__(self, server: Server, namespace: str) -> None:
         self._server = server
@@ -100,11 +101,17 @@ class Mailboxes:
         try:
             yield mailbox
         finally:
-            self._idle.append(mailbox)
+            self._take_back(mailbox)
 
     def close(self) -> None:
         """Close every connection that nobody waits on."""
         while mailbox := self._take():
+            mailbox.close()
+
+    def _take_back(self, mailbox: Mailbox) -> None:
+        if len(self._idle) < MAX_IDLE:
+            self._idle.append(mailbox)
+        else:
             mailbox.close()
 
     def _take(self) -> Mailbox | None:

@@ -5,6 +5,7 @@ No server is needed, and every client of this process is meant, wherever and whe
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ..client import Client
@@ -17,11 +18,15 @@ from ..store.scripts import Command
 from . import transitions
 from .found import Handlers, finder
 from .memory import Memory, MemoryServer
+from .promotion import promote
 from .runs import Run, Runner
 
 __all__ = ["FakeQueue", "InlineFailure", "fake", "inline"]
 
 MAX_RUNS = 10_000
+MAX_DEPTH = 20
+"""How deep jobs may submit each other where each runs within its submit. At about 45 Python itself would end it, with a
+RecursionError that each of the handlers takes for its own, and tries again."""
 
 
 class InlineFailure(BananasError):
@@ -54,7 +59,7 @@ class FakeQueue:
     def drain(self, *, scheduled: bool = False) -> list[Job]:
         """Run what is pending until nothing is, and return the jobs that have ended, in the order of their ends.
 
-        High before Normal before Low, and what handlers submit meanwhile too. When nothing is pending, jobs that have
+        High before Normal before Low, and what handlers submit meanwhile too, and jobs for later whose time has come. When nothing is pending, jobs that have
         failed and have tries left run again without waiting; with ``scheduled`` so do those that were submitted for
         later. Nothing that a handler raises is raised here: the job's ``error`` tells it. Time limits do not hold.
 
@@ -70,7 +75,7 @@ class FakeQueue:
 
     def _promote(self, scheduled: bool) -> int:
         with self._memory.lock:
-            return transitions.promote(self._memory, all_of_them=scheduled)
+            return promote(self._memory, all_of_them=scheduled)
 
 
 @contextmanager
@@ -92,7 +97,8 @@ def inline(
     """Run every job that is submitted meanwhile at once, before the submit returns; also those for later, or paused.
 
     What the handler raises at its first try is raised by the submit (`InlineFailure` where it raised nothing); the
-    jobs behind it in a `submit_many` have not run then. With ``raises=False`` nothing is: the job is tried again without
+    jobs behind it in a `submit_many` have not run then. ``RuntimeError`` is raised for handlers that submit jobs within jobs
+    more than 20 deep. Where the caller runs in an event loop, handlers are called in another thread. With ``raises=False`` nothing is: the job is tried again without
     waiting until it has completed or is dead, and the submit returns. ``handlers`` and ``max_retries`` as in `fake`.
     """
     memory = Memory()
@@ -103,6 +109,14 @@ def inline(
 
 def _runner(memory: Memory, handlers: Handlers | None, max_retries: int) -> Runner:
     return Runner(memory, finder(handlers), RetryPolicy(check_max_retries(max_retries), Retry()))
+
+
+class _TooDeep(BaseException):
+    """Meant for the test: no handler's failure, which would be tried again."""
+
+
+_DEPTH = ContextVar("bananasd_inline_depth", default=0)
+"""Within how many runs this is."""
 
 
 class _InlineServer:
@@ -119,13 +133,30 @@ class _InlineServer:
         with memory.lock:
             replies = self._server.trip(commands)
             arrivals, memory.arrivals = memory.arrivals, []
-        for prefix, job_id in arrivals:
-            self._run_to_end(prefix, job_id)
+        if arrivals:
+            self._run_all(arrivals)
         return replies
 
     def block(self, command: Command, seconds: float) -> Any:
         """See `Detour`."""
         return self._server.block(command, seconds)
+
+    def _run_all(self, arrivals: Sequence[tuple[str, str]]) -> None:
+        depth = _DEPTH.get()
+        if depth >= MAX_DEPTH:
+            raise _TooDeep
+        token = _DEPTH.set(depth + 1)
+        try:
+            for prefix, job_id in arrivals:
+                self._run_to_end(prefix, job_id)
+        except _TooDeep:
+            if depth:
+                raise
+            raise RuntimeError(
+                f"jobs submit jobs within jobs, {MAX_DEPTH} deep: do they submit each other for ever? fake() runs them one by one"
+            ) from None
+        finally:
+            _DEPTH.reset(token)
 
     def _run_to_end(self, prefix: str, job_id: str) -> None:
         run = self._runner.run(prefix, job_id)

@@ -19,7 +19,6 @@ def reprioritise(memory: Memory, prefix: str, args: Sequence[str]) -> list[Any]:
         return [0, status]
     record |= {b"lane": lane.encode(), b"updated_at": now_bytes()}
     if status == b"pending":
-        _leave_behind(memory, prefix, job_id)
         push(memory, prefix, job_id, record)
     tell(memory, prefix, job_id)
     return [1, status]
@@ -40,8 +39,6 @@ def reschedule(memory: Memory, prefix: str, args: Sequence[str]) -> list[Any]:
                b"updated_at": now_bytes()}  # fmt: skip
     if b"expires_in" in record:
         limit_wait(record, int(record[b"expires_in"]), max(now_ms, due_ms))
-    if status == b"pending":
-        _leave_behind(memory, prefix, job_id)
     memory.unrank(f"{prefix}scheduled", job_id)
     if is_due:
         push(memory, prefix, job_id, record)
@@ -50,17 +47,3 @@ def reschedule(memory: Memory, prefix: str, args: Sequence[str]) -> list[Any]:
         memory.rank(f"{prefix}scheduled", job_id, due_ms)
     tell(memory, prefix, job_id)
     return [1, record[b"status"]]
-
-
-def is_left_behind(memory: Memory, prefix: str, job_id: str) -> bool:
-    """Whether an id whose job does not wait where it lies is one that it has left behind, which then is one less."""
-    moved = memory.hashes.get(f"{prefix}moved", {})
-    count = int(moved.pop(job_id.encode(), 0))
-    if count > 1:
-        moved[job_id.encode()] = b"%d" % (count - 1)
-    return count > 0
-
-
-def _leave_behind(memory: Memory, prefix: str, job_id: str) -> None:
-    moved = memory.hashes.setdefault(f"{prefix}moved", {})
-    moved[job_id.encode()] = b"%d" % (int(moved.get(job_id.encode(), 0)) + 1)

@@ -15,6 +15,12 @@ def push(memory: Memory, prefix: str, job_id: str, record: Record) -> None:
     memory.sets.setdefault(f"{prefix}queues", set()).add(lane.partition(":")[0])
 
 
+def to_lane(memory: Memory, prefix: str, job_id: str, record: Record) -> None:
+    """It may run from now on."""
+    record |= {b"status": b"pending", b"updated_at": now_bytes()}
+    push(memory, prefix, job_id, record)
+
+
 def limit_wait(record: Record, expires_in: int, since_ms: int) -> None:
     """Until when a run may begin."""
     record |= {b"expires_in": b"%d" % expires_in, b"expires_at": b"%d" % (since_ms + expires_in)}

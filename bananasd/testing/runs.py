@@ -21,6 +21,7 @@ from ..store.outcomes import Completed, Outcome, Retried
 from . import transitions
 from .found import Find
 from .memory import Memory
+from .promotion import promote_due
 
 RESULT_BYTES = 1024 * 1024
 """As ``retention.result_bytes`` says by default."""
@@ -56,8 +57,9 @@ class Runner:
         self._rules = Rules(0, retry, RESULT_BYTES)
 
     def run_next(self) -> Run | None:
-        """Run the pending job that is next; None if there is none."""
+        """Run the pending job that is next, one for later whose time has come included; None if there is none."""
         with self._memory.lock:
+            promote_due(self._memory)
             taken = transitions.take(self._memory)
         return taken and self.run(*taken)
 
@@ -114,8 +116,11 @@ def _noting(spec: HandlerSpec, errors: list[BaseException]) -> HandlerSpec:
 
 
 def _call(spec: HandlerSpec, job: Job) -> Any:
-    """Call the handler; in a thread if it is async and so is the test, for a thread has one event loop at a time."""
-    if not (spec.is_async and _has_running_loop()):
+    """Call the handler; in a thread if the test is async, for a thread has one event loop at a time.
+
+    Also one that is not: it may call asyncio.run, as in a worker.
+    """
+    if not _has_running_loop():
         return call(spec, job)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(copy_context().run, call, spec, job).result()

@@ -15,9 +15,19 @@ from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Retried
 from .mail import await_jobs, leave_failure, tell
 from .memory import CallOfScript, Memory, not_known
-from .moves import is_left_behind, reprioritise, reschedule
+from .moves import reprioritise, reschedule
 from .pauses import is_shut, pause, resume
-from .records import WAITING, Record, is_past_its_time, job_key, limit_wait, now_bytes, push, result_key
+from .records import (
+    WAITING,
+    Record,
+    is_past_its_time,
+    job_key,
+    limit_wait,
+    now_bytes,
+    push,
+    result_key,
+    to_lane,
+)
 from .schedules import put_schedules, read_schedules, remove_schedule
 from .unique import claim_key, free, give_key, is_taken, owner_of
 
@@ -82,7 +92,7 @@ def requeue_dead(memory: Memory, prefix: str, job_ids: Sequence[str]) -> list[by
             limit_wait(record, int(record[b"expires_in"]), clock.now_ms())
         if b"unique" in record:
             give_key(memory, prefix, job_id, record)
-        _to_lane(memory, prefix, job_id, record)
+        to_lane(memory, prefix, job_id, record)
         memory.arrivals.append((prefix, job_id))
     return [job_id.encode() for job_id in back]
 
@@ -112,7 +122,6 @@ def take(memory: Memory) -> tuple[str, str] | None:
             record = memory.hashes.get(job_key(prefix, job_id), {})
             if (record.get(b"status"), record.get(b"lane")) == (b"pending", lane.encode()):
                 return prefix, job_id
-            is_left_behind(memory, prefix, job_id)
             memory.lists[key].pop(0)
     return None
 
@@ -169,24 +178,6 @@ def progress(memory: Memory, prefix: str, job_id: str, told: bytes) -> None:
 def is_cancelled(memory: Memory, prefix: str, job_id: str) -> bool:
     """Whether a job that runs has been told to end."""
     return b"cancel" in memory.hashes[job_key(prefix, job_id)]
-
-
-def promote(memory: Memory, *, all_of_them: bool) -> int:
-    """Move scheduled jobs to their lanes in the order of their times, whatever the clock says; how many.
-
-    Those that have failed and wait for their next try, or all of them.
-    """
-    moved = 0
-    for key in [key for key in memory.sorted_sets if key.endswith(":scheduled")]:
-        prefix = key.removesuffix("scheduled")
-        for job_id in memory.ranked(key):
-            record = memory.hashes[job_key(prefix, job_id)]
-            if all_of_them or b"attempts" in record:
-                memory.unrank(key, job_id)
-                _to_lane(memory, prefix, job_id, record)
-                tell(memory, prefix, job_id)
-                moved += 1
-    return moved
 
 
 def job(memory: Memory, prefix: str, job_id: str) -> Job:
@@ -291,8 +282,3 @@ def _accept(
     else:
         record[b"status"] = b"pending"
         push(memory, prefix, job_id, record)
-
-
-def _to_lane(memory: Memory, prefix: str, job_id: str, record: Record) -> None:
-    record |= {b"status": b"pending", b"updated_at": now_bytes()}
-    push(memory, prefix, job_id, record)

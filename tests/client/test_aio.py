@@ -381,6 +381,26 @@ def test_a_task_that_waits_holds_up_no_other(frozen):
     asyncio.run(use())
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_what_was_not_sent_when_a_call_is_given_up_is_not_sent_any_more(own_server, is_cancelled):
+    async def use() -> None:
+        url, seconds = f"{own_server.url}?client_name=given_up", 30 if is_cancelled else 0.5
+        async with AsyncClient(url, timeout_seconds=seconds) as client:
+            await client.submit_job("any", 1)
+            os.kill(own_server.process.pid, signal.SIGSTOP)
+            call = asyncio.create_task(client.submit_job("any", 900_000 * "x"))
+            if is_cancelled:
+                await asyncio.wait([call], timeout=0.2)
+                call.cancel()
+            with pytest.raises(asyncio.CancelledError if is_cancelled else ConnectionFailed):
+                await call
+            os.kill(own_server.process.pid, signal.SIGCONT)
+            await until(lambda: b"name=given_up" not in own_server.call("CLIENT", "LIST"))
+            assert (await client.queue_stats()).ready == 1
+
+    asyncio.run(use())
+
+
 # Cancellation
 
 
@@ -640,7 +660,7 @@ def test_fake_keeps_its_jobs_and_a_task_may_wait_while_another_drains():
         async with client_of_a_test() as client:
             job_id = await client.submit_job("aio_double", 4)
             waiting = asyncio.create_task(client.wait(job_id, 30))
-            await asyncio.sleep(0.05)
+            await until(lambda: any(b"waiters" in record for record in list(queue._memory.hashes.values())))
             assert [job.id for job in queue.drain()] == [job_id]
             with within(1):
                 assert (await waiting).result == 8

@@ -915,12 +915,12 @@ def test_a_fork_amid_the_calls_of_threads_breaks_neither_side(client, server):
         is_over.set()
         submitted = sum(count.result() for count in counting)
         assert client.queue_stats().ready == submitted + 200
-    assert len(client._pool._idle) <= 5
+    assert len(client._pool._idle._idle) <= 5
 
 
 def test_a_child_that_closes_its_client_leaves_the_parents_connections_alone(client, server):
     client.submit_job("greet", 1)
-    (held,) = client._pool._idle
+    (held,) = client._pool._idle._idle
     assert_succeeded(in_child(lambda: client.close() is None))
     assert client.submit_job("greet", 1)
-    assert list(client._pool._idle) == [held]
+    assert list(client._pool._idle._idle) == [held]

@@ -314,7 +314,7 @@ def unique_jobs(client, run):
     run()
     yield client.submit_job("c_second", None, job_id=IDS[12], unique_key="for a time", on_duplicate="raise")
     yield client.get_job(IDS[11])
-    with working(run):
+    with working(run, once_waited_for_by=client):
         yield client.submit_and_wait(
             "c_second", None, wait_seconds=10, job_id=IDS[13], unique_key="for a time"
         ).id
@@ -391,20 +391,30 @@ def tried(call, *args):
 
 
 @contextmanager
-def working(run):
-    """Somebody works meanwhile, as long as the block runs."""
-    is_over = threading.Event()
+def working(run, once_waited_for_by=None):
+    """Somebody works meanwhile, as long as the block runs, or from when this client waits for what it has submitted."""
+    is_over, may_begin = threading.Event(), threading.Event()
 
     def work():
+        may_begin.wait()
         while not is_over.wait(0.005):
             run()
 
+    def wait(*args):
+        may_begin.set()
+        return wait_for_job(*args)
+
     thread = threading.Thread(target=work)
     thread.start()
+    if once_waited_for_by is None:
+        may_begin.set()
+    else:
+        wait_for_job, once_waited_for_by._waiter.wait = once_waited_for_by._waiter.wait, wait
     try:
         yield
     finally:
         is_over.set()
+        may_begin.set()
         thread.join()
 
 

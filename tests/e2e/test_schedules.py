@@ -20,7 +20,7 @@ TICK = """
     def tick(job):
         note(job, f"{job.schedule}:{job.payload}:{int(job.slot_at.timestamp())}")
 """
-OFTEN = '\n[[schedules]]\nname = "often"\njob = "tick"\nevery = "1s"\n'
+OFTEN = '\n[[schedules]]\nname = "often"\njob = "tick"\nevery = "1s"\nmisfire = "all"\n'
 MINUTE_MS = 60_000
 
 
@@ -104,9 +104,9 @@ def test_what_was_missed_while_no_daemon_ran_is_made_up_for_as_each_schedule_say
 
 def test_what_a_client_puts_changes_and_removes_takes_effect_without_a_restart(make_daemon, server, client):
     daemon = make_daemon(TICK, redis_url=server.url).start()
-    client.put_schedule(Schedule(name="often", job="tick", every="1s", payload=1))
+    client.put_schedule(Schedule(name="often", job="tick", every="1s", misfire="all", payload=1))
     wait_until(lambda: len(slots(daemon, payload="1")) >= 2)
-    client.put_schedule(Schedule(name="often", job="tick", every="1s", payload=2))
+    client.put_schedule(Schedule(name="often", job="tick", every="1s", misfire="all", payload=2))
     wait_until(lambda: len(slots(daemon, payload="2")) >= 2)
     assert_each_once(sorted(slots(daemon, payload="1") + slots(daemon, payload="2")))
     assert client.remove_schedule("often")
@@ -152,7 +152,7 @@ def test_who_deletes_the_last_schedule_of_the_file_is_told_at_each_start_that_it
     assert not daemon.lines("schedules left")
     assert bananasd(daemon, "reload").returncode == 0
     wait_until(
-        lambda: daemon.lines("warning scheduler ", "schedules left names=often: ", "write 'schedules = []'")
+        lambda: daemon.lines("info scheduler ", "schedules left names=often: ", "write 'schedules = []'")
     )
     assert daemon.stop() == 0
     daemon.start()

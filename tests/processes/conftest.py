@@ -14,6 +14,7 @@ __all__ = ["world"]
 ONE_WORKER = {"workers": {"count": 1}, "retry": {"base_seconds": 0.01}}
 HANDLERS = '''
     import asyncio, textwrap
+    from bananasd import JobTimeout
 
     def run(job):
         """The payload is the body of a handler, but for its return: that is what it leaves as ``result``."""
@@ -23,6 +24,10 @@ HANDLERS = '''
 
     @handler("tested")
     def run_tested(job):
+        return run(job)
+
+    @handler("tested_once", retry=[0], max_retries=3, dead_on=(JobTimeout,))
+    def run_tested_once(job):
         return run(job)
 
     @handler("tested_async")

@@ -87,6 +87,29 @@ def test_a_worker_runs_one_low_job_in_so_many_while_there_are_high_ones(server, 
     assert_one_in_four_is_low(daemon, {request.job_id for request in many[LOW]}, 30)
 
 
+def test_a_claim_that_stops_amid_tombstones_is_repeated_without_costing_a_turn(server, make_daemon):
+    settings = {"workers": {"count": 1, "fairness": 2}}
+    daemon = make_daemon(redis_url=server.url, settings=settings).start()
+    until = daemon.directory / "go"
+    with daemon.client() as client:
+        daemon.worker_of(client.submit_job("hold", {"until": str(until)}))
+
+        def submit(count, priority):
+            # Longer than half of a batch's time: each is claimed alone.
+            return client.submit_many([JobRequest("note", {"seconds": 0.02}, priority) for _ in range(count)])
+
+        low = submit(8, LOW)
+        submit(4, HIGH)
+        # More than a claim looks at.
+        for job_id in submit(1_100, HIGH):
+            assert client.cancel(job_id)
+        submit(4, HIGH)
+        until.touch()
+        wait_until(lambda: len(daemon.entries("end")) == 17)
+    is_low = [entry[1] in low for entry in daemon.entries("start")][1:]
+    assert is_low in ([True, False] * 8, [False, True] * 8)
+
+
 def test_what_kills_each_worker_at_once_does_not_keep_low_from_its_turn(server, make_daemon):
     daemon = make_daemon(
         """

@@ -11,6 +11,7 @@ from bananasd.errors import (
     GiveUp,
     JobCancelled,
     JobDrained,
+    JobInterrupted,
     JobTimeout,
     LeaseLost,
     RetryLater,
@@ -356,17 +357,51 @@ def test_a_failure_that_no_retry_can_help_dies_with_its_own_error(make_performer
     assert outcome.error.endswith("Hopeless: no such account")
 
 
-@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.DRAIN])
-def test_what_a_handler_raises_when_it_is_interrupted_is_not_judged(row, make_performer, reason):
+OF_TIMEOUTS = [
+    (None, (), Retried),
+    (None, (JobTimeout,), Buried),
+    (None, (ValueError,), Retried),
+    ((JobTimeout,), (), Retried),
+    ((ValueError,), (), Buried),
+    ((Exception,), (), Buried),
+    ((JobTimeout,), (JobInterrupted,), Buried),
+]
+
+
+@pytest.mark.parametrize("error", [None, ValueError])
+@pytest.mark.parametrize(("retry_on", "dead_on", "kind"), OF_TIMEOUTS)
+def test_whether_a_job_out_of_time_is_tried_again_is_judged_by_that_whatever_its_handler_raises_then(
+    row, make_performer, retry_on, dead_on, kind, error
+):
     def handler(job):
         try:
-            interrupt(performer, row, reason)
+            interrupt(performer, row, Reason.TIMEOUT)
+        except BaseException:
+            if error:
+                raise error from None
+            raise
+
+    performer = make_performer(handler, retry_on=retry_on, dead_on=dead_on)
+    assert type(performer.perform(claimed(), HOLDER)) is kind
+
+
+@pytest.mark.parametrize(("retry_on", "dead_on", "kind"), OF_TIMEOUTS)
+def test_the_row_says_what_follows_if_the_job_is_killed_for_its_time(
+    row, make_performer, retry_on, dead_on, kind
+):
+    make_performer(lambda job: None, retry_on=retry_on, dead_on=dead_on).perform(claimed(), HOLDER)
+    assert row.words[Word.LATER] == (2001 if kind is Retried else 0)
+
+
+def test_what_a_handler_raises_when_a_drain_interrupts_it_is_not_judged(row, make_performer):
+    def handler(job):
+        try:
+            interrupt(performer, row, Reason.DRAIN)
         finally:
             raise ValueError
 
-    performer = make_performer(handler, retry_on=(Passing,), dead_on=(JobTimeout,))
-    kind = Retried if reason is Reason.TIMEOUT else Released
-    assert type(performer.perform(claimed(), HOLDER)) is kind
+    performer = make_performer(handler, retry_on=(Passing,), dead_on=(JobInterrupted, ValueError))
+    assert type(performer.perform(claimed(), HOLDER)) is Released
 
 
 # What must not run twice
@@ -462,7 +497,7 @@ def test_a_payload_that_does_not_fit_is_dead_at_once_and_the_handler_does_not_be
 def test_code_of_a_payloads_type_that_fails_is_a_failed_attempt(make_performer):
     class Model:
         @classmethod
-        def model_validate(cls, payload):
+        def model_validate_json(cls, payload):
             raise LookupError("not now")
 
     def handler(job, payload: Model):

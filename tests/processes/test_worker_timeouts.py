@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from bananasd import Status
 from bananasd.processes.child import ATTENTION
 from tests.conftest import wait_until
@@ -71,6 +73,15 @@ def test_a_job_that_was_killed_for_its_time_is_retried_by_its_policy(run, daemon
         job = client.wait(client.submit_job("tested", code, timeout_seconds=0.1, max_retries=1), 10)
     assert (job.status, job.attempts, job.recoveries) == (Status.FAILED, 2, 0)
     assert job.error.endswith("SystemExit: again")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(SLEEP, "JobTimeout: the job ran longer than its timeout"), (IGNORE, "was killed")]
+)
+def test_a_job_out_of_time_is_dead_at_once_if_its_handler_says_so(run, code, error):
+    job = run(code, name="tested_once", timeout_seconds=0.1)
+    assert (job.status, job.attempts, job.run) == (Status.FAILED, 1, 1)
+    assert job.error.endswith(error)
 
 
 def test_an_async_handler_is_interrupted_and_cleans_up(run, daemon):

@@ -3,11 +3,11 @@
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -69,8 +69,8 @@ class Model:
         self.payload = payload
 
     @classmethod
-    def model_validate(cls, payload: Any) -> "Model":
-        match payload:
+    def model_validate_json(cls, text: bytes) -> "Model":
+        match payload := json.loads(text):
             case {"faults": count}:
                 raise Fault([(("items", n, "price"), "Input should be a valid number") for n in range(count)])
             case {"raises": text}:
@@ -179,6 +179,76 @@ def test_a_model_of_pydantic_itself_is_known() -> None:
     order = pydantic.create_model("PydanticOrder", number=(int, ...))
     assert read(order, {"number": 5}).number == 5
     assert fault(order, {"number": "x"}).startswith("$.number: Input should be a valid integer")
+
+
+def test_a_model_of_pydantic_is_known_wherever_it_stands_in_a_type() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    order = pydantic.create_model("PydanticOrder", number=(int, ...))
+    page = pytest.importorskip("typing_extensions").TypedDict("Page", {"order": order})
+    cart = make_dataclass("Cart", [("orders", list[order])])
+
+    class Pair(NamedTuple):
+        first: order  # type: ignore[valid-type]
+        second: int
+
+    one, bad = {"number": 5}, {"number": "x"}
+    for kind, fits, does_not, place in [
+        (list[order], [one], [one, bad], "$[1].number"),
+        (order | None, one, bad, "$.number"),
+        (int | order, one, bad, "$.PydanticOrder.number"),
+        (dict[str, order], {"a": one}, {"a": bad}, "$.a.number"),
+        (cart, {"orders": [one]}, {"orders": [bad]}, "$.orders[0].number"),
+        (page, {"order": one}, {"order": bad}, "$.order.number"),
+        (Pair, [one, 1], [bad, 1], "$[0].number"),
+    ]:
+        assert read(kind, fits)
+        assert f"{place}: Input should be a valid integer" in fault(kind, does_not)
+    assert read(list[order], [one])[0].number == read(dict[str, order], {"a": one})["a"].number == 5
+    assert read(order | None, None) is None
+    assert type(read(cart, {"orders": [one]}).orders[0]) is order
+
+
+def test_a_dataclass_of_pydantic_and_what_it_annotates_are_validated() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    def check(_cls: type, name: str) -> str:
+        if name == "nobody":
+            raise ValueError("nobody is nobody")
+        return name.title()
+
+    names = {"__annotations__": {"name": str}, "check": pydantic.field_validator("name")(classmethod(check))}
+    person = pydantic.dataclasses.dataclass(type("Person", (), names))
+    assert read(person, {"name": "ada"}).name == "Ada"
+    assert read(list[person], [{"name": "ada"}])[0].name == "Ada"
+    assert fault(person, {"name": "nobody"}) == "$.name: Value error, nobody is nobody"
+    positive = Annotated[int, pydantic.Field(gt=0)]
+    assert read(positive, 1) == 1
+    assert fault(list[positive], [0]) == "$[0]: Input should be greater than 0"
+    assert fault(pydantic.PositiveInt, 0) == "$: Input should be greater than 0"
+
+
+def test_a_strict_model_gets_what_json_has_no_form_of_its_own_for() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    fields = {
+        "at": (datetime, ...),
+        "id": (UUID, ...),
+        "colour": (Colour, ...),
+        "pair": (tuple[int, int], ...),
+    }
+    strict = pydantic.create_model("Strict", __config__=pydantic.ConfigDict(strict=True), **fields)
+    told = {"at": "2030-01-31T09:00:00Z", "id": str(UUID(int=5)), "colour": "red", "pair": [1, 2]}
+    for kind, payload in [(strict, told), (list[strict], [told])]:
+        got = read(kind, payload)
+        got = got[0] if isinstance(got, list) else got
+        assert (got.at.year, got.id, got.colour, got.pair) == (2030, UUID(int=5), Colour.RED, (1, 2))
+    assert fault(strict, told | {"pair": ["1", 2]}).startswith("$.pair[0]: Input should be a valid integer")
+
+
+def test_a_type_that_pydantic_cannot_use_either_is_refused_with_its_words() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    order = pydantic.create_model("PydanticOrder", number=(int, ...))
+    with pytest.raises(TypeError, match="whose type cannot be used: .*Point"):
+        payload_reader(handler_of(dict[str, order | Point]))
 
 
 # Which parameter is the payload's

@@ -163,6 +163,36 @@ def test_slots_that_are_later_than_a_minute_were_missed():
     assert schedule(misfire="all").due(NOON_MS, now) == (slots(1, 2, 3, 4, 5), 0, None)
 
 
+@pytest.mark.parametrize("away_ms", [10_000, 7_200_000])
+def test_of_slots_that_follow_each_other_in_less_than_a_minute_only_the_latest_is_in_time(away_ms):
+    def due(misfire):
+        found = schedule(every="2s", misfire=misfire).due(NOON_MS, now)
+        return [NOON_MS + away_ms - slot for slot in found.slots], found.given_up
+
+    now = NOON_MS + away_ms + 1_999
+    assert due("skip") == ([0], min(away_ms // 2_000 - 1, MAX_CATCH_UP))
+    assert due("once") == ([2_000, 0], min(away_ms // 2_000 - 2, MAX_CATCH_UP - 1))
+    made = min(away_ms // 2_000, MAX_CATCH_UP + 1)
+    assert due("all") == ([2_000 * number for number in reversed(range(made))], 0)
+
+
+@given(
+    st.sampled_from(["1s", "2s", "7s", "59.5s", "1m", "3m"]),
+    st.sampled_from(["skip", "once", "all"]),
+    st.lists(st.integers(0, 200_000), max_size=8),
+)
+def test_however_often_and_late_it_is_looked_no_slot_is_due_twice_and_of_each_look_one_is_in_time_at_most(
+    every, misfire, pauses_ms
+):
+    one, done, fired = schedule(every=every, misfire=misfire), NOON_MS, []
+    for pause_ms in pauses_ms:
+        due = one.due(done, done + pause_ms)
+        done += pause_ms
+        fired += due.slots
+        assert misfire == "all" or len(due.slots) <= {"skip": 1, "once": 2}[misfire]
+    assert fired == sorted(set(fired))
+
+
 def test_no_more_than_a_hundred_are_made_up_for_and_they_are_the_latest():
     due = schedule(misfire="all").due(NOON_MS, NOON_MS + 500 * MINUTE_MS + 1)
     assert due.slots == slots(*range(400, 501))

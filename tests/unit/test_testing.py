@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bananasd import (
+    AsyncClient,
     Client,
     GiveUp,
     InvalidJob,
@@ -238,6 +240,47 @@ def test_an_async_handler_runs_inside_and_outside_of_an_event_loop():
     assert [job.result for job in queue.jobs] == ["async", "async"]
 
 
+def test_a_handler_of_an_async_test_may_run_an_event_loop_of_its_own():
+    @handler("t_runs_a_loop")
+    def runs_a_loop(job):
+        return asyncio.run(asyncio.sleep(0, job.payload))
+
+    async def submit():
+        async with AsyncClient() as client:
+            job_id = await client.submit_job("t_runs_a_loop", 1)
+            return await client.get_result(job_id), Client().get_result(runs_a_loop.submit(2))
+
+    with inline([runs_a_loop]):
+        assert asyncio.run(submit()) == (1, 2)
+
+
+@pytest.mark.parametrize("raises", [True, False])
+@pytest.mark.parametrize("is_async", [True, False])
+def test_inline_tells_of_jobs_that_submit_each_other_for_ever(raises, is_async):
+    async def submit():
+        async with AsyncClient() as client:
+            await client.submit_job("t_forever", None)
+
+    with inline(raises=raises) as queue:
+        for _ in range(2):
+            with pytest.raises(
+                RuntimeError, match=r"jobs within jobs, 20 deep: .* for ever\? fake\(\) runs them"
+            ):
+                asyncio.run(submit()) if is_async else forever.submit(None)
+    assert {job.run for job in queue.jobs} == {0, 1}
+
+
+def test_inline_runs_jobs_within_jobs_as_deep_as_it_says():
+    @handler("t_deep")
+    def deep(job):
+        return job.payload and deep.submit(job.payload - 1)
+
+    with inline([deep]) as queue:
+        deep.submit(19)
+        assert {job.status for job in queue.jobs} == {Status.COMPLETED}
+        assert len(queue.jobs) == 20
+
+
 # fake
 
 
@@ -316,6 +359,14 @@ def test_what_is_for_later_waits_unless_drain_is_told(queue):
     assert queue.drain() == []
     assert queue.client.get_job(tomorrow).status is Status.SCHEDULED
     assert [job.id for job in queue.drain(scheduled=True)] == [tomorrow]
+
+
+def test_what_is_for_later_is_due_when_its_time_has_come(queue):
+    later = queue.client.submit_job_scheduled("t_echo", 1, Priority.HIGH, timedelta(milliseconds=1))
+    assert queue.client.get_job(later).status is Status.SCHEDULED
+    echo.submit(2, Priority.LOW)
+    time.sleep(0.01)
+    assert [job.payload for job in queue.drain()] == [1, 2]
 
 
 def test_a_cancelled_job_is_not_run(queue):
@@ -426,6 +477,33 @@ def test_handlers_can_be_those_of_a_directory_or_a_registry(tmp_path):
         with fake(handlers) as queue:
             queue.client.submit_job("mail", None)
             assert [job.result for job in queue.drain()] == ["sent"]
+
+
+def test_a_handler_that_a_worker_would_not_take_is_told(queue):
+    @handler("t_strange")
+    def strange(job, payload: object()):
+        raise AssertionError
+
+    told = rf"{__file__}:\d+: handler 't_strange': its second parameter 'payload' is the payload's, whose type cannot"
+    with pytest.raises(HandlersError, match=told), fake([strange]):
+        pass
+    strange.submit(None)
+    with pytest.raises(HandlersError, match=told):
+        queue.drain()
+
+
+@pytest.mark.parametrize(
+    ("handlers", "error", "told"),
+    [
+        ([len], TypeError, r"<built-in function len> is no handler; declare it with @handler"),
+        (echo, TypeError, r"want a directory, a Registry, or a list of functions"),
+        ("", ValueError, "handlers '': want the name of a handlers directory"),
+    ],
+)
+def test_what_holds_no_handlers_is_refused(handlers, error, told):
+    for way in (fake, inline):
+        with pytest.raises(error, match=told), way(handlers):
+            pass
 
 
 def test_the_latest_handler_of_a_file_is_meant(queue):
