@@ -1,8 +1,8 @@
 # Every target sets itself up: a clone, python3 >= 3.11 with venv, and make are enough. Only the last two leave the clone.
 
 PYTHON ?= python3
-# How many tests run at a time.
-PROCESSES ?= 4
+# How many tests run at a time: most of them wait, so on two cores, too.
+PROCESSES ?= 6
 # How long a soak takes, and which numbers its dice begin with: others each time.
 SECONDS ?= 600
 SEED ?= $(shell date +%s)
@@ -18,7 +18,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
-	@printf '\n  PYTHON=python3.13 chooses another interpreter, PROCESSES=4 runs more tests at a time.\n'
+	@printf '\n  PYTHON=python3.13 chooses another interpreter, PROCESSES=12 runs more tests at a time.\n'
 
 demo: $(READY_TO_RUN) ## Start a daemon, run the sample workflow on it, stop it
 	@$(RUN) bananasd demo

@@ -350,6 +350,8 @@ class Client:
 
     def _submit(self, requests: Sequence[JobRequest]) -> list[str]:
         duplicates = self._store.submit(requests).duplicates
+        if not duplicates:
+            return [request.job_id for request in requests]
         for position, job_id in duplicates.items():
             if requests[position].on_duplicate == "raise":
                 raise JobExists(job_id, str(requests[position].unique_key))

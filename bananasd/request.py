@@ -101,7 +101,7 @@ class JobRequest:
         self.due = "" if scheduled_for is None else wire_due(check_schedule(scheduled_for))
         self.unique_key = options.get("unique_key")
         self.on_duplicate = options.get("on_duplicate", "return")
-        self.extra = _extra(options)
+        self.extra = _extra(options) if options else b""
         spec: dict[str, Any] = {
             "v": SPEC_VERSION,
             "name": check_name(name),
@@ -110,7 +110,9 @@ class JobRequest:
         }
         if check_description(description):
             spec["description"] = description
-        self.spec = encode_valid(spec | _own_policy(options), "job")
+        if options:
+            spec |= _own_policy(options)
+        self.spec = encode_valid(spec, "job")
 
     def __repr__(self) -> str:
         return f"<JobRequest {self.job_id} {self.lane}>"
@@ -118,7 +120,7 @@ class JobRequest:
 
 def check_options(options: JobOptions) -> JobOptions:
     """These options. Raises TypeError for one that there is not, as Python does for an argument."""
-    if not _OPTIONS.issuperset(options):
+    if options and not _OPTIONS.issuperset(options):
         raise _unknown_option(min(options.keys() - _OPTIONS))
     return options
 

@@ -1,6 +1,7 @@
 """The store: one method per transition, each of them one call of one script, and no policy."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..request import JobRequest
@@ -97,11 +98,16 @@ class Store:
         self.keys = Keys(namespace)
         self.retention = retention
         self._transport = transport
-        self._settlers: Mapping[type[Outcome], tuple[str, tuple[int, ...]]] = {
-            Completed: ("complete", (retention.completed_ms, retention.result_ms)),
-            Retried: ("retry", (retention.completed_ms,)),
-            Buried: ("bury", (retention.failure_ms, retention.completed_ms)),
-            Released: ("release", (retention.completed_ms,)),
+
+    @cached_property
+    def _settlers(self) -> Mapping[type[Outcome], tuple[str, tuple[int, ...]]]:
+        # Clients, which make a store for each call, have no use for it.
+        kept = self.retention
+        return {
+            Completed: ("complete", (kept.completed_ms, kept.result_ms)),
+            Retried: ("retry", (kept.completed_ms,)),
+            Buried: ("bury", (kept.failure_ms, kept.completed_ms)),
+            Released: ("release", (kept.completed_ms,)),
         }
 
     # A client's calls
@@ -112,7 +118,7 @@ class Store:
         for request in requests:
             fields += (request.job_id, request.spec, request.lane, request.due, request.extra)
         new, *pairs = self._run("submit", [self.keys.scheduled], fields)
-        return Accepted(new, dict(zip(pairs[::2], _texts(pairs[1::2]), strict=True)))
+        return Accepted(new, dict(zip(pairs[::2], _texts(pairs[1::2]), strict=True)) if pairs else {})
 
     def cancel(self, job_id: str, running: str = "") -> tuple[bool, str]:
         """End a job that has not started, or with "soft" or "hard" tell one that runs to end.

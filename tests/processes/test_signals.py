@@ -17,6 +17,8 @@ from bananasd.processes.board import Head
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 HARMLESS = [
     signal.SIGHUP,
     signal.SIGTTIN,

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bananasd import Client
+from bananasd import Client, ConnectionFailed
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +173,16 @@ class Unit:
         return dict(node)
 
     def client(self) -> Client:
-        return Client(f"unix://{self.run_dir}/redis.sock")
+        """A client of its server, once that has loaded what it had written: a unit is up before."""
+
+        def connect() -> bool:
+            with suppress(ConnectionFailed):
+                clients.append(Client(f"unix://{self.run_dir}/redis.sock"))
+            return bool(clients)
+
+        clients: list[Client] = []
+        wait_until(connect)
+        return clients[0]
 
 
 def handlers_of(name: str) -> str:

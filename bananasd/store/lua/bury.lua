@@ -10,12 +10,13 @@
 --!include bury
 --!include cancelled
 local prefix, id = ARGV[1], ARGV[5]
-local own = take_from_holder(prefix, ARGV[2], id, ARGV[6])
-if not own then return { id } end
-if own.cancel then
-  end_as_cancelled(prefix, id, now_ms(), ARGV[4], own)
+local attempts, _, waiters, unique, cancel = take_from_holder(prefix, ARGV[2], id, ARGV[6])
+if not attempts then return { id } end
+local others = { waiters = waiters, unique = unique }
+if cancel then
+  end_as_cancelled(prefix, id, now_ms(), ARGV[4], others)
   return {}
 end
-redis.call('HSET', prefix .. 'job:' .. id, 'attempts', own.attempts + 1)
-bury(prefix, id, now_ms(), ARGV[7], own, ARGV[3])
+redis.call('HSET', prefix .. 'job:' .. id, 'attempts', attempts + 1)
+bury(prefix, id, now_ms(), ARGV[7], others, ARGV[3])
 return {}

@@ -11,19 +11,18 @@
 -- Returns {"gone"} if the holder is not admitted or its node's lease has ended, {"again"} if it stopped at 1000 ids with
 -- nothing taken, else {"ok", now, then per job: lane number from 0, id, run, spec, attempts, recoveries, due_at}.
 --!include now
---!include pauses
---!include ends
---!include bury
 local held, prefix, holder, want, keep = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
 local now, lanes = now_ms(), (#KEYS - 3) / 2
 local out, taken, looked, bytes, expired, is_full = { 'ok', now }, 0, 0, 0, 0, false
 local is_any_paused, is_any_moved
 
-local function is_count(field) return not field or (#field <= 15 and string.find(field, '^%d+$')) end
-
 -- Whether the worker, and every script that ends the run, will find what they need.
 local function is_readable(f)
-  return f[2] and f[7] and is_count(f[3]) and is_count(f[4]) and is_count(f[5]) and is_count(f[6]) and is_count(f[8])
+  if not f[2] or not f[7] then return false end
+  for i = 3, 8 do
+    if i ~= 7 and f[i] and (#f[i] > 15 or not string.find(f[i], '^%d+$')) then return false end
+  end
+  return true
 end
 
 -- Whether nothing may be claimed from a lane. Asked only of one that holds ids, so idle workers need not ask; a pause that
@@ -33,35 +32,44 @@ local function is_shut(lane)
     is_any_paused = redis.call('EXISTS', prefix .. 'paused') == 1
     if is_any_paused then redis.call('ZREMRANGEBYSCORE', prefix .. 'paused', '-inf', now) end
   end
-  return is_any_paused and is_paused(prefix, string.match(ARGV[5 + lane], '^[^:]*'), now)
+  if not is_any_paused then return false end
+  --!include pauses
+  return is_paused(prefix, string.match(ARGV[5 + lane], '^[^:]*'), now)
 end
 
--- Whether this is one of the ids that its job has left behind in lanes, which then is one less. Of a cancelled job the one
--- in its own lane is not, until the record has got its retention for it.
-local function is_left_behind(lane, id, job, f)
-  local moved = prefix .. 'moved'
-  if is_any_moved == nil then is_any_moved = redis.call('EXISTS', moved) == 1 end
-  local count = is_any_moved and tonumber(redis.call('HGET', moved, id)) or 0
-  if count < 1 then return false end
-  if f[1] == 'cancelled' and f[7] == ARGV[5 + lane] and redis.call('PTTL', job) < 0 then return false end
-  if count > 1 then redis.call('HSET', moved, id, count - 1) else redis.call('HDEL', moved, id) end
-  return true
-end
+-- Deal with an id of which no run may begin; whether it is one.
+local function pass_over(lane, id, job, f)
+  local status, lane_name = f[1], ARGV[5 + lane]
 
-local function expire(id, job, f)
-  redis.call('HSET', job, 'status', 'expired', 'finished_at', now, 'updated_at', now)
-  redis.call('PEXPIRE', job, keep)
-  note_end(prefix, id, { waiters = f[9], unique = f[10] })
-  expired, looked = expired + 1, looked + 1
-end
-
-local function drop(lane, id, job, status)
-  if status == 'cancelled' then
-    redis.call('PEXPIRE', job, keep)
-  elseif status == 'pending' or not status then
-    bury_unreadable(prefix, ARGV[5 + lane], id, now, 'its record is missing or unreadable')
-    looked = looked + 4
+  -- Whether this is one of the ids that its job has left behind in lanes, which then is one less. Of a cancelled job the
+  -- one in its own lane is not, until the record has got its retention for it.
+  local function is_left_behind()
+    local moved = prefix .. 'moved'
+    if is_any_moved == nil then is_any_moved = redis.call('EXISTS', moved) == 1 end
+    local count = is_any_moved and tonumber(redis.call('HGET', moved, id)) or 0
+    if count < 1 then return false end
+    if status == 'cancelled' and f[7] == lane_name and redis.call('PTTL', job) < 0 then return false end
+    if count > 1 then redis.call('HSET', moved, id, count - 1) else redis.call('HDEL', moved, id) end
+    return true
   end
+
+  if (status ~= 'pending' or f[7] ~= lane_name) and is_left_behind() then return true end
+  if status == 'pending' and is_readable(f) then
+    if not f[8] or tonumber(f[8]) >= now then return false end
+    --!include ends
+    redis.call('HSET', job, 'status', 'expired', 'finished_at', now, 'updated_at', now)
+    redis.call('PEXPIRE', job, keep)
+    note_end(prefix, id, { waiters = f[9], unique = f[10] })
+    expired, looked = expired + 1, looked + 1
+  elseif status == 'pending' or not status then
+    --!include ends
+    --!include bury
+    bury_unreadable(prefix, lane_name, id, now, 'its record is missing or unreadable')
+    looked = looked + 4
+  elseif status == 'cancelled' then
+    redis.call('PEXPIRE', job, keep)
+  end
+  return true
 end
 
 if redis.call('SISMEMBER', KEYS[2], holder) == 0 then return { 'gone' } end
@@ -81,11 +89,10 @@ for lane = 1, lanes do
     local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'expires_at',
       'waiters', 'unique')
     local status, is_suspect = f[1], (tonumber(f[5] or '0') or 0) > 0
-    local is_stale = (status ~= 'pending' or f[7] ~= ARGV[5 + lane]) and is_left_behind(lane, id, job, f)
-    if is_stale or status ~= 'pending' or not is_readable(f) then
-      if not is_stale then drop(lane, id, job, status) end
-    elseif f[8] and tonumber(f[8]) < now then
-      expire(id, job, f)
+    local is_plain = status == 'pending' and f[7] == ARGV[5 + lane] and is_readable(f)
+      and not (f[8] and tonumber(f[8]) < now)
+    if not is_plain and pass_over(lane, id, job, f) then
+      -- Nothing of it is left to be done.
     elseif is_suspect and taken > 0 then
       redis.call('LPUSH', ready, id)
       is_full = true
@@ -93,8 +100,11 @@ for lane = 1, lanes do
       local run, n = (tonumber(f[3]) or 0) + 1, #out
       redis.call('RPUSH', held, id)
       redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
-      note_start(prefix, id, f[10])
-      tell_change(prefix, id, f[9])
+      if f[9] or f[10] then
+        --!include ends
+        note_start(prefix, id, f[10])
+        tell_change(prefix, id, f[9])
+      end
       out[n + 1] = lane - 1
       out[n + 2] = id
       out[n + 3] = run

@@ -6,26 +6,29 @@
 -- Returns the ids that were refused: their job is no longer held under that run.
 --!include now
 --!include own
---!include ends
---!include cancelled
 local prefix, holder, keep, keep_result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, refused, completed = now_ms(), {}, 0
 for i = 5, #ARGV, 3 do
   local id, result = ARGV[i], ARGV[i + 2]
-  local own = take_from_holder(prefix, holder, id, ARGV[i + 1])
-  if own and own.cancel then
-    end_as_cancelled(prefix, id, now, keep, own)
-  elseif own then
+  local attempts, _, waiters, unique, cancel = take_from_holder(prefix, holder, id, ARGV[i + 1])
+  if cancel then
+    --!include ends
+    --!include cancelled
+    end_as_cancelled(prefix, id, now, keep, { waiters = waiters, unique = unique })
+  elseif attempts then
     local job = prefix .. 'job:' .. id
     if result == '' then
-      redis.call('HSET', job, 'status', 'completed', 'attempts', own.attempts + 1, 'finished_at', now)
+      redis.call('HSET', job, 'status', 'completed', 'attempts', attempts + 1, 'finished_at', now)
     else
-      redis.call('HSET', job, 'status', 'completed', 'attempts', own.attempts + 1, 'finished_at', now, 'has_result', 1)
+      redis.call('HSET', job, 'status', 'completed', 'attempts', attempts + 1, 'finished_at', now, 'has_result', 1)
       redis.call('SET', prefix .. 'result:' .. id, result, 'PX', keep_result)
     end
     redis.call('PEXPIRE', job, keep)
-    note_end(prefix, id, own)
     completed = completed + 1
+    if waiters or unique then
+      --!include ends
+      note_end(prefix, id, { waiters = waiters, unique = unique })
+    end
   else
     refused[#refused + 1] = id
   end

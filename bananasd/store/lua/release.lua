@@ -13,15 +13,15 @@ local prefix, holder = ARGV[1], ARGV[2]
 local now, refused = now_ms(), {}
 for i = #ARGV - 1, 4, -2 do
   local id = ARGV[i]
-  local own = take_from_holder(prefix, holder, id, ARGV[i + 1])
-  if own and own.cancel then
-    end_as_cancelled(prefix, id, now, ARGV[3], own)
-  elseif own then
+  local attempts, lane, waiters, unique, cancel = take_from_holder(prefix, holder, id, ARGV[i + 1])
+  if cancel then
+    end_as_cancelled(prefix, id, now, ARGV[3], { waiters = waiters, unique = unique })
+  elseif attempts then
     local job = prefix .. 'job:' .. id
     redis.call('HDEL', job, 'holder')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_front(prefix, own.lane, id)
-    tell_change(prefix, id, own.waiters)
+    to_lane(prefix, lane, id, 'LPUSH')
+    tell_change(prefix, id, waiters)
   else
     refused[#refused + 1] = id
   end

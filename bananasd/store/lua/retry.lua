@@ -9,18 +9,18 @@
 --!include ends
 --!include cancelled
 local prefix, id = ARGV[1], ARGV[4]
-local own = take_from_holder(prefix, ARGV[2], id, ARGV[5])
-if not own then return { id } end
+local attempts, _, waiters, unique, cancel = take_from_holder(prefix, ARGV[2], id, ARGV[5])
+if not attempts then return { id } end
 local job, now = prefix .. 'job:' .. id, now_ms()
-if own.cancel then
-  end_as_cancelled(prefix, id, now, ARGV[3], own)
+if cancel then
+  end_as_cancelled(prefix, id, now, ARGV[3], { waiters = waiters, unique = unique })
   return {}
 end
 local due_at = now + tonumber(ARGV[6])
 redis.call('HDEL', job, 'holder')
-redis.call('HSET', job, 'status', 'scheduled', 'attempts', own.attempts + 1, 'due_at', due_at, 'updated_at', now,
+redis.call('HSET', job, 'status', 'scheduled', 'attempts', attempts + 1, 'due_at', due_at, 'updated_at', now,
   'error', ARGV[7])
 schedule(prefix, id, due_at)
 redis.call('HINCRBY', prefix .. 'stats', 'retried', 1)
-tell_change(prefix, id, own.waiters)
+tell_change(prefix, id, waiters)
 return {}

@@ -12,101 +12,70 @@
 --!include now
 --!include lanes
 --!include lane_name
---!include schedule
---!include due
---!include expiry
---!include ends
---!include cancel
---!include unique
-local MAX_MS = 1e14
--- No setting gets here, so a job that is replaced is kept for a day.
-local KEEP_MS = 86400000
 local prefix, now, new = ARGV[1], now_ms(), 0
+local extras, sound_lane
 
-local CHOICES = {
-  unique_until = { ['end'] = 1, start = 1 },
-  on_duplicate = { ['return'] = 1, raise = 1, replace = 1 },
-}
+-- A job for later, or with an extra. Returns nothing, or if it is not accepted who has its key.
+local function accept(extra, id, job, spec, lane, due)
+  --!include due
+  --!include schedule
+  --!include expiry
+  --!include ends
+  --!include cancel
+  --!include unique
+  local owner, f
+  if extra.unique then owner, f = owner_of(prefix, extra.unique, now) end
+  local is_replaced = owner and extra.on_duplicate == 'replace' and f.status ~= 'processing'
+  if owner and not is_replaced then return owner end
+  -- The new one first: a full server refuses it, and then the old one must still be there.
+  local due_at = due == '' and now or due_time(due, now)
+  local is_due = due_at <= now
+  local fields = { 'spec', spec, 'lane', lane, 'status', is_due and 'pending' or 'scheduled', 'due_at', due_at }
+  redis.call('HSET', job, unpack(fields, 1, due == '' and 6 or 8))
+  if is_due then to_lane(prefix, lane, id, 'RPUSH') else schedule(prefix, id, due_at) end
+  if extra.expires_in then limit_wait(job, math.floor(extra.expires_in), math.max(now, due_at)) end
+  -- No setting gets here, so a job that is replaced is kept for a day.
+  if is_replaced then cancel_waiting(prefix, owner, f, now, 86400000) end
+  if extra.unique then claim_key(prefix, id, job, extra) end
+end
 
-local function is_ms(value, least) return type(value) == 'number' and value >= least and value <= MAX_MS end
-
--- Why an extra will not do, else nothing.
-local function fault_of_extra(extra)
-  if type(extra) ~= 'table' then return 'it is no JSON object' end
-  if extra.expires_in ~= nil and not is_ms(extra.expires_in, 0) then return 'its expires_in is no number of milliseconds' end
-  local key = extra.unique
-  if key ~= nil and (type(key) ~= 'string' or key == '' or #key > 1000) then return 'its unique is no key of 1 to 1000 bytes' end
-  if extra.unique_ms ~= nil and not is_ms(extra.unique_ms, 1) then return 'its unique_ms is no number of milliseconds' end
-  for name, choices in pairs(CHOICES) do
-    if extra[name] ~= nil and not choices[extra[name]] then return 'its ' .. name .. ' is none' end
+if KEYS[1] ~= prefix .. 'scheduled' then
+  return redis.error_reply('BADJOB the prefix does not fit the key: ' .. prefix)
+end
+if (#ARGV - 1) % 5 ~= 0 then return redis.error_reply('BADJOB each job takes five words: id, spec, lane, due, extra') end
+for i = 2, #ARGV, 5 do
+  local id, lane, due, extra, fault = ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], nil
+  if #id ~= 36 or string.find(id, '[^0-9a-f-]') then
+    fault = 'its id is no UUID in lower case'
+  elseif lane ~= sound_lane and not is_lane(lane) then
+    fault = 'its lane is no QUEUE:PRIORITY: ' .. lane
+  elseif due ~= '' or extra ~= '' then
+    --!include due
+    --!include extra
+    if due ~= '' and not is_due_time(due) then fault = 'its due is no number of milliseconds: ' .. due end
+    extras = extras or {}
+    if extra ~= '' and not fault then extras[i], fault = read_extra(extra) end
   end
+  if fault then return redis.error_reply('BADJOB job ' .. id .. ': ' .. fault) end
+  sound_lane = lane
 end
 
--- Why the words of a job will not do, else nothing.
-local function fault_of(id, lane, due)
-  if #id ~= 36 or string.find(id, '[^0-9a-f-]') then return 'its id is no UUID in lower case' end
-  if not is_lane(lane) then return 'its lane is no QUEUE:PRIORITY: ' .. lane end
-  if due ~= '' and not is_due_time(due) then return 'its due is no number of milliseconds: ' .. due end
-end
-
--- The extras by the index of their job's id, or an error to return.
-local function read_extras()
-  if KEYS[1] ~= prefix .. 'scheduled' then return nil, 'the prefix does not fit the key: ' .. prefix end
-  if (#ARGV - 1) % 5 ~= 0 then return nil, 'each job takes five words: id, spec, lane, due, extra' end
-  local extras = {}
-  for i = 2, #ARGV, 5 do
-    local fault = fault_of(ARGV[i], ARGV[i + 2], ARGV[i + 3])
-    if ARGV[i + 4] ~= '' and not fault then
-      local is_json, extra = pcall(cjson.decode, ARGV[i + 4])
-      fault = fault_of_extra(is_json and extra)
-      if fault then fault = 'extra: ' .. fault end
-      extras[i] = extra
-    end
-    if fault then return nil, 'job ' .. ARGV[i] .. ': ' .. fault end
-  end
-  return extras
-end
-
-local function accept(id, job, spec, lane, due, expires_in)
-  local due_at = now
-  if due == '' then
-    redis.call('HSET', job, 'spec', spec, 'lane', lane, 'status', 'pending')
-    to_back(prefix, lane, id)
-  else
-    due_at = due_time(due, now)
-    local is_due = due_at <= now
-    redis.call('HSET', job, 'spec', spec, 'lane', lane, 'status', is_due and 'pending' or 'scheduled', 'due_at', due_at)
-    if is_due then to_back(prefix, lane, id) else schedule(prefix, id, due_at) end
-  end
-  if expires_in then limit_wait(job, math.floor(expires_in), math.max(now, due_at)) end
-end
-
-local function claim_key(id, job, extra)
-  local ms = extra.unique_ms and math.floor(extra.unique_ms)
-  redis.call('HSET', job, 'unique', (extra.unique_until or 'end') .. ' ' .. extra.unique)
-  if ms then redis.call('HSET', job, 'unique_ms', ms) end
-  give_key(prefix, extra.unique, id, ms)
-end
-
-local extras, fault = read_extras()
-if fault then return redis.error_reply('BADJOB ' .. fault) end
 local out = { 0 }
 for i = 2, #ARGV, 5 do
-  local id, extra = ARGV[i], extras[i] or {}
-  local job = prefix .. 'job:' .. id
+  local id, spec, lane, due = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local extra, job, owner = extras and extras[i], prefix .. 'job:' .. id, nil
   if redis.call('EXISTS', job) == 0 then
-    local owner, f
-    if extra.unique then owner, f = owner_of(prefix, extra.unique, now) end
-    local is_replaced = owner and extra.on_duplicate == 'replace' and f.status ~= 'processing'
-    if owner and not is_replaced then
+    if due == '' and not extra then
+      redis.call('HSET', job, 'spec', spec, 'lane', lane, 'status', 'pending')
+      to_lane(prefix, lane, id, 'RPUSH')
+    else
+      owner = accept(extra or {}, id, job, spec, lane, due)
+    end
+    if owner then
       out[#out + 1] = (i - 2) / 5
       out[#out + 1] = owner
     else
       new = new + 1
-      -- The new one first: a full server refuses it, and then the old one must still be there.
-      accept(id, job, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], extra.expires_in)
-      if is_replaced then cancel_waiting(prefix, owner, f, now, KEEP_MS) end
-      if extra.unique then claim_key(id, job, extra) end
     end
   end
 end

@@ -22,3 +22,11 @@ local function give_key(prefix, key, id, ms)
     redis.call('SET', prefix .. 'unique:' .. key, id)
   end
 end
+
+-- Give a job that has just been accepted the key that its extra names.
+local function claim_key(prefix, id, job, extra)
+  local ms = extra.unique_ms and math.floor(extra.unique_ms)
+  redis.call('HSET', job, 'unique', (extra.unique_until or 'end') .. ' ' .. extra.unique)
+  if ms then redis.call('HSET', job, 'unique_ms', ms) end
+  give_key(prefix, extra.unique, id, ms)
+end
