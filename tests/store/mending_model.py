@@ -151,10 +151,10 @@ def _mend_lifetime(job: Record, *, is_in_lane: bool) -> list[str]:
 def _mend_places(model: Model, job_id: str, job: Record, where: Counter[str]) -> list[str]:
     home = home_of(job)
     is_moved = model.moved[job_id] > 0
-    is_own = job.status == "pending" or (job.status == "cancelled" and not job.is_expiring)
-    own = int(is_own and where[f"ready:{job.lane}"] > 0)
+    is_tombstone = job.status == "cancelled" and not job.is_expiring
+    own = int((job.status == "pending" or is_tombstone) and where[f"ready:{job.lane}"] > 0)
     faults = _mend_moved(model, job_id, _in_lanes(where) - own)
-    tombstones = _lanes_in(where) if is_moved or job.status == "cancelled" else set()
+    tombstones = _lanes_in(where) if is_moved or is_tombstone else set()
     wrong = [place for place in where if place != home and place not in tombstones and where[place]]
     for place in wrong:
         take_out(model, place, job_id)

@@ -191,6 +191,15 @@ def a_completed_job_that_is_held(world: World) -> str:
     return job_id
 
 
+@disorder("elsewhere", "cancelled")
+def a_job_that_was_cancelled_as_it_ran_in_its_lane(world: World) -> str:
+    job_id, _ = world.start(2)
+    world.store.cancel(job_id, "soft")
+    world.store.settle([Completed(HOLDER, job_id, 1, b"")])
+    world.call("RPUSH", ready_key(world), job_id, job_id)
+    return job_id
+
+
 @disorder("in_no_lane", "pending")
 def a_pending_job_in_no_lane(world: World) -> str:
     (job_id,) = world.submit()

@@ -176,21 +176,23 @@ local function bring_home(id, job, f)
   end
 end
 
--- How many of its ids in lanes are no tombstones that it has left behind: that of a pending job in its lane, and that of a
--- cancelled one, whose record stays until it is dropped.
+-- Whether its id may be in its lane until a claim drops it: that of a job that was cancelled as it waited, whose record has
+-- no retention yet.
+local function is_tombstone(job, f) return f.status == 'cancelled' and redis.call('PTTL', job) < 0 end
+
+-- How many of its ids in lanes are none that it has left behind: that of a pending job in its lane, and a tombstone.
 local function own_in_lane(id, job, f)
   local is_there = f.lane and count_in('ready:' .. f.lane, id) > 0
-  if not is_there then return 0 end
-  return (f.status == 'pending' or f.status == 'cancelled' and redis.call('PTTL', job) < 0) and 1 or 0
+  return is_there and (f.status == 'pending' or is_tombstone(job, f)) and 1 or 0
 end
 
 local function look_at_places(id, job, f, places)
   local home, is_not_there = home_of(f)
   local is_moved = left_behind(id) ~= 0
   if is_moved then look_at_left_behind(id, places, own_in_lane(id, job, f)) end
+  local may_be_in_lanes = is_moved or is_tombstone(job, f)
   for _, place in ipairs(distinct(places)) do
-    local is_tombstone = (is_moved or f.status == 'cancelled') and is_lane_place(place)
-    if place ~= home and not is_tombstone and count_in(place, id) > 0 then
+    if place ~= home and not (may_be_in_lanes and is_lane_place(place)) and count_in(place, id) > 0 then
       tell(id, 'elsewhere', place)
       if is_mending then remove(place, id) end
     end
