@@ -9,6 +9,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, cast
 
+from .errors import JobTimeout
 from .job import Job, Priority
 from .limits import check_retry
 from .request import JobOptions
@@ -67,6 +68,11 @@ class HandlerSpec:
         if _is_one_of(error, self.dead_on):
             return False
         return self.retry_on is None or _is_one_of(error, self.retry_on)
+
+    @cached_property
+    def is_retried_after_a_timeout(self) -> bool:
+        """The same of a job that is out of time. Each run asks that before it begins."""
+        return self.is_worth_a_retry(JobTimeout())
 
 
 class Handler(Protocol[More, Result_co]):

@@ -157,7 +157,7 @@ class Performer:
 
     def _later(self, job: Job, spec: HandlerSpec) -> int:
         """What shall follow if it is killed for its time: see `Word.LATER`."""
-        delay_ms = self._delay_ms(job, spec.policy) if spec.is_worth_a_retry(JobTimeout()) else None
+        delay_ms = self._delay_ms(job, spec.policy) if spec.is_retried_after_a_timeout else None
         return 0 if delay_ms is None else delay_ms + 1
 
     def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
