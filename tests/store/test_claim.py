@@ -179,6 +179,13 @@ def test_a_job_that_may_not_begin_any_more_ends_as_expired_and_the_next_one_is_c
     assert (world.ready(), world.held(), world.dead()) == ([], [wanted], [])
 
 
+def test_a_job_that_somebody_put_into_another_lane_does_not_expire_before_its_time(world):
+    (job_id,) = world.submit(expires_in=60)
+    world.call("LMOVE", world.keys.ready(LANE), world.keys.ready("default:high"), "LEFT", "RIGHT")
+    assert [job.job_id for job in world.claim().jobs] == [job_id]
+    assert world.status(job_id) == "processing"
+
+
 def test_jobs_that_have_expired_are_counted_though_nothing_is_claimed(world):
     late = world.submit(3, expires_in=60)
     for job_id in late:

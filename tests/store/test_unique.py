@@ -122,6 +122,14 @@ def _leave_guarded_with_a_stranger(world: World, job_id: str) -> None:
     assert world.dead() == [job_id]
 
 
+def _cancel_what_nobody_holds(world: World, job_id: str) -> None:
+    world.claim()
+    world.store.cancel(job_id, "soft")
+    world.call("DEL", world.keys.held(HOLDER))
+    list(Doctor(world.transport, "test", is_mending=True).examine())
+    assert world.status(job_id) == "cancelled"
+
+
 def _spoil_and_promote(world: World, job_id: str) -> None:
     world.store.reschedule(job_id, "+60000")
     world.call("ZADD", world.keys.scheduled, 1, job_id)
@@ -149,6 +157,7 @@ ENDS: dict[str, Callable[[World, str], object]] = {
     "unreadable when due": _spoil_and_promote,
     "buried by the doctor": _spoil_and_mend,
     "buried by the doctor for its holder": _leave_guarded_with_a_stranger,
+    "cancelled, and held by nobody": _cancel_what_nobody_holds,
 }
 
 
@@ -241,6 +250,7 @@ def test_a_key_that_no_living_job_has_is_taken_over(world: World, what: str) -> 
 def test_a_job_that_lost_its_key_to_its_time_expires_and_takes_it_from_nobody(world: World) -> None:
     (old,) = world.submit(unique_key="k", expires_in=60)
     world.mark(old, expires_at=1)
+    assert_in_order(world)
     (new,) = world.submit(unique_key="k")
     world.enter()
     assert [job.job_id for job in world.claim(5).jobs] == [new]
