@@ -137,16 +137,16 @@ class Daemon:
         """The living children, of one kind or all."""
         return [child for child in (self.node.children if self.node else []) if kind in ("", child.kind)]
 
+    def child(self, kind: str) -> ChildView:
+        """The first child of this kind; waits until one lives, for after a death there is none for a moment."""
+        found: list[ChildView] = []
+        wait_until(lambda: found.extend(self.children(kind)) or found)
+        return found[0]
+
     def worker_of(self, job_id: str) -> ChildView:
         """The worker that runs this job; waits until one does."""
         found: list[ChildView] = []
-        wait_until(
-            lambda: (
-                bool(found)
-                or found.extend(c for c in self.children("worker") if c.job_id == job_id)
-                or bool(found)
-            )
-        )
+        wait_until(lambda: found.extend(c for c in self.children("worker") if c.job_id == job_id) or found)
         return found[0]
 
     def client(self, **options: Any) -> Client:

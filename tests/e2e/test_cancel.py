@@ -144,7 +144,7 @@ def test_a_hard_cancel_kills_the_worker_at_once(daemon):
         assert not daemon.entries("heard", job_id)
         job = client.get_job(job_id)
         assert (job.attempts, job.recoveries) == (0, 0)
-        assert daemon.children("worker")[0].last_end == "killed as its job was cancelled"
+        assert daemon.child("worker").last_end == "killed as its job was cancelled"
         assert_goes_on(daemon, client)
 
 

@@ -76,7 +76,7 @@ def move(client, job_id, way):
 
 def kill_a_worker(daemon):
     wait_until(daemon.is_up)
-    os.kill(daemon.children("worker")[0].pid, signal.SIGKILL)
+    os.kill(daemon.child("worker").pid, signal.SIGKILL)
 
 
 def test_what_a_moved_job_left_in_a_paused_queue_is_no_dead_letter_when_its_record_is_gone(make_daemon):

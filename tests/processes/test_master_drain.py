@@ -158,7 +158,7 @@ def test_term_while_the_server_is_down_ends_idle_workers_at_once_and_leaves_the_
     own_server.stop()
     daemon.terminate()
     wait_until(lambda: not any(map(is_alive, workers)), 3)
-    assert is_alive(daemon.children("scheduler")[0].pid)
+    assert is_alive(daemon.child("scheduler").pid)
     # It would wait for the server until shortly before the end.
     daemon.process.send_signal(signal.SIGQUIT)
     assert daemon.wait(3) == 0
@@ -203,12 +203,12 @@ def test_a_worker_that_gets_a_term_finishes_its_job_and_its_slot_starts_again(se
         (worker,) = daemon.children("worker")
         wait_until(lambda: daemon.entries("start", job_id))
         os.kill(worker.pid, signal.SIGTERM)
-        wait_until(lambda: daemon.children("worker")[0].state == "draining")
+        wait_until(lambda: daemon.child("worker").state == "draining")
         assert client.wait(job_id, 10).run == 1
         assert client.wait(behind, 10).run == 1
     pids = {entry[1]: int(entry[3]) for entry in daemon.entries("start")}
     assert pids[job_id] == worker.pid != pids[behind]
-    assert daemon.children("worker")[0].restarts == 1
+    assert daemon.child("worker").restarts == 1
 
 
 def test_a_stopped_daemon_is_not_found_any_more(server, make_daemon):

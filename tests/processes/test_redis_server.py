@@ -106,4 +106,4 @@ def test_a_killed_server_is_back_at_once_and_nothing_is_lost(make_daemon):
         os.kill(child.pid, signal.SIGKILL)
         job = client.wait(job_id, 10)
     assert (job.status, job.result, job.run) == (Status.COMPLETED, 2, 1)
-    assert daemon.children("redis")[0].pid != child.pid
+    assert daemon.child("redis").pid != child.pid

@@ -40,7 +40,7 @@ def test_the_log_of_an_outage_backs_off_while_the_scheduler_goes_on_ticking(make
     wait_until(lambda: daemon.lines("scheduler", "redis back"))
     with daemon.client() as client:
         assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
-    assert daemon.children("scheduler")[0].pid == before.pid
+    assert daemon.child("scheduler").pid == before.pid
 
 
 def test_the_wait_before_a_try_is_not_held_against_the_scheduler(make_daemon, own_server):

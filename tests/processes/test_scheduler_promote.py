@@ -88,7 +88,7 @@ def test_promotion_survives_a_connection_failure(make_daemon, server, client):
     job_id = schedule(client, timedelta(0))
     proxy.mode = "pass"
     wait_until(lambda: status(client, job_id) is Status.PENDING)
-    assert daemon.children("scheduler")[0].pid == before.pid
+    assert daemon.child("scheduler").pid == before.pid
     proxy.close()
 
 

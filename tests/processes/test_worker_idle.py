@@ -50,4 +50,4 @@ def test_an_idle_worker_costs_at_most_two_trips_a_second(server, make_daemon):
         if not any(script(name).digest in line for name in of_the_scheduler)
         and "SMEMBERS" not in line and "wake:scheduled" not in line and "INFO" not in line
     ] == []  # fmt: skip
-    assert daemon.children("worker")[0].restarts == 0
+    assert daemon.child("worker").restarts == 0

@@ -50,7 +50,7 @@ def test_a_connection_error_is_waited_out(own_server, make_daemon):
     own_server.start()
     with daemon.client() as client:
         assert client.wait(client.submit_job("note", {}), 5).status is Status.COMPLETED
-    assert daemon.children("worker")[0].pid == worker.pid
+    assert daemon.child("worker").pid == worker.pid
 
 
 def test_a_worker_comes_up_and_waits_for_a_server_that_is_not_there_yet(own_server, make_daemon):
@@ -59,7 +59,7 @@ def test_a_worker_comes_up_and_waits_for_a_server_that_is_not_there_yet(own_serv
     own_server.start()
     with daemon.client() as client:
         assert client.wait(client.submit_job("note", {}), 5).status is Status.COMPLETED
-    assert daemon.children("worker")[0].restarts == 0
+    assert daemon.child("worker").restarts == 0
 
 
 def test_a_finished_job_that_waits_for_a_lost_server_is_neither_killed_for_its_deadline_nor_run_again(
@@ -78,7 +78,7 @@ def test_a_finished_job_that_waits_for_a_lost_server_is_neither_killed_for_its_d
         job = client.wait(job_id, 10)
     assert (job.status, job.result, job.run, job.attempts) == (Status.COMPLETED, 7, 1, 1)
     assert starts(daemon, job_id) == 1
-    assert daemon.children("worker")[0].pid == worker.pid
+    assert daemon.child("worker").pid == worker.pid
 
 
 def test_a_failed_job_that_waits_for_a_lost_server_is_charged_once(own_server, make_daemon):
@@ -234,4 +234,4 @@ def test_a_refusal_of_one_command_is_tried_about_once_a_second(server, proxy, ma
         server.call("ACL", "DELUSER", "worker")
     # The worker and the scheduler, each at 0, 0, and then every 0.8 s at the most.
     assert int(calls[1]) <= 2 * (2 + (time.monotonic() - began) / 0.8)
-    assert daemon.children("worker")[0].restarts == 0
+    assert daemon.child("worker").restarts == 0
