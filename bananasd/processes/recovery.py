@@ -175,7 +175,7 @@ def _end_of(row: Row, job: JobView | None) -> str:
 
 def _fault(cause: Cause, job: JobView) -> str:
     if cause is Cause.HUNG:
-        return "its handler ended, but what it returned or raised hung when it was looked at, and was killed"
+        return "a hook hung, or what its handler had returned or raised hung when it was looked at, and was killed"
     seconds = (job.deadline_ns - job.started_ns) / 1e9
     return f"it ran longer than its timeout of {seconds:g} s, ignored the interrupt, and was killed"
 

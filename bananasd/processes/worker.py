@@ -21,6 +21,7 @@ from . import forks
 from .batch import MAX_BATCH, BatchSize
 from .child import ATTENTION, CAUGHT
 from .helper import Helper, Unstarted
+from .hook_calls import HookCalls
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
@@ -57,7 +58,7 @@ class Post:
 class Worker:
     """A worker has a row, a store, a registry; its holder's name changes with every trip."""
 
-    def __init__(self, row: Row, post: Post, registry: Registry, access: Access) -> None:
+    def __init__(self, row: Row, post: Post, registry: Registry, access: Access, hooks: HookCalls | None = None) -> None:  # fmt: skip
         self._row = row
         self._post = post
         self._registry = registry
@@ -74,8 +75,9 @@ class Worker:
         self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
+        self._hooks = hooks
         self._performer = Performer(
-            row, registry, post.rules, self._context, self._declared_policy, self._guard
+            row, registry, post.rules, self._context, self._declared_policy, self._guard, hooks
         )
 
     def run(self) -> int:
@@ -257,7 +259,11 @@ class Worker:
                 self._unsettled.add(Released(holder, claimed.job_id, claimed.run))
                 continue
             self._helper.note_job(clock.monotonic())
-            self._unsettled.add(self._performer.perform(claimed, holder))
+            outcome = self._performer.perform(claimed, holder)
+            self._unsettled.add(outcome)
+            if self._hooks is not None:
+                self._helper.note_hooks(clock.monotonic())
+                self._performer.tell_hooks(outcome)
             performed += 1
         return performed
 

@@ -31,6 +31,7 @@ FOUNDATIONS = [
         "contradictions",
         "config",
         "log",
+        "repeats",
     },
 ]
 SHARED_BY_PROCESSES = [
@@ -42,7 +43,7 @@ JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
     {"waiting", "chunks"},
-    {"client", "declaration", "handlers", "payloads", "server"},
+    {"client", "declaration", "handlers", "hooks", "payloads", "server"},
     {"aio"},
     *SHARED_BY_PROCESSES,
     {
@@ -51,7 +52,9 @@ JOB_LAYERS = [
         "processes.unsettled",
         "processes.run_context",
         "processes.error_texts",
+        "processes.forks",
         "processes.handler_call",
+        "processes.hook_calls",
         "processes.performance",
         "processes.policies",
         "processes.turns",
