@@ -67,7 +67,7 @@ class Worker:
         self._unstarted: Unstarted = deque()
         self._unsettled = Unsettled()
         self._helper = Helper(self._unstarted, self._unsettled, access.store)
-        self._outage = Outage()
+        self._outage = Outage(row)
         self._batch = BatchSize()
         self._turns = Turns(post.lanes, post.fairness)
         self._is_draining = False
