@@ -158,6 +158,16 @@ def test_the_doctor_needs_no_more_than_the_page_allows(own_server, url_of, refus
     assert refusals() == []
 
 
+@pytest.mark.parametrize("lacking", ["scan", "hmget", "hstrlen", "lrange"])
+def test_a_doctor_that_may_not_ask_says_so(own_server, url_of, lacking):
+    with Client(url_of("bananas-client")) as client:
+        client.submit_job("note", {})
+    own_server.call("ACL", "SETUSER", "bananas-doctor", f"-{lacking}")
+    done = bananasd("doctor", "--url", url_of("bananas-doctor"), "--namespace", "default")
+    assert done.exit_code == 69
+    assert f"no permissions to run the '{lacking}' command" in done.stderr
+
+
 # It is no more than enough
 
 

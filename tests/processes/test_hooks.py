@@ -84,8 +84,9 @@ def ran(daemon, name, payload=None, **options):
         return client.wait(client.submit_job(name, {} if payload is None else payload, **options), 15)
 
 
-def test_hooks_are_called_around_a_workers_life_and_its_jobs(start):
-    daemon = start(NOTES)
+@pytest.mark.parametrize("preload", [False, True])
+def test_hooks_are_called_around_a_workers_life_and_its_jobs(start, preload):
+    daemon = start(NOTES, settings={"workers": {"count": 1, "preload": preload}})
     ran(daemon, "note")
     wait_until(lambda: len(said(daemon)) == 3)
     assert daemon.stop() == 0
