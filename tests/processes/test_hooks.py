@@ -329,3 +329,16 @@ def test_a_reload_takes_up_hooks_and_refuses_those_that_are_none(start):
     control.reload(daemon.run_dir, 15)
     ran(daemon, "note")
     assert said(daemon)[-1] == "new"
+
+
+@pytest.mark.parametrize(
+    ("hooks", "problem"),
+    [
+        ("def before_jobs(job): ...", "hooks.py:1: no hook is named before_jobs: did you mean before_job?"),
+        ("def before_job(job)", "hooks.py:1: SyntaxError: expected ':'"),
+    ],
+)
+def test_a_daemon_does_not_start_with_hooks_that_cannot_be_meant(start, hooks, problem):
+    daemon = start(hooks, wait=False)
+    assert daemon.wait() == 78
+    assert daemon.lines("handlers broken: ", problem)
