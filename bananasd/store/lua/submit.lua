@@ -12,8 +12,15 @@
 --!include now
 --!include lanes
 --!include lane_name
-local prefix, now, new = ARGV[1], now_ms(), 0
+local prefix, new, jobs = ARGV[1], 0, {}
 local extras, sound_lane
+
+-- Jobs to run at once, the same lane's together: so many ids take one command.
+local pushed, pushed_lane = {}, nil
+local function push()
+  if pushed[1] then to_lane(prefix, pushed_lane, 'RPUSH', unpack(pushed)) end
+  pushed = {}
+end
 
 -- A job for later, or with an extra. Returns nothing, or if it is not accepted who has its key.
 local function accept(extra, id, job, spec, lane, due)
@@ -23,7 +30,7 @@ local function accept(extra, id, job, spec, lane, due)
   --!include ends
   --!include cancel
   --!include unique
-  local owner, f
+  local now, owner, f = now_ms(), nil, nil
   if extra.unique then owner, f = owner_of(prefix, extra.unique, now) end
   local is_replaced = owner and extra.on_duplicate == 'replace' and f.status ~= 'processing'
   if owner and not is_replaced then return owner end
@@ -32,7 +39,7 @@ local function accept(extra, id, job, spec, lane, due)
   local is_due = due_at <= now
   local fields = { 'spec', spec, 'lane', lane, 'status', is_due and 'pending' or 'scheduled', 'due_at', due_at }
   redis.call('HSET', job, unpack(fields, 1, due == '' and 6 or 8))
-  if is_due then to_lane(prefix, lane, id, 'RPUSH') else schedule(prefix, id, due_at) end
+  if is_due then to_lane(prefix, lane, 'RPUSH', id) else schedule(prefix, id, due_at) end
   if extra.expires_in then limit_wait(job, math.floor(extra.expires_in), math.max(now, due_at)) end
   -- No setting gets here, so a job that is replaced is kept for a day.
   if is_replaced then cancel_waiting(prefix, owner, f, now, 86400000) end
@@ -58,27 +65,40 @@ for i = 2, #ARGV, 5 do
   end
   if fault then return redis.error_reply('BADJOB job ' .. id .. ': ' .. fault) end
   sound_lane = lane
+  jobs[#jobs + 1] = prefix .. 'job:' .. id
+end
+if #jobs > 1000 then return redis.error_reply('BADJOB 1000 jobs a call at most, and these are ' .. #jobs) end
+
+-- Nearly always none of them is known: then it is enough to see which one stands here twice.
+local are_new, seen = #jobs > 1 and redis.call('EXISTS', unpack(jobs)) == 0, {}
+local function is_known(id, job)
+  if not are_new then return redis.call('EXISTS', job) == 1 end
+  local is_seen = seen[id]
+  seen[id] = true
+  return is_seen
 end
 
 local out = { 0 }
-for i = 2, #ARGV, 5 do
-  local id, spec, lane, due = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local extra, job, owner = extras and extras[i], prefix .. 'job:' .. id, nil
-  if redis.call('EXISTS', job) == 0 then
+for n = 1, #jobs do
+  local i = 5 * n - 3
+  local id, job, spec, lane, due, extra, owner = ARGV[i], jobs[n], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], extras and extras[i], nil
+  if not is_known(id, job) then
+    if lane ~= pushed_lane or extra or due ~= '' then push() end
     if due == '' and not extra then
       redis.call('HSET', job, 'spec', spec, 'lane', lane, 'status', 'pending')
-      to_lane(prefix, lane, id, 'RPUSH')
+      pushed_lane, pushed[#pushed + 1] = lane, id
     else
       owner = accept(extra or {}, id, job, spec, lane, due)
     end
     if owner then
-      out[#out + 1] = (i - 2) / 5
+      out[#out + 1] = n - 1
       out[#out + 1] = owner
     else
       new = new + 1
     end
   end
 end
+push()
 if new > 0 then redis.call('HINCRBY', prefix .. 'stats', 'submitted', new) end
 out[1] = new
 return out

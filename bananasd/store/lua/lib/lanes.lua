@@ -11,10 +11,10 @@ local function wake(prefix, lane)
   redis.call('RPUSH', tokens, '1')
 end
 
--- push: RPUSH to its back, LPUSH to its front.
-local function to_lane(prefix, lane, id, push)
-  -- The first one makes its queue known.
-  if redis.call(push, prefix .. 'ready:' .. lane, id) == 1 then
+-- push: RPUSH to its back, LPUSH to its front, there the last one first.
+local function to_lane(prefix, lane, push, ...)
+  -- The first ones make its queue known.
+  if redis.call(push, prefix .. 'ready:' .. lane, ...) == select('#', ...) then
     redis.call('SADD', prefix .. 'queues', string.match(lane, '^[^:]*'))
   end
   wake(prefix, lane)
