@@ -283,6 +283,8 @@ class Job:
 
 def check_priority(priority: Any) -> Priority:
     """A priority, or its name."""
+    if type(priority) is Priority:
+        return priority
     try:
         return Priority(priority)
     except ValueError:

@@ -208,7 +208,9 @@ def check_spec(spec: Any) -> None:
     """What a record must say for a worker to run its job, whoever wrote it."""
     if not isinstance(spec, dict):
         raise InvalidJob("its spec is not a JSON object")
-    _check_version(spec.get("v"))
+    version = spec.get("v")
+    if type(version) is not int or not 1 <= version <= SPEC_VERSION:
+        raise InvalidJob(_fault_of_version(version))
     if "payload" not in spec:
         raise InvalidJob("its spec has no payload")
     try:
@@ -225,14 +227,13 @@ def check_spec(spec: Any) -> None:
         raise InvalidJob(f"in its spec: {error}") from None
 
 
-def _check_version(version: Any) -> None:
+def _fault_of_version(version: Any) -> str:
     if not _is_whole(version) or version < 1:
-        raise InvalidJob(f"its spec has version {shown(version)}: want a number from 1 to {SPEC_VERSION}")
-    if version > SPEC_VERSION:
-        raise InvalidJob(
-            f"its spec has version {shown(version)}, this bananasd reads up to {SPEC_VERSION}: "
-            "upgrade the daemons, then retry the job"
-        )
+        return f"its spec has version {shown(version)}: want a number from 1 to {SPEC_VERSION}"
+    return (
+        f"its spec has version {shown(version)}, this bananasd reads up to {SPEC_VERSION}: "
+        "upgrade the daemons, then retry the job"
+    )
 
 
 def encode_payload(payload: Any) -> bytes:

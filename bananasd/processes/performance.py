@@ -24,7 +24,7 @@ from ..errors import (
 from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
 from ..limits import MAX_SECONDS, is_id
-from ..retry import RetryPolicy, delay_seconds
+from ..retry import OPEN, RetryPolicy
 from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from .error_texts import error_text, fit_to_keep, last_line, said
@@ -43,11 +43,16 @@ _ARMED, _DONE, _ENDED, _FAILED, _INTERRUPT, _REASON = (
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for jobs whose handlers say nothing else."""
+    """What holds for jobs that say nothing else themselves."""
 
     timeout_seconds: float
     retry: RetryPolicy
     result_bytes: int
+
+    def of(self, spec: HandlerSpec) -> "Rules":
+        """What holds for those of a handler: what it declares, these for the rest."""
+        timeout = self.timeout_seconds if spec.timeout_seconds is None else spec.timeout_seconds
+        return Rules(timeout, spec.policy.over(self.retry), self.result_bytes)
 
 
 class Performer:
@@ -68,6 +73,7 @@ class Performer:
         self._row = row
         self._registry = registry
         self._rules = rules
+        self._rules_of = {spec.name: rules.of(spec) for spec in registry}
         self._context = context
         self._declared_policy = declared_policy
         self._guard = guard
@@ -99,7 +105,7 @@ class Performer:
             return Buried(holder, claimed.job_id, claimed.run, f"the job cannot be run: {error}")
         spec = self._registry.get(job.name)
         if spec is None:
-            policy = self._declared_policy(job.name)
+            policy = self._declared_policy(job.name).over(self._rules.retry)
             return self._fail(job, holder, f"no handler is loaded for the name {job.name!r}", policy)
         if _must_not_repeat(job, spec) and not self._guard(holder, job.id, job.run):
             return Released(holder, job.id, job.run)  # which will be refused
@@ -149,15 +155,17 @@ class Performer:
 
     def _begin(self, job: Job, spec: HandlerSpec) -> None:
         self._number += 1
-        timeout = _first(job.timeout_seconds, spec.timeout_seconds, self._rules.timeout_seconds)
+        rules, timeout = self._rules_of[spec.name], job.timeout_seconds
+        if timeout is None:
+            timeout = rules.timeout_seconds
         started_ns = clock.monotonic_ns()
         deadline_ns = started_ns + int(timeout * 1e9) if timeout else 0
-        later = self._later(job, spec) if deadline_ns else 0
-        self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later, job.run))
+        later = self._later(job, spec, rules.retry) if deadline_ns else 0
+        self._row.begin_job(JobView(self._number, job.id, spec.name, started_ns, deadline_ns, later, job.run))
 
-    def _later(self, job: Job, spec: HandlerSpec) -> int:
+    def _later(self, job: Job, spec: HandlerSpec, policy: RetryPolicy) -> int:
         """What shall follow if it is killed for its time: see `Word.LATER`."""
-        delay_ms = self._delay_ms(job, spec.policy) if spec.is_retried_after_a_timeout else None
+        delay_ms = self._delay_ms(job, policy) if spec.is_retried_after_a_timeout else None
         return 0 if delay_ms is None else delay_ms + 1
 
     def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
@@ -173,8 +181,9 @@ class Performer:
         return Completed(holder, job.id, job.run, encoded)
 
     def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
+        policy = self._rules_of[spec.name].retry
         if isinstance(error, RetryLater):
-            return self._fail(job, holder, f"RetryLater: {said(error)}", spec.policy, _wanted_ms(error))
+            return self._fail(job, holder, f"RetryLater: {said(error)}", policy, _wanted_ms(error))
         final = self._final_error(job, spec, error)
         if final is not None:
             return self._bury(job, holder, final)
@@ -182,7 +191,7 @@ class Performer:
             # To the server a job that was cancelled is so after this, as after any other outcome.
             logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(error).__name__)
             return Released(holder, job.id, job.run)
-        return self._fail(job, holder, error_text(error), spec.policy)
+        return self._fail(job, holder, error_text(error), policy)
 
     def _final_error(self, job: Job, spec: HandlerSpec, error: BaseException) -> str | None:
         """What the job dies of at once; None if another run may follow."""
@@ -202,11 +211,11 @@ class Performer:
         job: Job,
         holder: str,
         error: str,
-        declared: RetryPolicy,
+        policy: RetryPolicy,
         wanted_delay_ms: int | None = None,
     ) -> Outcome:
         """A failed attempt: another one after a delay, or none if there were enough."""
-        delay_ms = self._delay_ms(job, declared)
+        delay_ms = self._delay_ms(job, policy)
         if delay_ms is None:
             return self._bury(job, holder, error)
         self._row.words[_FAILED] += 1
@@ -222,10 +231,10 @@ class Performer:
         )
         return Buried(holder, job.id, job.run, fit_to_keep(error))
 
-    def _delay_ms(self, job: Job, declared: RetryPolicy) -> int | None:
-        """Milliseconds until the attempt after this one, None if there is none."""
-        policies = (job.retry_policy, declared, self._rules.retry)
-        seconds = delay_seconds(policies, job.attempt, random.random)
+    def _delay_ms(self, job: Job, policy: RetryPolicy) -> int | None:
+        """Milliseconds until the attempt after this one, None if there is none; ``policy`` holds where the job says nothing."""
+        own = job.retry_policy
+        seconds = (policy if own is OPEN else own.over(policy)).delay_seconds(job.attempt, random.random)
         return None if seconds is None else int(seconds * 1000)
 
 
@@ -257,7 +266,3 @@ def _interrupt_for(reason: Reason) -> JobInterrupted:
     if reason is Reason.CANCEL:
         return JobCancelled("the job was cancelled")
     return LeaseLost("this node was cut off and its jobs were given to others")
-
-
-def _first(*values: Any) -> Any:
-    return next(value for value in values if value is not None)

@@ -138,7 +138,7 @@ _IS_HARD = 1 << 63
 class Row:
     """One child's row."""
 
-    __slots__ = ("_head", "_memory", "_start", "words")
+    __slots__ = ("_head", "_memory", "_name", "_start", "words")
 
     def __init__(self, memory: mmap.mmap, words: memoryview, index: int) -> None:
         self._memory = memory
@@ -146,6 +146,7 @@ class Row:
         self._start = (index + 1) * ROW_BYTES
         first = self._start // 8
         self.words = words[first : first + ROW_BYTES // 8]
+        self._name = ""
 
     @property
     def generation(self) -> int:
@@ -233,8 +234,10 @@ class Row:
         words[_SEQUENCE] += 1
         words[_JOB], _, _, words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER], words[_RUN] = view
         memory[start + ID_AT : start + ID_AT + ID_BYTES] = view.job_id.encode()
-        encoded = view.name.encode()[:NAME_BYTES]
-        memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
+        if view.name != self._name:
+            self._name = view.name
+            encoded = view.name.encode()[:NAME_BYTES]
+            memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
         words[_SEQUENCE] += 1
 
     def job(self) -> JobView | None:

@@ -13,7 +13,7 @@ from .. import clock
 from ..job import Job, Priority, Status
 from .calls import checked, text
 from .connection import Transport
-from .keys import Keys, Lane
+from .keys import Lane, keys_of
 from .scripts import Command
 
 _FAILURE = re.compile(rb"!(\d{1,15}) (.*)", re.DOTALL)
@@ -62,7 +62,7 @@ class Stats:
     """The questions of a client and an operator."""
 
     def __init__(self, transport: Transport, namespace: str) -> None:
-        self.keys = Keys(namespace)
+        self.keys = keys_of(namespace)
         self._transport = transport
 
     def ping(self) -> None:

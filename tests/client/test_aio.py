@@ -384,7 +384,7 @@ def test_a_task_that_waits_holds_up_no_other(frozen):
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_what_was_not_sent_when_a_call_is_given_up_is_not_sent_any_more(own_server, is_cancelled):
     async def use() -> None:
-        url, seconds = f"{own_server.url}?client_name=given_up", 30 if is_cancelled else 0.5
+        url, seconds = f"{own_server.url}?client_name=given_up", 30 if is_cancelled else 2
         async with AsyncClient(url, timeout_seconds=seconds) as client:
             await client.submit_job("any", 1)
             os.kill(own_server.process.pid, signal.SIGSTOP)

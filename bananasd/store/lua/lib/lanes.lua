@@ -5,6 +5,7 @@ local function wake(prefix, lane)
   local found = redis.call('EXISTS', tokens, paused, paused)
   if found % 2 == 1 then return end
   if found > 0 then
+    --!include now
     --!include pauses
     if is_paused(prefix, string.match(lane, '^[^:]*'), now_ms()) then return end
   end
