@@ -23,6 +23,8 @@ MAX_RETRIES = 1_000_000
 MAX_DELAYS = 1_000
 MAX_FACTOR = 1_000
 ON_LOST = ("retry", "dead")
+RULES = frozenset(("max_retries", "timeout_seconds", "retry", "on_lost"))
+"""What a job may say of its runs instead of its handler."""
 UNIQUE_UNTIL = ("end", "start")
 ON_DUPLICATE = ("return", "raise", "replace")
 MAX_OFFSET = 1_000_000_000_000
@@ -215,16 +217,21 @@ def check_spec(spec: Any) -> None:
         raise InvalidJob("its spec has no payload")
     try:
         check_name(spec.get("name"))
-        if spec.get("max_retries") is not None:
-            check_max_retries(spec["max_retries"])
-        if spec.get("timeout_seconds") is not None:
-            check_timeout(spec["timeout_seconds"])
-        if spec.get("retry") is not None:
-            check_retry(spec["retry"])
-        if spec.get("on_lost") is not None:
-            check_on_lost(spec["on_lost"])
+        if not RULES.isdisjoint(spec):
+            _check_rules(spec)
     except InvalidJob as error:
         raise InvalidJob(f"in its spec: {error}") from None
+
+
+def _check_rules(spec: dict[str, Any]) -> None:
+    if spec.get("max_retries") is not None:
+        check_max_retries(spec["max_retries"])
+    if spec.get("timeout_seconds") is not None:
+        check_timeout(spec["timeout_seconds"])
+    if spec.get("retry") is not None:
+        check_retry(spec["retry"])
+    if spec.get("on_lost") is not None:
+        check_on_lost(spec["on_lost"])
 
 
 def _fault_of_version(version: Any) -> str:

@@ -26,7 +26,7 @@ class Retry:
             delay = min(self.base_seconds * self.factor ** (attempts - 1), self.cap_seconds)
         except OverflowError:
             delay = self.cap_seconds
-        return delay * (1 + self.jitter * (2 * random() - 1))
+        return delay * (1 + self.jitter * (2 * random() - 1)) if self.jitter else delay
 
     def to_wire(self) -> dict[str, float]:
         """As it stands in a spec."""

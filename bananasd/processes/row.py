@@ -228,15 +228,18 @@ class Row:
         """Whether its child is dead and nothing that it held is left."""
         return self.state is State.DEAD and self.words[Word.RECOVERED] == self.words[Word.GENERATION]
 
-    def begin_job(self, view: JobView) -> None:
-        """Write down which job is about to run."""
+    def begin_job(
+        self, number: int, job_id: str, name: str, started_ns: int, deadline_ns: int, later: int, run: int = 0
+    ) -> None:
+        """Write down which job is about to run: what `job` will tell of it."""
         words, memory, start = self.words, self._memory, self._start
         words[_SEQUENCE] += 1
-        words[_JOB], _, _, words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER], words[_RUN] = view
-        memory[start + ID_AT : start + ID_AT + ID_BYTES] = view.job_id.encode()
-        if view.name != self._name:
-            self._name = view.name
-            encoded = view.name.encode()[:NAME_BYTES]
+        words[_JOB], words[_RUN] = number, run
+        words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER] = started_ns, deadline_ns, later
+        memory[start + ID_AT : start + ID_AT + ID_BYTES] = job_id.encode()
+        if name != self._name:
+            self._name = name
+            encoded = name.encode()[:NAME_BYTES]
             memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
         words[_SEQUENCE] += 1
 

@@ -37,7 +37,7 @@ from bananasd.processes.board import Board, Phase
 from bananasd.processes.helper import Helper
 from bananasd.processes.performance import Rules
 from bananasd.processes.recovery import Terms
-from bananasd.processes.row import JobView, Kind, Row, State, Word
+from bananasd.processes.row import Kind, Row, State, Word
 from bananasd.processes.scheduler import Scheduler
 from bananasd.processes.worker import Post, Worker
 from bananasd.retry import Retry, RetryPolicy
@@ -283,7 +283,7 @@ class Play:
             assert len(store.settle_and_claim([], holder, node, LANES, 1)[1].jobs) == 1
         self.look.call("SREM", KEYS.holders, f"{GONE}/9.1")
         self.look.call("ZREM", KEYS.nodes, GONE)
-        dead_row.begin_job(JobView(1, self.jobs["orphan"].job_id, "brief", 1, 0, 0))
+        dead_row.begin_job(1, self.jobs["orphan"].job_id, "brief", 1, 0, 0)
         dead_row.state = State.DEAD
         # It is as it should be: a line about its being put would be lost with the reply.
         access(self.url).schedules(self._unwatched).put("config", {RESTING.name: RESTING.encode()})
