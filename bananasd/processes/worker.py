@@ -248,16 +248,22 @@ class Worker:
     def _perform_all(self) -> int:
         """Run what is left in the deque; what a drain or an interrupt finds unstarted is released."""
         performed = 0
-        while self._unstarted:
+        unstarted, unsettled, performer, helper = (
+            self._unstarted,
+            self._unsettled,
+            self._performer,
+            self._helper,
+        )
+        while unstarted:
             try:
-                holder, claimed = self._unstarted.popleft()
+                holder, claimed = unstarted.popleft()
             except IndexError:
                 break  # the helper was quicker
-            if self._is_leaving or self._performer.has_interrupted:
-                self._unsettled.add(Released(holder, claimed.job_id, claimed.run))
+            if self._is_leaving or performer.has_interrupted:
+                unsettled.add(Released(holder, claimed.job_id, claimed.run))
                 continue
-            self._helper.note_job(clock.monotonic())
-            self._unsettled.add(self._performer.perform(claimed, holder))
+            helper.note_job(clock.monotonic())
+            unsettled.add(performer.perform(claimed, holder))
             performed += 1
         return performed
 
