@@ -192,7 +192,7 @@ class Play:
     def _make_scheduler(self) -> None:
         row = self._new_row(Kind.SCHEDULER, 1)
         terms = Terms(LEASE_MS, 3)
-        about = About("here", 1, {})
+        about = About("here", 1, {}, 5)
         self._scheduler = Scheduler(row, self._board, access(self.url), 3.0, terms, about, [RESTING])
         self._scheduler._inbox = Bell()
         self._doctors = HeldConnection(Server(self.url, 5))
