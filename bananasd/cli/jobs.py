@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from ..client import Client
+from ..durations import brief
 from ..job import Job, Status
 from ..store.keys import EVERYTHING
 from ..store.stats import LaneStats, QueueStats
 from .errors import FAILED
 from .output import compact_json, echo_fields, echo_json, echo_table, json_option
 from .server import takes_client
-from .times import brief
 from .waiting import WaitingCommand, show_progress, wait_for, wait_option, warn_if_unserved
 
 LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST", "WORKERS")

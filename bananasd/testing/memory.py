@@ -142,6 +142,7 @@ COMMANDS: dict[str, Callable[..., Reply]] = {
     "PING": lambda _: b"PONG",
     "TIME": _time,
     "GET": lambda memory, key: memory.strings.get(key),
+    "HGET": lambda memory, key, name: memory.hashes.get(key, {}).get(name.encode()),
     "HGETALL": _hgetall,
     "LLEN": lambda memory, key: len(memory.lists.get(key, ())),
     "LINDEX": _lindex,

@@ -41,7 +41,7 @@ SHARED_BY_PROCESSES = [
 JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
-    {"waiting", "chunks"},
+    {"waiting", "chunks", "explanation"},
     {"client", "declaration", "handlers", "payloads", "server"},
     {"aio"},
     *SHARED_BY_PROCESSES,
