@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 from ..job import Job, Status
 from ..record import json_in, policy_of, text_of
 from ..retry import OPEN, RetryPolicy
-from .calls import Call, checked, run_calls, text
+from .calls import Call, as_mapping, checked, run_calls, text
 from .connection import Transport
 from .keys import Keys
 from .node_rows import NodeRow, read_row
 from .rates import Counted, ended_per_second, rates
 from .scripts import script
-from .stats import as_mapping
 from .store import node_of
 
 MAX_LOOK = 50_000
