@@ -28,6 +28,8 @@ FOUNDATIONS = [
         "schedule_tables",
         "schema",
         "settings",
+        "remark",
+        "units",
         "contradictions",
         "config",
         "log",
