@@ -127,7 +127,7 @@ def _wait(facts: Facts, rate: float | None) -> Evidence:
 def _line(facts: Facts) -> Evidence:
     return {
         "ahead": _ahead(facts),
-        "is_further": facts.place is None,
+        "is_at_least": facts.place is None,
         "of_higher_priority": facts.higher,
         "was_moved": facts.left_behind > 0,
     }

@@ -62,6 +62,12 @@ def test_a_node_tells_which_handlers_its_latest_worker_has_loaded(world):
     assert handlers_of(world) is None
 
 
+def test_a_worker_that_was_replaced_tells_nothing_new_when_it_enters_once_more(world):
+    world.store.enter("n1/12.1", NODE, LEASE_MS, {"new": b"{}"})
+    world.store.enter("n1/9.2", NODE, LEASE_MS, {"old": b"{}"})
+    assert json.loads(handlers_of(world)) == ["new"]
+
+
 def test_a_damaged_row_of_its_node_keeps_no_worker_out(world):
     world.call("SET", world.keys.node(NODE), "no hash")
     (job_id,) = world.submit()

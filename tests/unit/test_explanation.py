@@ -264,7 +264,7 @@ def test_beyond_what_is_looked_through_it_is_more_than_that():
     explanation = explain(make_facts(place=None, length=MAX_LOOK + 1, ended_per_second=100.0), before)
     assert explanation.sentence.startswith("It waits behind more than 50,000 jobs")
     assert explanation.sentence.endswith("so for 8m20s at least.")
-    assert (explanation.evidence["is_further"], explanation.evidence["rate_per_second"]) == (True, None)
+    assert (explanation.evidence["is_at_least"], explanation.evidence["rate_per_second"]) == (True, None)
 
 
 def test_a_job_that_was_moved_to_another_lane():

@@ -16,6 +16,10 @@ for i = 4, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
   names[#names + 1] = ARGV[i]
 end
--- What somebody has made of the node's key is no reason not to work.
-redis.pcall('HSET', KEYS[4], 'handlers', cjson.encode(names))
+-- A worker that a reload has replaced may enter anew, after a broken connection, behind those that came after it. What
+-- somebody has made of the node's key is no reason not to work.
+local generation = tonumber(string.match(ARGV[1], '/(%d+)')) or 0
+if generation >= (tonumber(redis.pcall('HGET', KEYS[4], 'handlers_of')) or 0) then
+  redis.pcall('HSET', KEYS[4], 'handlers', cjson.encode(names), 'handlers_of', generation)
+end
 return 1
