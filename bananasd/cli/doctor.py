@@ -93,8 +93,9 @@ def _examine(place: Place, report: Report, *, is_mending: bool) -> None:
 
 
 def _out_of_reach(error: ConnectionFailed, address: str) -> Remark:
+    said = str(error).removeprefix(f"{address}: ")
     remedy = "see whether it runs, and whether address and password are right; the daemons wait for it"
-    return Remark(Level.ERROR, "server", f"it cannot be asked: {error}", address, remedy)
+    return Remark(Level.ERROR, "server", f"it cannot be asked: {said}", address, remedy)
 
 
 def _end(report: Report, is_mending: bool) -> None:

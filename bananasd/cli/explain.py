@@ -48,4 +48,8 @@ def _shown(value: str | float | None) -> str | None:
         return None
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3g}" if value < 100 else f"{value:,.1f}"

@@ -182,7 +182,8 @@ def test_a_server_that_is_away_is_told_and_the_unit_looked_at_all_the_same(
     result = bananasd("doctor", "--config", config, "--unit", unit)
     assert result.exit_code == 69
     text = " ".join(result.stdout.split())
-    assert text.startswith(f"error server it cannot be asked: unix://{tmp_path}/no.sock: ")
+    assert text.startswith("error server it cannot be asked: Error 2 connecting to ")
+    assert f"(unix://{tmp_path}/no.sock)" in text
     assert "error unit TimeoutStopSec is 10 s and master.drain_seconds 30" in text
     assert "looked at" not in result.stdout
     found = json.loads(bananasd("doctor", "--json", "--config", config, "--unit", unit).stdout)

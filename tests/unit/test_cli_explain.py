@@ -1,6 +1,8 @@
 """``bananasd explain`` against a real server."""
 
 import json
+import re
+from datetime import timedelta
 
 import pytest
 
@@ -88,3 +90,12 @@ def test_a_server_that_is_not_there(own_server: RedisServer) -> None:
     own_server.stop()
     result = bananasd("explain", NO_JOB, "--url", own_server.url, "--config", "/dev/null")
     assert (result.exit_code, result.stdout) == (69, "")
+
+
+def test_numbers_are_told_as_people_read_them(server: RedisServer, client: Client) -> None:
+    later = client.submit_job_scheduled("greet", None, Priority.LOW, timedelta(hours=1))
+    lines = dict(
+        line.split(maxsplit=1) for line in bananasd("explain", later, *on(server)).stdout.splitlines()[2:]
+    )
+    assert re.fullmatch(r"3,[56]\d\d\.\d", lines["due_in_seconds"])
+    assert lines["attempts"] == "0"
