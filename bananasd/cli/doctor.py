@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from ..errors import BadAddress, ConnectionFailed
+from ..errors import BadAddress, ConnectionFailed, ServerRefused
 from ..remark import Level, Remark
 from ..store.census import namespace_remarks
+from ..store.connection import HeldConnection
 from ..store.doctor import Doctor
 from ..store.faults import FAULTS, Finding
 from ..store.vitals import server_remarks
@@ -85,11 +86,20 @@ def _examine(place: Place, report: Report, *, is_mending: bool) -> None:
     """The server, the namespace, then the jobs; what was found is kept if it is lost on the way."""
     with place.connect() as connection:
         report.remarks += server_remarks(connection, place.address)
-        report.remarks += namespace_remarks(connection, place.namespace)
         examined = Doctor(connection, place.namespace, is_mending=is_mending)
         for finding in examined.examine():
             report.findings.append(finding)
         report.records = examined.looked_at
+        report.remarks += _namespace_remarks(connection, place.namespace)
+
+
+def _namespace_remarks(connection: HeldConnection, namespace: str) -> list[Remark]:
+    """Behind a repair, for damaged keys cannot be counted."""
+    try:
+        return namespace_remarks(connection, namespace)
+    except ServerRefused as error:
+        where, remedy = f"namespace {namespace}", "'bananasd doctor --repair' mends keys of a wrong type"
+        return [Remark(Level.WARNING, "nodes", f"nodes and lanes cannot be counted: {error}", where, remedy)]
 
 
 def _out_of_reach(error: ConnectionFailed, address: str) -> Remark:

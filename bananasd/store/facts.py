@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from ..job import Job, Status
 from ..record import json_in, policy_of, text_of
 from ..retry import OPEN, RetryPolicy
-from .calls import Call, as_mapping, checked, run_calls, text
+from .calls import Call, as_mapping, checked, run_calls
 from .connection import Transport
 from .keys import Keys
 from .node_rows import NodeRow, read_row
-from .rates import Counted, ended_per_second, rates
+from .rates import Counted, ended_per_second, numbers_in, rates
 from .scripts import script
 from .store import node_of
 
@@ -93,8 +93,7 @@ def _rows(words: Sequence[Any]) -> Iterator[NodeRow]:
 
 
 def _speed(now: int, counters: dict[bytes, bytes], rows: Sequence[NodeRow]) -> float | None:
-    counted = Counted(now, {text(name): int(count) for name, count in counters.items() if count.isdigit()})
-    by_counter = rates(counted, [kept for row in rows for kept in row.counted])
+    by_counter = rates(Counted(now, numbers_in(counters)), [kept for row in rows for kept in row.counted])
     return ended_per_second(by_counter) if by_counter else None
 
 

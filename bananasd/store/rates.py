@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from .calls import text
+
 MIN_WINDOW_MS, MAX_WINDOW_MS = 1_000, 60_000
 """Over less than a second a rate is luck; what is older is no present rate."""
 
@@ -27,6 +29,11 @@ def _read(words: bytes) -> Counted | None:
         return Counted(int(at), counters)
     except ValueError:  # written by nobody of ours
         return None
+
+
+def numbers_in(counters: Mapping[bytes, bytes]) -> dict[str, int]:
+    """The counters as the server holds them; one that somebody has made no number is left out."""
+    return {text(name): int(count) for name, count in counters.items() if count.isdigit()}
 
 
 def rates(now: Counted, kept: Iterable[Counted]) -> dict[str, float]:

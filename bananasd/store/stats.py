@@ -15,7 +15,7 @@ from .connection import Transport
 from .heads import Heads
 from .keys import Keys, Lane
 from .node_rows import NodeRow, read_row
-from .rates import Counted, rates
+from .rates import Counted, numbers_in, rates
 from .scripts import Command
 
 _FAILURE = re.compile(rb"!(\d{1,15}) (.*)", re.DOTALL)
@@ -120,7 +120,7 @@ class Stats:
         held = self._ask(*(("LLEN", self.keys.held(text(holder))) for holder in holders))
         lanes = [Lane(text(name), priority) for name in sorted(names) for priority in Priority]
         now_ms = _to_ms(time)
-        counted = Counted(now_ms, {text(name): int(count) for name, count in as_mapping(counters).items()})
+        counted = Counted(now_ms, numbers_in(as_mapping(counters)))
         live = self._live_nodes(as_mapping(nodes), now_ms)
         return QueueStats(
             self._lane_stats(lanes, sum((Counter(node.lanes) for node in live), Counter[str]()), now_ms),

@@ -48,6 +48,12 @@ def test_counters_go_on_when_the_jobs_are_gone(world, stats):
     assert stats.queues().counters == {"submitted": 2, "completed": 1, "retried": 1, "cancelled": 1}
 
 
+def test_a_counter_that_is_no_number_is_left_out(world, stats):
+    world.submit()
+    world.call("HSET", world.keys.stats, "dead", "many")
+    assert stats.queues().counters == {"submitted": 1}
+
+
 def test_the_age_of_a_lane_is_how_long_its_next_job_has_waited(world, stats):
     first, _ = world.submit(2)
     assert lane(stats, priority=Priority.HIGH).oldest_seconds is None

@@ -251,3 +251,15 @@ def test_a_unit_that_is_not_to_be_found_is_told(config: Path, tmp_path: Path) ->
 def test_a_unit_needs_a_configuration_to_be_judged_by(server: RedisServer, tmp_path: Path) -> None:
     result = bananasd("doctor", "--unit", tmp_path / "x.service", *on(server))
     assert (result.exit_code, "name that with --config" in result.stderr) == (2, True)
+
+
+def test_damaged_keys_keep_it_from_nothing(server: RedisServer, client: Client) -> None:
+    client.submit_job("greet", None)
+    server.call("HSET", KEYS.stats, "dead", "many")
+    server.call("SET", KEYS.nodes, "x")
+    result = bananasd("doctor", *on(server))
+    assert (result.exit_code, "nodes and lanes cannot be counted: " in result.stdout) == (1, True)
+    assert result.stdout.endswith("1 record looked at, 2 faults found; 2 warnings\n")
+    mended = bananasd("doctor", "--repair", *on(server))
+    assert mended.exit_code == 0
+    assert "no daemon is live" in mended.stdout
