@@ -153,12 +153,12 @@ def test_an_explanation_that_looks_twice_lets_other_tasks_go_on_meanwhile(server
     async def use() -> None:
         async with AsyncClient(server.url, namespace="test") as client:
             explaining = asyncio.create_task(client.explain(job_id, look_seconds=0.5))
+            looks = 0
             while not explaining.done():
-                began = time.monotonic()
                 await client.get_job(job_id)
-                await asyncio.sleep(0.001)
-                assert time.monotonic() - began < 0.4
-            assert "did not become fewer in 0.5s" in (await explaining).sentence
+                looks += 1
+            assert looks > 10
+            assert "behind about 2 jobs, which did not become fewer in 0." in (await explaining).sentence
 
     asyncio.run(use())
 
