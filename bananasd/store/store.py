@@ -172,7 +172,7 @@ class Store:
 
     def enter(self, holder: str, node: str, lease_ms: int, policies: Mapping[str, bytes]) -> None:
         """Admit a holder; ``policies`` are those of its handlers."""
-        keys = [self.keys.holders, self.keys.nodes, self.keys.handlers]
+        keys = [self.keys.holders, self.keys.nodes, self.keys.handlers, self.keys.node(node)]
         pairs = [word for pair in policies.items() for word in pair]
         self._run("enter", keys, (holder, node, lease_ms, *pairs))
 

@@ -28,6 +28,8 @@ FOUNDATIONS = [
         "schedule_tables",
         "schema",
         "settings",
+        "remark",
+        "units",
         "contradictions",
         "config",
         "log",
@@ -41,7 +43,7 @@ SHARED_BY_PROCESSES = [
 JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
-    {"waiting", "chunks"},
+    {"waiting", "chunks", "explanation"},
     {"client", "declaration", "handlers", "payloads", "server"},
     {"aio"},
     *SHARED_BY_PROCESSES,
