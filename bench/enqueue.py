@@ -1,0 +1,30 @@
+"""How many jobs one process submits a second: one a call, and many a call."""
+
+from . import yardstick
+from .figure import Figure, Kind
+from .ground import Ground, Sample, Side
+
+KINDS = (
+    Kind("one", "enqueue, one a call", "jobs/s", "yardstick, one a trip"),
+    Kind("many", "enqueue, submit_many", "jobs/s", "yardstick, pipelined"),
+)
+
+
+def measure(ground: Ground) -> list[Figure]:
+    """Both figures."""
+    rounds = ground.rounds(_sample, _sample_yardstick)
+    return [kind.figure(rounds) for kind in KINDS]
+
+
+def _sample(ground: Ground, side: Side) -> Sample:
+    return {
+        "one": side.submitter.rate("submit", ground.size.enqueued),
+        "many": side.submitter.rate("submit_many", ground.size.enqueued_many),
+    }
+
+
+def _sample_yardstick(ground: Ground) -> Sample:
+    return {
+        "one": ground.yardstick.submit(ground.size.enqueued),
+        "many": ground.yardstick.submit(ground.size.enqueued_many, yardstick.PIPELINE),
+    }

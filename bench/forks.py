@@ -1,0 +1,33 @@
+"""Work done in several processes at once, as workers and clients are processes."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+from .errors import BenchError
+
+
+def start_child(work: Callable[[], None]) -> int:
+    """Fork a child that does this and ends; its pid."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:  # noqa: BLE001 - a child's top
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return pid
+
+
+def in_children(count: int, work: Callable[[int], None]) -> None:
+    """Do the work in so many children, each told its number, and wait for them."""
+    pids = [start_child(partial(work, number)) for number in range(count)]
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    if any(statuses):
+        raise BenchError(f"children of the benchmark ended with {statuses}; what went wrong stands above")

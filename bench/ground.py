@@ -1,0 +1,85 @@
+"""What every measurement stands on: a server, the sides that are compared on it, and how much is done."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from . import yardstick
+from .server import Server
+from .submitter import Submitter
+from .tree import Tree
+
+Sample = Mapping[str, float]
+"""What one side measured in one round, by name."""
+Round = Mapping[str, Sample]
+"""What all sides measured in it."""
+
+YARDSTICK, TREE, AGAINST = "yardstick", "tree", "against"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done."""
+
+    rounds: int
+    enqueued: int
+    enqueued_many: int
+    drained: int
+    waited_for: int
+    """How many jobs measure the latency in a round."""
+    trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A tree that is measured, with a process that submits jobs by its client."""
+
+    tree: Tree
+    submitter: Submitter
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A run of the benchmark."""
+
+    server: Server
+    yardstick: yardstick.Submitter
+    sides: Mapping[str, Side]
+    """`TREE`, the one that is measured, and `AGAINST`, if it is compared with another."""
+    size: Size
+
+    @classmethod
+    @contextmanager
+    def open(cls, transport: str, trees: Mapping[str, Tree], size: Size) -> "Iterator[Ground]":
+        """One with a server of its own, which ends with it."""
+        with ExitStack() as stack:
+            server = Server(transport)
+            stack.callback(server.close)
+            sides = {
+                name: Side(tree, stack.enter_context(Submitter(tree, server))) for name, tree in trees.items()
+            }
+            yield cls(server, yardstick.Submitter(server), sides, size)
+
+    def rounds(
+        self,
+        sample: "Callable[[Ground, Side], Sample]",
+        sample_yardstick: "Callable[[Ground], Sample] | None" = None,
+    ) -> Sequence[Round]:
+        """Let each side take its sample, in turn, several times: what changes with the minute then hits them all.
+
+        Every other round goes backwards, so that none is always the first.
+        """
+        takes: dict[str, Callable[[], Sample]] = {
+            name: partial(sample, self, side) for name, side in self.sides.items()
+        }
+        if sample_yardstick:
+            takes = {YARDSTICK: partial(sample_yardstick, self), **takes}
+        return [self._round(takes, number) for number in range(self.size.rounds)]
+
+    def _round(self, takes: Mapping[str, Callable[[], Sample]], number: int) -> Round:
+        found = {}
+        for name in list(takes)[:: -1 if number % 2 else 1]:
+            self.server.empty()
+            found[name] = takes[name]()
+        return found
