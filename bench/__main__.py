@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bananasd.errors import BananasError
 
-from . import drain, enqueue
+from . import bare, drain, enqueue, idle, latency, memory
 from .errors import BenchError
 from .figure import Figure
 from .ground import AGAINST, TREE, Ground, Size
@@ -18,10 +18,22 @@ from .table import table
 from .tree import ROOT, Tree
 
 MEASUREMENTS: dict[str, Callable[[Ground], list[Figure]]] = {
+    "bare": bare.measure,
     "enqueue": enqueue.measure,
     "drain": drain.measure,
+    "latency": latency.measure,
+    "memory": memory.measure,
+    "idle": idle.measure,
 }
-SIZE = Size(rounds=3, enqueued=10_000, enqueued_many=50_000, drained=100_000, waited_for=500, trips=10_000)
+SIZE = Size(
+    rounds=3,
+    enqueued=10_000,
+    enqueued_many=50_000,
+    drained=100_000,
+    waited_for=500,
+    trips=10_000,
+    idle_seconds=12,
+)
 
 
 def options() -> argparse.ArgumentParser:

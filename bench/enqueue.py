@@ -1,11 +1,12 @@
 """How many jobs one process submits a second: one a call, and many a call."""
 
-from . import yardstick
+from . import bare, yardstick
 from .figure import Figure, Kind
 from .ground import Ground, Sample, Side
 
 KINDS = (
     Kind("one", "enqueue, one a call", "jobs/s", "yardstick, one a trip"),
+    Kind("one", "enqueue, one a call", "jobs/s", "bare EVALSHA", "evalsha"),
     Kind("many", "enqueue, submit_many", "jobs/s", "yardstick, pipelined"),
 )
 
@@ -27,4 +28,5 @@ def _sample_yardstick(ground: Ground) -> Sample:
     return {
         "one": ground.yardstick.submit(ground.size.enqueued),
         "many": ground.yardstick.submit(ground.size.enqueued_many, yardstick.PIPELINE),
+        "evalsha": bare.rate(ground.server, "evalsha", ground.size.trips),
     }

@@ -32,9 +32,9 @@ class Kind:
     yardstick_key: str = ""
     is_less_better: bool = False
 
-    def figure(self, rounds: Sequence[Round]) -> Figure:
+    def figure(self, rounds: Sequence[Round], who: str = TREE) -> Figure:
         """The median of the rounds, and the median of their ratios: of the minute that each round had."""
-        mine = _values(rounds, TREE, self.key)
+        mine = _values(rounds, who, self.key)
         others = _values(rounds, AGAINST, self.key)
         yardsticks = _values(rounds, YARDSTICK, self.yardstick_key or self.key) if self.yardstick else []
         return Figure(

@@ -1,6 +1,7 @@
 """Work done in several processes at once, as workers and clients are processes."""
 
 import os
+import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -8,8 +9,10 @@ from functools import partial
 
 from .errors import BenchError
 
+NUMBER = struct.Struct("d")
 
-def start_child(work: Callable[[], None]) -> int:
+
+def start_child(work: Callable[[], object]) -> int:
     """Fork a child that does this and ends; its pid."""
     sys.stdout.flush()
     pid = os.fork()
@@ -25,9 +28,18 @@ def start_child(work: Callable[[], None]) -> int:
     return pid
 
 
-def in_children(count: int, work: Callable[[int], None]) -> None:
-    """Do the work in so many children, each told its number, and wait for them."""
-    pids = [start_child(partial(work, number)) for number in range(count)]
+def in_children(count: int, work: Callable[[int], float]) -> list[float]:
+    """Do the work in so many children, each told its number; what they return, in any order."""
+    reader, writer = os.pipe()
+
+    def tell(number: int) -> None:
+        os.write(writer, NUMBER.pack(work(number)))
+
+    pids = [start_child(partial(tell, number)) for number in range(count)]
     statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    os.close(writer)
+    with os.fdopen(reader, "rb") as told:
+        results = [result for (result,) in NUMBER.iter_unpack(told.read())]
     if any(statuses):
         raise BenchError(f"children of the benchmark ended with {statuses}; what went wrong stands above")
+    return results

@@ -29,6 +29,7 @@ class Size:
     waited_for: int
     """How many jobs measure the latency in a round."""
     trips: int
+    idle_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,20 @@ class Ground:
 
     def rounds(
         self,
-        sample: "Callable[[Ground, Side], Sample]",
+        sample: "Callable[[Ground, Side], Sample] | None" = None,
         sample_yardstick: "Callable[[Ground], Sample] | None" = None,
+        rounds: int = 0,
     ) -> Sequence[Round]:
-        """Let each side take its sample, in turn, several times: what changes with the minute then hits them all.
+        """Let yardstick and sides take their samples, in turn, several times: a slow minute then hits them all.
 
         Every other round goes backwards, so that none is always the first.
         """
-        takes: dict[str, Callable[[], Sample]] = {
-            name: partial(sample, self, side) for name, side in self.sides.items()
-        }
+        takes: dict[str, Callable[[], Sample]] = {}
         if sample_yardstick:
-            takes = {YARDSTICK: partial(sample_yardstick, self), **takes}
-        return [self._round(takes, number) for number in range(self.size.rounds)]
+            takes[YARDSTICK] = partial(sample_yardstick, self)
+        if sample:
+            takes |= {name: partial(sample, self, side) for name, side in self.sides.items()}
+        return [self._round(takes, number) for number in range(rounds or self.size.rounds)]
 
     def _round(self, takes: Mapping[str, Callable[[], Sample]], number: int) -> Round:
         found = {}

@@ -36,8 +36,10 @@ class Server:
         # A path from mkdtemp is short enough for a socket.
         self._directory = Path(tempfile.mkdtemp(prefix="bananasd-bench-"))
         self._socket = self._directory / "redis.sock"
-        self._port = _free_port() if transport == "tcp" else 0
-        self.url = f"redis://127.0.0.1:{self._port}/0" if self._port else f"unix://{self._socket}"
+        self._port = _free_port()
+        self._trips = 0
+        self.tcp_url = f"redis://127.0.0.1:{self._port}/0"
+        self.url = self.tcp_url if transport == "tcp" else f"unix://{self._socket}"
         self.process = subprocess.Popen(
             [find_server_binary(os.environ), *self._options()], stdout=subprocess.DEVNULL
         )
@@ -53,7 +55,7 @@ class Server:
         }
         connection: Connection = (
             untyped.Connection(host="127.0.0.1", port=self._port, **limits)
-            if self._port
+            if self.transport == "tcp"
             else untyped.UnixDomainSocketConnection(path=str(self._socket), **limits)
         )
         connection.connect()
@@ -61,6 +63,7 @@ class Server:
 
     def call(self, *words: Any) -> Any:
         """One command on the benchmark's own connection."""
+        self._trips += 1
         return trip(self._own, [words])[0]
 
     def empty(self) -> None:
@@ -72,6 +75,10 @@ class Server:
         text = self.call("INFO", section)
         lines = (text if isinstance(text, str) else text.decode()).splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def trips_of_others(self) -> int:
+        """How many times it has read what a client sent, but for what came by `call`."""
+        return int(self.info("stats")["total_reads_processed"]) - self._trips
 
     def close(self) -> None:
         """End it and remove what it had."""

@@ -71,10 +71,12 @@ class Worker:
         until = (time.time() + LEASE_SECONDS) * 1000
         trip(self._connection, [("SADD", HOLDERS, name), ("ZADD", LEASES, until, NODE)])
 
-    def drain(self, run: Run) -> None:
-        """Run what is there, until there is nothing."""
-        while self._step(run):
-            pass
+    def drain(self, run: Run) -> int:
+        """Run what is there, until there is nothing; how many."""
+        ran = 0
+        while jobs := self._step(run):
+            ran += jobs
+        return ran
 
     def serve(self, run: Run) -> None:
         """Run what is there, and what comes, for ever."""
