@@ -18,6 +18,7 @@ from .tree import Tree
 HANDLERS = Path(__file__).parent / "handlers"
 WAIT_SECONDS, END_SECONDS = 60, 40
 POLL_SECONDS = 0.02
+"""Looking takes a core that the daemon could use."""
 CONFIG = """\
 run_dir = "run"
 state_dir = "state"
@@ -87,9 +88,7 @@ class Daemon:
 
     def wait_for_timed(self, jobs: int, seconds: float = WAIT_SECONDS) -> list[stamps.Timed]:
         """Until so many jobs that take time have run; what they noted."""
-        self._wait(
-            lambda: len(stamps.read_timed(self.stamps)) >= jobs, f"{jobs} timed jobs have run", seconds
-        )
+        self._wait(lambda: stamps.count_timed(self.stamps) >= jobs, f"{jobs} timed jobs have run", seconds)
         return stamps.read_timed(self.stamps)
 
     def wait_until_idle(self) -> None:

@@ -18,18 +18,22 @@ Round = Mapping[str, Sample]
 YARDSTICK, TREE, AGAINST = "yardstick", "tree", "against"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Size:
-    """How much is done."""
+    """How much is done, in each round if nothing else is said."""
 
-    rounds: int
-    enqueued: int
-    enqueued_many: int
-    drained: int
-    waited_for: int
-    """How many jobs measure the latency in a round."""
-    trips: int
-    idle_seconds: float
+    rounds: int = 3
+    trips: int = 10_000
+    enqueued: int = 10_000
+    enqueued_many: int = 50_000
+    drained: int = 100_000
+    waited_for: int = 500
+    """Jobs, to measure how soon they begin."""
+    idle_seconds: float = 12
+    backlogs: Sequence[int] = (10_000, 100_000, 1_000_000)
+    due: int = 100_000
+    mixed_hundreds: int = 20
+    slept_seconds: float = 4
 
 
 @dataclass(frozen=True, slots=True)

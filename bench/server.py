@@ -80,6 +80,10 @@ class Server:
         """How many times it has read what a client sent, but for what came by `call`."""
         return int(self.info("stats")["total_reads_processed"]) - self._trips
 
+    def used_memory(self) -> int:
+        """Bytes that it has from its allocator."""
+        return int(self.info("memory")["used_memory"])
+
     def close(self) -> None:
         """End it and remove what it had."""
         self.process.kill()

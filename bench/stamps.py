@@ -28,6 +28,11 @@ def count(path: Path) -> int:
     return path.stat().st_size // STAMP_BYTES if path.exists() else 0
 
 
+def count_timed(path: Path) -> int:
+    """How many jobs that take time have run."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def read(path: Path) -> list[int]:
     """When each no-op ran, in order."""
     return sorted(map(int, path.read_bytes().split()))
@@ -35,7 +40,7 @@ def read(path: Path) -> list[int]:
 
 def read_timed(path: Path) -> list[Timed]:
     """All lines of jobs that take time, in the order of their ends."""
-    lines = (line.split() for line in path.read_text().splitlines()) if path.exists() else ()
+    lines = (line.split() for line in path.read_text().splitlines())
     return [Timed(kind, int(sent), int(began), int(ended)) for kind, sent, began, ended in lines]
 
 

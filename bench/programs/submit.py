@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from bananasd import Client, JobRequest, Priority
@@ -35,12 +35,14 @@ def submit(client: Client, jobs: int) -> None:
         client.submit_job("noop", payload(n))
 
 
-def submit_many(client: Client, jobs: int, delay_seconds: float | None = None) -> None:
-    """All in few calls, at once or for later."""
-    later = None if delay_seconds is None else timedelta(seconds=delay_seconds)
+def submit_many(client: Client, jobs: int, queue: str = "", due: float | None = None) -> None:
+    """All in few calls, for a queue and an instant in seconds since the epoch if they are said."""
+    options: dict[str, Any] = {"queue": queue} if queue else {}
+    if due is not None:
+        options["scheduled_for"] = datetime.fromtimestamp(due, UTC)
     for first in range(0, jobs, CHUNK):
         numbers = range(first, min(first + CHUNK, jobs))
-        client.submit_many([JobRequest("noop", payload(n), scheduled_for=later) for n in numbers])
+        client.submit_many([JobRequest("noop", payload(n), **options) for n in numbers])
 
 
 def submit_timed(client: Client, counts: dict[str, int]) -> None:
