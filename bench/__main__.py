@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from bananasd.errors import BananasError
@@ -53,6 +53,9 @@ def options() -> argparse.ArgumentParser:
     say("--tree", default=str(ROOT), metavar="PATH", help="measure the bananasd of this checkout")
     say("--against", metavar="PATH", help="and, in turn with it, that of this one")
     say("--rounds", type=int, default=Size.rounds, metavar="N", help="how often in turn (%(default)s)")
+    say(
+        "--scale", type=float, default=1.0, metavar="X", help="do so many times as much: 0.1 for a quick look"
+    )
     say("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser
 
@@ -69,11 +72,14 @@ def chosen(names: Sequence[str], is_full: bool) -> dict[str, Measurement]:
 def main(arguments: Sequence[str]) -> int:
     """Measure what the arguments say; the exit status."""
     wanted = options().parse_args(arguments)
-    if wanted.rounds < 1:
-        raise BenchError(f"--rounds {wanted.rounds}: want at least 1")
+    if wanted.rounds < 1 or wanted.scale <= 0:
+        raise BenchError(
+            f"--rounds {wanted.rounds} --scale {wanted.scale}: want at least 1 round, and more than nothing"
+        )
     measurements = chosen(wanted.names, wanted.full)
     trees = {TREE: Tree.at(wanted.tree)} | ({AGAINST: Tree.at(wanted.against)} if wanted.against else {})
-    with Ground.open(wanted.transport, trees, replace(Size(), rounds=wanted.rounds)) as ground:
+    size = Size(rounds=wanted.rounds).scaled(wanted.scale)
+    with Ground.open(wanted.transport, trees, size) as ground:
         machine = describe(ground)
         figures = list(_measured(ground, measurements))
     print(f"{machine}\n\n{table(figures)}")

@@ -23,11 +23,12 @@ from .tree import ROOT, Tree
 RECORD = Path(__file__).parent / "recorded.toml"
 SHARE = 0.7
 """Of a recorded ratio: what falls under it is no noise."""
-RECORDINGS = 5
-SIZE = Size(rounds=3, trips=2_000, enqueued=2_000, enqueued_many=10_000, drained=15_000, waited_for=60)
+RECORDINGS = 3
+SIZE = Size(rounds=3, trips=2_000, enqueued=1_000, enqueued_many=4_000, drained=15_000, waited_for=60)
 HEAD = """\
 # Shares of the yardstick that bananasd reached, 1 being as good: medians of {count} runs, written by `make bench-record`.
 """
+PARTS = (enqueue, drain, latency)
 # Latency beside the yardstick's, not beside a bare trip: how long a sleeper takes to wake differs from minute to minute
 # by more than a trip does.
 CHECKED = (
@@ -43,7 +44,7 @@ Ratios = Mapping[str, float]
 def measure(tree: Tree) -> Ratios:
     """The ratios that are checked, as they are now."""
     with Ground.open(TRANSPORTS[0], {TREE: tree}, SIZE) as ground:
-        found = [figure for part in (enqueue, drain, latency) for figure in part.measure(ground)]
+        found = [figure for part in PARTS for figure in part.measure(ground)]
     ratios = {_label(figure): figure.ratio for figure in found}
     return {label: ratio for label in CHECKED if (ratio := ratios[label]) is not None}
 

@@ -39,12 +39,12 @@ def _sample_yardstick(ground: Ground) -> Sample:
     # One a claim is slow: fewer of them say as much.
     return {
         "rate": _rate(ground, ground.size.drained, yardstick.BATCH),
-        "single rate": _rate(ground, ground.size.drained // 4, 1),
+        "single rate": _rate(ground, max(2, ground.size.drained // 4), 1),
     }
 
 
 def _rate(ground: Ground, jobs: int, batch: int) -> float:
-    ground.yardstick.submit(jobs, min(jobs, yardstick.PIPELINE))
+    ground.yardstick.submit(jobs, yardstick.PIPELINE)
     with tempfile.TemporaryDirectory(prefix="bananasd-bench-") as directory:
         path = Path(directory) / "stamps"
         yardstick.drain(ground.server, batch, path)

@@ -9,11 +9,13 @@ KINDS = (
     Kind("one", "enqueue, one a call", "jobs/s", "bare EVALSHA", "evalsha"),
     Kind("many", "enqueue, submit_many", "jobs/s", "yardstick, pipelined"),
 )
+TURNS = 3
+"""More rounds than elsewhere: each is short."""
 
 
 def measure(ground: Ground) -> list[Figure]:
     """Both figures."""
-    rounds = ground.rounds(_sample, _sample_yardstick)
+    rounds = ground.rounds(_sample, _sample_yardstick, rounds=TURNS * ground.size.rounds)
     return [kind.figure(rounds) for kind in KINDS]
 
 

@@ -1,6 +1,6 @@
 """A figure beside its yardstick: medians of rounds, and of what each round says of the two."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -44,8 +44,8 @@ class Kind:
         )  # fmt: skip
 
     def _ratios(self, mine: Sequence[float], others: Sequence[float]) -> list[float]:
-        share: Callable[[float, float], float] = lambda a, b: b / a if self.is_less_better else a / b  # noqa: E731
-        return [share(a, b) for a, b in zip(mine, others, strict=False)]
+        pairs = zip(others, mine, strict=False) if self.is_less_better else zip(mine, others, strict=False)
+        return [more / less for more, less in pairs if less]
 
 
 def _values(rounds: Sequence[Round], who: str, key: str) -> list[float]:

@@ -15,6 +15,7 @@ Sample = Mapping[str, float]
 Round = Mapping[str, Sample]
 """What all sides measured in it."""
 
+COUNTED = ("trips", "enqueued", "enqueued_many", "drained", "waited_for", "worked", "due", "mixed_hundreds")
 YARDSTICK, TREE, AGAINST = "yardstick", "tree", "against"
 
 
@@ -24,16 +25,28 @@ class Size:
 
     rounds: int = 3
     trips: int = 10_000
-    enqueued: int = 10_000
-    enqueued_many: int = 50_000
+    enqueued: int = 4_000
+    enqueued_many: int = 20_000
     drained: int = 100_000
     waited_for: int = 500
     """Jobs, to measure how soon they begin."""
+    worked: int = 2_000
+    """Jobs of each worker before its memory is looked at."""
     idle_seconds: float = 12
     backlogs: Sequence[int] = (10_000, 100_000, 1_000_000)
     due: int = 100_000
     mixed_hundreds: int = 20
     slept_seconds: float = 4
+
+    def scaled(self, scale: float) -> "Size":
+        """More or less of everything, but in as many rounds."""
+        return Size(
+            rounds=self.rounds,
+            backlogs=[_at_least_one(jobs * scale) for jobs in self.backlogs],
+            idle_seconds=self.idle_seconds * scale,
+            slept_seconds=self.slept_seconds * scale,
+            **{name: _at_least_one(getattr(self, name) * scale) for name in COUNTED},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +102,7 @@ class Ground:
             self.server.empty()
             found[name] = takes[name]()
         return found
+
+
+def _at_least_one(count: float) -> int:
+    return max(1, round(count))

@@ -9,7 +9,6 @@ from .figure import Figure, Kind
 from .ground import Ground, Sample, Side
 
 WORKERS = (2, 8, 32)
-JOBS_OF_WORKER = 2_000
 REST_SECONDS = 1.5
 
 
@@ -28,7 +27,7 @@ def _with(ground: Ground, workers: int) -> list[Figure]:
 
 
 def _sample(ground: Ground, side: Side, workers: int) -> Sample:
-    jobs = workers * JOBS_OF_WORKER
+    jobs = workers * ground.size.worked
     side.submitter.order("submit_many", jobs=jobs)
     with Daemon(side.tree, ground.server, workers=workers) as daemon:
         daemon.wait_for_stamps(jobs)

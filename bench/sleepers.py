@@ -15,13 +15,16 @@ def measure(ground: Ground) -> list[Figure]:
 
 def _figure(ground: Ground, workers: int, ms: int) -> Figure:
     ideal = workers / (ms / 1000)
-    jobs = int(ideal * ground.size.slept_seconds)
+    jobs = max(workers, int(ideal * ground.size.slept_seconds))
 
     def sample(ground: Ground, side: Side) -> Sample:
+        # All workers are up, and all jobs there, before the first begins.
+        side.submitter.order("pause")
         side.submitter.order("submit_timed", counts={ms: jobs})
         with Daemon(side.tree, ground.server, workers=workers) as daemon:
+            daemon.wait_until_idle()
+            side.submitter.order("resume")
             ran = daemon.wait_for_timed(jobs)
-        # From the first beginning to the last end: jobs that begin together count once.
         seconds = (max(job.ended for job in ran) - min(job.began for job in ran)) / 1e9
         return {"rate": jobs / seconds}
 

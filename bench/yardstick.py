@@ -44,6 +44,7 @@ class Submitter:
 
     def submit(self, jobs: int, together: int = 1) -> float:
         """So many jobs, in trips of so many; how many a second."""
+        together = min(together, jobs)
         begin = time.perf_counter()
         for _ in range(jobs // together):
             self.send([{"i": 1, "t": time.time(), "pad": PAD} for _ in range(together)])
@@ -51,9 +52,10 @@ class Submitter:
 
     def send(self, payloads: list[dict[str, Any]]) -> None:
         """One trip."""
-        trip(self._connection, map(self._command, payloads))
+        trip(self._connection, map(self.command, payloads))
 
-    def _command(self, payload: dict[str, Any]) -> tuple[Any, ...]:
+    def command(self, payload: dict[str, Any]) -> tuple[Any, ...]:
+        """What submits one job."""
         job_id = str(uuid.uuid4())
         spec = {"name": "noop", "payload": payload, "created_at": 1, "queue": "default", "max_retries": 5}
         keys = (LANES[NORMAL], WAKES[NORMAL], JOB + job_id)
@@ -66,7 +68,7 @@ class Worker:
     def __init__(self, server: Server, name: str, batch: int) -> None:
         self._connection = server.connect()
         self._claim, self._complete = (_load(self._connection, script) for script in ("claim", "complete"))
-        self._name, self._batch, self._held = name, batch, f"{PREFIX}held:{name}"
+        self._name, self._batch, self.held = name, batch, f"{PREFIX}held:{name}"
         self._done: list[Any] = []
         until = (time.time() + LEASE_SECONDS) * 1000
         trip(self._connection, [("SADD", HOLDERS, name), ("ZADD", LEASES, until, NODE)])
@@ -74,7 +76,7 @@ class Worker:
     def drain(self, run: Run) -> int:
         """Run what is there, until there is nothing; how many."""
         ran = 0
-        while jobs := self._step(run):
+        while jobs := self.step(run):
             ran += jobs
         return ran
 
@@ -84,21 +86,21 @@ class Worker:
             self.drain(run)
             trip(self._connection, [("BLPOP", *WAKES, 1)])
 
-    def _step(self, run: Run) -> int:
+    def step(self, run: Run) -> int:
         """Complete what was done, claim, run; how many."""
         commands, self._done = [*self._completion(), self._claiming()], []
         claimed = trip(self._connection, commands)[-1]
         for first in range(0, len(claimed), FIELDS):
             run(orjson.loads(claimed[first + 2])["payload"])
             self._done += claimed[first : first + 2]
-        return len(claimed)
+        return len(claimed) // FIELDS
 
     def _claiming(self) -> tuple[Any, ...]:
-        keys = (self._held, HOLDERS, LEASES, *LANES, *WAKES)
+        keys = (self.held, HOLDERS, LEASES, *LANES, *WAKES)
         return ("EVALSHA", self._claim, len(keys), *keys, JOB, self._name, NODE, self._batch)
 
     def _completion(self) -> list[tuple[Any, ...]]:
-        words = (2, self._held, STATS, JOB, KEEP_SECONDS, self._name, *self._done)
+        words = (2, self.held, STATS, JOB, KEEP_SECONDS, self._name, *self._done)
         return [("EVALSHA", self._complete, *words)] if self._done else []
 
 

@@ -60,7 +60,17 @@ def trickle(client: Client, jobs: int, pauses: list[float], priority: str = "nor
         client.submit_job("timed", timed(0, priority), Priority(priority))
 
 
-ORDERS = {order.__name__: order for order in (submit, submit_many, submit_timed, trickle)}
+def pause(client: Client) -> None:
+    """Let nothing begin."""
+    client.pause()
+
+
+def resume(client: Client) -> None:
+    """Let everything begin that waits."""
+    client.resume()
+
+
+ORDERS = {order.__name__: order for order in (submit, submit_many, submit_timed, trickle, pause, resume)}
 
 
 def answers(url: str) -> Iterator[dict[str, float]]:
