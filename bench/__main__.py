@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bananasd.errors import BananasError
-
 from . import backlog, bare, drain, due, enqueue, idle, latency, memory, mixed, sleepers
+from .command import run
 from .errors import BenchError
 from .figure import Figure
 from .ground import AGAINST, TREE, Ground, Size
@@ -114,7 +113,4 @@ def _measured(ground: Ground, measurements: dict[str, Measurement]) -> Iterator[
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (BenchError, BananasError) as error:
-        sys.exit(f"bench: {error}")
+    run(main)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from bananasd.errors import BananasError
-
 from . import drain, enqueue, latency
+from .command import run
 from .errors import BenchError
 from .figure import Figure
 from .ground import TREE, Ground, Size
@@ -116,7 +115,4 @@ def _label(figure: Figure) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (BenchError, BananasError) as error:
-        sys.exit(f"bench: {error}")
+    run(main)

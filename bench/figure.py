@@ -19,6 +19,8 @@ class Figure:
     ratio: float | None = None
     against_value: float | None = None
     against_ratio: float | None = None
+    against_range: tuple[float, float] | None = None
+    """The least and the greatest of the rounds: how much the median can be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,12 @@ class Kind:
         mine = _values(rounds, who, self.key)
         others = _values(rounds, AGAINST, self.key)
         yardsticks = _values(rounds, YARDSTICK, self.yardstick_key or self.key) if self.yardstick else []
+        ratios = self._ratios(mine, others)
         return Figure(
             self.name, median(mine), self.unit, self.yardstick,
             yardstick_value=_median(yardsticks), ratio=_median(self._ratios(mine, yardsticks)),
-            against_value=_median(others), against_ratio=_median(self._ratios(mine, others)),
+            against_value=_median(others), against_ratio=_median(ratios),
+            against_range=(min(ratios), max(ratios)) if ratios else None,
         )  # fmt: skip
 
     def _ratios(self, mine: Sequence[float], others: Sequence[float]) -> list[float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from .figure import Figure
 
 HEAD = ("figure", "", "", "yardstick", "", "share")
-HEAD_AGAINST = ("against", "this/that")
+HEAD_AGAINST = ("against", "this/that", "least to most")
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -30,12 +30,16 @@ def number(value: float | None) -> str:
 def _row(figure: Figure) -> tuple[str, ...]:
     return (
         figure.name, number(figure.value), figure.unit, figure.yardstick, number(figure.yardstick_value),
-        _share(figure.ratio), number(figure.against_value), _share(figure.against_ratio),
+        _share(figure.ratio), number(figure.against_value), _share(figure.against_ratio), _range(figure.against_range),
     )  # fmt: skip
 
 
 def _share(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f}"
+
+
+def _range(ratios: tuple[float, float] | None) -> str:
+    return "" if ratios is None else f"{ratios[0]:.2f} to {ratios[1]:.2f}"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -1,8 +1,12 @@
 """The benchmark as it is run, with few jobs, and the promises of its yardstick."""
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from redis.exceptions import ResponseError
 from bench import yardstick
 from bench.server import TRANSPORTS, Server, trip
 from bench.yardstick import HOLDERS, JOB, LEASES, NORMAL, STATS, Submitter, Worker
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -57,6 +62,14 @@ def server():
     server = Server("unix")
     yield server
     server.close()
+
+
+@pytest.fixture
+def short_directory():
+    # pytest's own can be too long for a socket's path.
+    directory = Path(tempfile.mkdtemp(prefix="bananasd-test-"))
+    yield directory
+    shutil.rmtree(directory)
 
 
 def record(server, job_id):
@@ -117,3 +130,12 @@ def test_the_yardstick_runs_every_job_once(server, tmp_path):
     yardstick.drain(server, yardstick.BATCH, tmp_path / "stamps")
     assert (tmp_path / "stamps").stat().st_size == 1_000 * 20
     assert server.call("HGET", STATS, "completed") == b"1000"
+
+
+def test_a_run_that_is_ended_leaves_nothing_behind(short_directory):
+    environ = {**os.environ, "TMPDIR": str(short_directory)}
+    with subprocess.Popen([sys.executable, "-m", "bench", "idle"], cwd=ROOT, env=environ) as process:
+        wait_until(lambda: list(short_directory.glob("bananasd-bench-*/run/*.board")))
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(short_directory.iterdir()) == []

@@ -133,14 +133,14 @@ def test_numbers_show_three_digits(value, shown):
 
 def test_the_table_has_columns_of_the_other_tree_only_if_there_is_one():
     alone = Figure("drain", 25_000.0, "jobs/s", "sketch", 50_000.0, 0.5)
-    compared = Figure("drain", 25_000.0, "jobs/s", "sketch", 50_000.0, 0.5, 20_000.0, 1.25)
+    compared = Figure("drain", 25_000.0, "jobs/s", "sketch", 50_000.0, 0.5, 20_000.0, 1.25, (1.0, 1.5))
     assert table([alone]).splitlines() == [
         "figure                  yardstick          share",
         "drain   25,000  jobs/s  sketch     50,000   0.50",
     ]
     assert table([compared, alone]).splitlines() == [
-        "figure                  yardstick          share  against  this/that",
-        "drain   25,000  jobs/s  sketch     50,000   0.50   20,000       1.25",
+        "figure                  yardstick          share  against  this/that  least to most",
+        "drain   25,000  jobs/s  sketch     50,000   0.50   20,000       1.25   1.00 to 1.50",
         "drain   25,000  jobs/s  sketch     50,000   0.50",
     ]
 
@@ -150,7 +150,7 @@ def test_json_has_every_field_of_a_figure():
     assert told["machine"] == "2 cores"
     assert told["figures"][0] == {
         "name": "drain", "value": 1.0, "unit": "jobs/s", "yardstick": "sketch", "yardstick_value": 2.0, "ratio": 0.5,
-        "against_value": None, "against_ratio": None,
+        "against_value": None, "against_ratio": None, "against_range": None,
     }  # fmt: skip
 
 
