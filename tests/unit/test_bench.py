@@ -1,6 +1,8 @@
 """What the benchmark makes of what it measures."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -221,3 +223,9 @@ def test_the_switch_of_mixed_makes_a_worker_claim_one_at_a_time(monkeypatch):
     assert quick.jobs > 1
     monkeypatch.setattr(batch, "MAX_BATCH", 1)
     assert quick.jobs == 1
+
+
+def test_the_page_names_every_measurement_in_the_order_of_a_run():
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    table = page.partition("## What is measured")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FULL)
