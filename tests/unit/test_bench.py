@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bench.errors import BenchError
 from bench.figure import Figure, Kind
 from bench.forks import in_children
 from bench.ground import AGAINST, TREE, YARDSTICK, Ground, Size
+from bench.submitter import PROGRAM
 from bench.table import number, table
 from bench.tree import Tree
 
@@ -184,6 +186,18 @@ def test_a_tree_hides_what_would_lead_its_daemon_elsewhere(monkeypatch, tmp_path
     environ = Tree.at(str(tmp_path)).environ(BENCH_STAMPS="here")
     assert "BANANAS_REDIS_URL" not in environ
     assert (environ["PYTHONPATH"], environ["BENCH_STAMPS"]) == (str(tmp_path), "here")
+
+
+def test_what_a_tree_runs_is_its_own(tmp_path):
+    (tmp_path / "bananasd").mkdir()
+    for name in ("__init__.py", "__main__.py"):
+        (tmp_path / "bananasd" / name).touch()
+    tree = Tree.at(str(tmp_path))
+    for start in (["-c", "import bananasd; print(bananasd.__file__)"], [str(PROGRAM), "--help"]):
+        done = subprocess.run(
+            tree.command(*start), env=tree.environ(), cwd="/", capture_output=True, text=True
+        )
+        assert str(tmp_path) in done.stdout + done.stderr
 
 
 def test_percentiles_are_values_that_were_measured():
