@@ -23,7 +23,7 @@ RECORD = Path(__file__).parent / "recorded.toml"
 SHARE = 0.7
 """Of a recorded ratio: what falls under it is no noise."""
 RECORDINGS = 3
-SIZE = Size(rounds=3, trips=2_000, enqueued=1_000, enqueued_many=4_000, drained=15_000, waited_for=60)
+SIZE = Size(rounds=3, trips=2_000, enqueued=1_000, enqueued_many=4_000, drained=30_000, waited_for=40)
 HEAD = """\
 # Shares of the yardstick that bananasd reached, 1 being as good: medians of {count} runs, written by `make bench-record`.
 """
