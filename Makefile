@@ -6,6 +6,8 @@ PROCESSES ?= 6
 # How long a soak takes, and which numbers its dice begin with: others each time.
 SECONDS ?= 600
 SEED ?= $(shell date +%s)
+# What make bench is told beside: BENCH='--transport tcp --json figures.json'.
+BENCH ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python -m
@@ -14,10 +16,10 @@ READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults soak lint format clean install uninstall
+.PHONY: help demo test faults soak bench bench-full bench-check bench-record lint format clean install uninstall
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@printf '\n  PYTHON=python3.13 chooses another interpreter, PROCESSES=12 runs more tests at a time.\n'
 
 demo: $(READY_TO_RUN) ## Start a daemon, run the sample workflow on it, stop it
@@ -38,10 +40,22 @@ faults: $(READY_TO_TEST) ## Make every fault in its long form, with default sett
 soak: $(READY_TO_TEST) ## Ten minutes of faults by dice, SECONDS=3600 for an hour, SEED=7 to roll the same ones again
 	@BANANASD_SOAK_SECONDS=$(SECONDS) BANANASD_SOAK_SEED=$(SEED) $(RUN) pytest tests/faults/test_soak.py
 
+bench: $(READY_TO_RUN) ## Three minutes: how fast, how soon, how small, beside what the server could; BENCH= says more
+	@$(RUN) bench $(BENCH)
+
+bench-full: $(READY_TO_RUN) ## The same, and backlogs up to a million jobs, jobs due at once, mixed loads: ten minutes
+	@$(RUN) bench --full $(BENCH)
+
+bench-check: $(READY_TO_RUN) ## 20 seconds: fail if a ratio of the benchmark is under 70 % of the one in bench/recorded.toml
+	@$(RUN) bench.check
+
+bench-record: $(READY_TO_RUN) ## Write the ratios of now into bench/recorded.toml
+	@$(RUN) bench.check --record
+
 lint: $(READY_TO_TEST) ## Check style, format and types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
-	$(RUN) mypy bananasd handlers
+	$(RUN) mypy bananasd handlers bench
 
 format: $(READY_TO_TEST) ## Format the code and mend what ruff can mend
 	$(RUN) ruff check --fix

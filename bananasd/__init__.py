@@ -22,6 +22,7 @@ from .errors import (
     ServerRefused,
     WaitTimeout,
 )
+from .explanation import Explanation
 from .handlers import handler
 from .job import Job, Priority, Status
 from .request import JobOptions, JobRequest
@@ -38,6 +39,7 @@ __all__ = [
     "BananasError",
     "Client",
     "ConnectionFailed",
+    "Explanation",
     "GiveUp",
     "InvalidJob",
     "Job",

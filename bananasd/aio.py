@@ -72,6 +72,7 @@ class AsyncClient:
     submit_many = _awaited(Client.submit_many)
     get_job = _awaited(Client.get_job)
     get_result = _awaited(Client.get_result)
+    explain = _awaited(Client.explain)
     submit_and_wait = _awaited(Client.submit_and_wait)
 
     @overload

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, Unpack, overload
 from . import directories
 from .chunks import check_ids, chunks_of_ids, chunks_of_requests
 from .errors import InvalidJob, JobExists, JobNotFound, JobNotWaiting
+from .explanation import Explanation, check_look, explain, is_worth_a_second_look
 from .job import Job, Priority, Status, check_priority
 from .limits import (
     check_cancel,
@@ -28,6 +29,7 @@ from .limits import (
 from .request import JobOptions, JobRequest, check_options, wire_due
 from .schedule import Schedule, readable
 from .store.connection import Server
+from .store.facts import Facts, find_facts
 from .store.keys import EVERYTHING, check_namespace
 from .store.mailbox import Mailboxes
 from .store.pool import Pool
@@ -155,6 +157,20 @@ class Client:
         job_id = check_id(job_id)
         (job,) = self._stats.as_told([job_id])
         return result_of(found(job_id, job))
+
+    def explain(self, job_id: str, *, look_seconds: float = 1.0) -> Explanation:
+        """Why a job does not run, or that it does: a sentence, a word for programs, and the facts.
+
+        If others wait before the job it looks again ``look_seconds`` later, and only then, to tell how fast they go; 0: it does
+        not tell. There being no such job is an answer as well, ``Reason.NOT_FOUND``.
+        """
+        job_id, seconds = check_id(job_id), check_look(look_seconds)
+        facts = self._facts(job_id)
+        explanation = explain(facts)
+        if not seconds or not is_worth_a_second_look(explanation):
+            return explanation
+        self._pool.server.waits.sleep(seconds)
+        return explain(self._facts(job_id), facts)
 
     def submit_and_wait(
         self,
@@ -342,6 +358,9 @@ class Client:
     def _stats(self) -> Stats:
         """The questions, for one call."""
         return Stats(self._pool.call(), self._namespace)
+
+    def _facts(self, job_id: str) -> Facts:
+        return find_facts(self._pool.call(), self._namespace, job_id)
 
     @property
     def _schedules(self) -> ScheduleStore:

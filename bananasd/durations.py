@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Durations as people write and read them."""
 
 import re
 
@@ -14,3 +14,19 @@ def seconds_of(text: str) -> float | None:
     if not text or not (_ONE.fullmatch(text) or _PARTS.fullmatch(text)):
         return None
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _ONE.findall(text))
+
+
+def brief(seconds: float) -> str:
+    """A duration in at most six characters or so: ``0.4s``, ``42s``, ``3m07s``, ``5h02m``, ``12d03h``, ``365d``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole // 60 % 60:02}m"
+    if whole < 100 * 86400:
+        return f"{whole // 86400}d{whole // 3600 % 24:02}h"
+    return f"{whole // 86400}d"

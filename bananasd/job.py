@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from . import clock
 from .errors import InvalidJob
-from .limits import ON_LOST, check_progress, encode_valid, shown
+from .limits import ON_LOST, RULES, check_progress, encode_valid, shown
 from .record import encode_result, json_in, number_of, pauses_of, policy_of, read_spec, text_of
 from .retry import Pauses, RetryPolicy
 
@@ -147,6 +147,11 @@ class Job:
         """A few words for people."""
         description = self._spec.get("description")
         return description if isinstance(description, str) else ""
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether it says something itself of its retries, its time limit or what becomes of a lost run. Few do."""
+        return not RULES.isdisjoint(self._spec)
 
     @property
     def max_retries(self) -> int | None:
@@ -292,6 +297,8 @@ class Job:
 
 def check_priority(priority: Any) -> Priority:
     """A priority, or its name."""
+    if type(priority) is Priority:
+        return priority
     try:
         return Priority(priority)
     except ValueError:

@@ -38,6 +38,8 @@ def pauses_of(members: Mapping[str, Any]) -> Pauses | None:
 
 def policy_of(members: Mapping[str, Any]) -> RetryPolicy:
     """What it says of retries."""
+    if "max_retries" not in members and "retry" not in members:
+        return OPEN
     max_retries, pauses = members.get("max_retries"), pauses_of(members)
     if type(max_retries) is not int:
         max_retries = None

@@ -1,6 +1,6 @@
 """What a client asks for: a job to be submitted, and the options that every way to submit takes."""
 
-import uuid
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
@@ -100,7 +100,7 @@ class JobRequest:
     ) -> None:
         check_options(options)
         job_id = options.get("job_id")
-        self.job_id = str(uuid.uuid4()) if job_id is None else check_id(job_id)
+        self.job_id = new_id() if job_id is None else check_id(job_id)
         self.lane = f"{check_queue(options.get('queue', 'default'))}:{check_priority(priority)}"
         self.due = "" if scheduled_for is None else wire_due(check_schedule(scheduled_for))
         self.unique_key = options.get("unique_key")
@@ -113,13 +113,21 @@ class JobRequest:
             "payload": orjson.Fragment(encode_payload(payload)),
         }
         if check_description(description):
-            spec["description"] = description
+            spec["description"] = orjson.Fragment(encode_valid(description, "description"))
         if options:
             spec |= _own_members(options)
-        self.spec = encode_valid(spec, "job")
+        # Each part has been checked.
+        self.spec = orjson.dumps(spec)
 
     def __repr__(self) -> str:
         return f"<JobRequest {self.job_id} {self.lane}>"
+
+
+def new_id() -> str:
+    """A random UUID as text. Python's own makes an object of it first, which takes three times as long."""
+    random = os.urandom(16)
+    digits, variant = random.hex(), "89ab"[random[8] >> 6]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def check_options(options: JobOptions) -> JobOptions:

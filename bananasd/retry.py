@@ -1,8 +1,7 @@
 """How long a failed job waits before its next attempt, and whether there is one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Retry:
             delay = min(self.base_seconds * self.factor ** (attempts - 1), self.cap_seconds)
         except OverflowError:
             delay = self.cap_seconds
-        return delay * (1 + self.jitter * (2 * random() - 1))
+        return delay * (1 + self.jitter * (2 * random() - 1)) if self.jitter else delay
 
     def to_wire(self) -> dict[str, float]:
         """As it stands in a spec."""
@@ -70,21 +69,23 @@ class RetryPolicy:
             return len(self.pauses.seconds)
         return self.max_retries
 
+    def over(self, other: "RetryPolicy") -> "RetryPolicy":
+        """This one where it says something, ``other`` where it does not."""
+        return RetryPolicy(
+            other.limit if self.limit is None else self.limit,
+            other.pauses if self.pauses is None else self.pauses,
+        )
+
+    def delay_seconds(self, attempts: int, random: Callable[[], float]) -> float | None:
+        """Seconds to wait after the ``attempts``-th failed attempt (1 for the first); None: it was the last.
+
+        Without a word on how many there are, or how far apart, each is the last.
+        """
+        limit, pauses = self.limit, self.pauses
+        if limit is None or pauses is None or attempts > limit:
+            return None
+        return pauses.delay_seconds(attempts, random)
+
 
 OPEN = RetryPolicy()
 """Says nothing."""
-
-
-def delay_seconds(
-    policies: Iterable[RetryPolicy], attempts: int, random: Callable[[], float]
-) -> float | None:
-    """Seconds to wait after the ``attempts``-th failed attempt (1 for the first); None: it was the last.
-
-    The first of the policies that says how many, and the first that says how far apart, has its way; the last says both.
-    """
-    limit: Any = None
-    pauses: Any = None
-    for policy in policies:
-        limit = policy.limit if limit is None else limit
-        pauses = policy.pauses if pauses is None else pauses
-    return None if attempts > limit else pauses.delay_seconds(attempts, random)

@@ -23,6 +23,7 @@ MODULES = {
     "submit": "submit",
     "run": "run",
     "job": "jobs",
+    "explain": "explain",
     "queues": "jobs",
     "cancel": "cancel",
     "reprioritise": "moves",

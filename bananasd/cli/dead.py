@@ -7,6 +7,7 @@ import click
 
 from .. import clock
 from ..client import Client
+from ..durations import brief
 from ..errors import JobNotFound
 from ..job import Job, Status
 from ..limits import check_id
@@ -14,7 +15,6 @@ from .errors import Failure
 from .jobs import echo_job
 from .output import columns, count, echo_json, json_option, printable, shorten, tries
 from .server import Command, takes_client
-from .times import brief
 
 
 @click.group()

@@ -1,48 +1,158 @@
-"""``bananasd doctor``: what is out of order in Redis, and mending it."""
+"""``bananasd doctor``: what is out of order, in Redis and around it, and mending what can be mended."""
 
+import textwrap
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import click
 
+from ..errors import BadAddress, ConnectionFailed, ServerRefused
+from ..remark import Level, Remark
+from ..store.census import namespace_remarks
+from ..store.connection import HeldConnection
 from ..store.doctor import Doctor
 from ..store.faults import FAULTS, Finding
+from ..store.vitals import server_remarks
 from .errors import Failure
-from .output import count, echo_json, json_option, printable
-from .server import Namespace, takes_namespace
+from .output import columns, count, echo_json, json_option, printable
+from .server import Place, takes_place
+from .units import unit_remarks
 
 SHOWN = 10
 """How many of a kind are told by name; ``--json`` has all."""
+INDENT = " " * 22
+
+
+@dataclass
+class Report:
+    """What was found; ``records`` were looked at, None if the server could not be asked."""
+
+    remarks: list[Remark] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    records: int | None = None
+    failure: ConnectionFailed | None = None
+
+    def number_of(self, level: Level) -> int:
+        """How many remarks are of this level."""
+        return sum(remark.level is level for remark in self.remarks)
 
 
 @click.command()
-@click.option("--repair", "is_mending", is_flag=True, help="Mend what is found.")
+@click.option("--repair", "is_mending", is_flag=True, help="Mend what is out of order in the namespace.")
+@click.option(
+    "--unit",
+    metavar="UNIT",
+    help="The systemd unit of the daemon, by its name or the path of its file; by default bananasd, if systemd runs.",
+)
 @json_option
-@takes_namespace
-def doctor(namespace: Namespace, is_mending: bool, as_json: bool) -> None:
-    """Find what is out of order in Redis: lost ids, damaged records, keys that nobody knows.
+@takes_place
+def doctor(place: Place, is_mending: bool, unit: str | None, as_json: bool) -> None:
+    """Look for what is wrong, or will be: at the server, the nodes, the unit, and every job.
 
-    Daemons may run meanwhile. A repair loses no job: what can be run goes back to its lane, what cannot goes to the
-    dead letters with the reason. Ends with 1 if something was found and not mended.
+    Of the server: its version, persistence, memory, clock and round trip. Of the namespace: nodes that were lost, lanes
+    that nobody serves. Of the unit: what contradicts the configuration. Each has a level, ok, warning or error, and what
+    to do about it.
+
+    Then the jobs: lost ids, damaged records, keys that nobody knows. Daemons may run meanwhile. A repair loses no job:
+    what can be run goes back to its lane, what cannot goes to the dead letters with the reason.
+
+    Ends with 1 if there is an error, or a fault among the jobs that was not mended; a warning leaves it 0. With 69 if the
+    server cannot be asked, when all else has been looked at.
     """
-    examined = Doctor(namespace.connection, namespace.name, is_mending=is_mending)
-    findings = list(examined.examine())
-    if as_json:
-        echo_json({"records": examined.looked_at, "findings": [_to_dict(finding) for finding in findings]})
+    report, of_the_unit = Report(), _look_at_unit(place, unit)
+    try:
+        _examine(place, report, is_mending=is_mending)
+    except BadAddress:
+        raise
+    except ConnectionFailed as error:
+        report.failure = error
+        report.remarks.append(_out_of_reach(error, place.address))
+    report.remarks += of_the_unit
+    echo_json(_to_dict(report)) if as_json else _echo(report, is_mending)
+    _end(report, is_mending)
+
+
+def _look_at_unit(place: Place, unit: str | None) -> list[Remark]:
+    """Nothing where no configuration is asked for, by which it could be judged."""
+    if place.config is None and unit:
+        raise click.UsageError(f"--unit {unit}: it is judged by a configuration; name that with --config")
+    return list(unit_remarks(place.config, unit)) if place.config else []
+
+
+def _examine(place: Place, report: Report, *, is_mending: bool) -> None:
+    """The server, the namespace, then the jobs; what was found is kept if it is lost on the way."""
+    with place.connect() as connection:
+        report.remarks += server_remarks(connection, place.address)
+        examined = Doctor(connection, place.namespace, is_mending=is_mending)
+        for finding in examined.examine():
+            report.findings.append(finding)
+        report.records = examined.looked_at
+        report.remarks += _namespace_remarks(connection, place.namespace)
+
+
+def _namespace_remarks(connection: HeldConnection, namespace: str) -> list[Remark]:
+    """Behind a repair, for damaged keys cannot be counted."""
+    try:
+        return namespace_remarks(connection, namespace)
+    except ServerRefused as error:
+        where, remedy = f"namespace {namespace}", "'bananasd doctor --repair' mends keys of a wrong type"
+        return [Remark(Level.WARNING, "nodes", f"nodes and lanes cannot be counted: {error}", where, remedy)]
+
+
+def _out_of_reach(error: ConnectionFailed, address: str) -> Remark:
+    said = str(error).removeprefix(f"{address}: ")
+    remedy = "see whether it runs, and whether address and password are right; the daemons wait for it"
+    return Remark(Level.ERROR, "server", f"it cannot be asked: {said}", address, remedy)
+
+
+def _end(report: Report, is_mending: bool) -> None:
+    """The exit code, and a last line for it."""
+    if report.failure:
+        raise report.failure
+    if report.findings and not is_mending:
+        raise Failure(f"{count(len(report.findings), 'fault')} found; 'bananasd doctor --repair' mends them")
+    if errors := report.number_of(Level.ERROR):
+        raise Failure(f"{count(errors, 'error')} found, above with what to do")
+
+
+def _echo(report: Report, is_mending: bool) -> None:
+    for before, remark in pairwise([Remark(Level.OK, ""), *report.remarks]):
+        _echo_remark(remark, is_elsewhere=remark.where != before.where)
+    click.echo()
+    _echo_findings(report.findings)
+    if report.records is not None:
+        click.echo(f"{count(report.records, 'record')} looked at, {_sum(report, is_mending)}")
+
+
+def _echo_remark(remark: Remark, *, is_elsewhere: bool) -> None:
+    """Where it is so is said once for several in a row."""
+    where = f" ({remark.where})" if is_elsewhere else ""
+    lines = _wrap(f"{remark.level:<8}{remark.check:<{len(INDENT) - 8}}{remark.what}{where}")
+    if remark.remedy and remark.level is not Level.OK:
+        lines += _wrap(f"{INDENT}do: {remark.remedy}")
+    for line in lines:
+        click.echo(line)
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(
+        printable(text), columns(), subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _sum(report: Report, is_mending: bool) -> str:
+    warnings = report.number_of(Level.WARNING)
+    if report.findings:
+        said = f"{count(len(report.findings), 'fault')} {'mended' if is_mending else 'found'}"
     else:
-        _echo(findings)
-        click.echo(f"{count(examined.looked_at, 'record')} looked at, {_sum(findings, is_mending)}")
-    if findings and not is_mending:
-        raise Failure(f"{count(len(findings), 'fault')} found; 'bananasd doctor --repair' mends them")
+        said = "no fault found" if warnings or report.number_of(Level.ERROR) else "everything is in order"
+    return f"{said}; {count(warnings, 'warning')}" if warnings else said
 
 
-def _sum(findings: list[Finding], is_mending: bool) -> str:
-    if not findings:
-        return "everything is in order"
-    return f"{count(len(findings), 'fault')} {'mended' if is_mending else 'found'}"
-
-
-def _echo(findings: list[Finding]) -> None:
+def _echo_findings(findings: Iterable[Finding]) -> None:
     kinds: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         kinds[finding.fault].append(finding)
@@ -55,6 +165,14 @@ def _echo(findings: list[Finding]) -> None:
         click.echo(f"  {'mended' if found[0].is_mended else 'a repair'}: {FAULTS[name].remedy}")
 
 
-def _to_dict(finding: Finding) -> dict[str, Any]:
+def _to_dict(report: Report) -> dict[str, Any]:
+    return {
+        "checks": [remark._asdict() for remark in report.remarks],
+        "records": report.records,
+        "findings": [_finding_to_dict(finding) for finding in report.findings],
+    }
+
+
+def _finding_to_dict(finding: Finding) -> dict[str, Any]:
     fault = FAULTS[finding.fault]
     return finding._asdict() | {"what": fault.what, "remedy": fault.remedy}

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..durations import brief
 from ..processes.control import ChildView, NodeView
 from .output import compact, count, printable, shorten, table, width
-from .times import brief
 
 HEADER = ("SLOT", "PID", "STATE", "UP", "DONE", "FAILED", "RESTARTS", "PSS", "CPU")
 TO_RIGHT = frozenset(HEADER) - {"SLOT", "STATE"}

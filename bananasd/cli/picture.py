@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..store.stats import LaneStats, QueueStats
-from .jobs import LANES_HEADER, lane_rows
+from .jobs import LANES_HEADER, lane_rows, show_rates
 from .nodes import Line, Taken, fold, node_lines
 from .output import count, table
-from .rates import Look, cpu_percents, done_per_second
+from .rates import Look, cpu_percents, done_per_second, queue_rates
 from .status import absence, show_pss
 
 MIN_LANES = 6
@@ -16,7 +16,7 @@ MIN_LANES = 6
 def picture(before: Look | None, now: Look, run_dir: Path, room: int, height: int) -> list[Line]:
     """At most so many lines of at most so many columns: the queues, then the daemon."""
     lines = [
-        *_queues(now, room, max(MIN_LANES, height // 3)),
+        *_queues(before, now, room, max(MIN_LANES, height // 3)),
         Line(""),
         *_daemons(before, now, run_dir, room),
     ]
@@ -26,12 +26,14 @@ def picture(before: Look | None, now: Look, run_dir: Path, room: int, height: in
     return [*lines[: height - 1], Line(f"… and {count(hidden, 'more line')}", "note")]
 
 
-def _queues(now: Look, room: int, most: int) -> Iterator[Line]:
+def _queues(before: Look | None, now: Look, room: int, most: int) -> Iterator[Line]:
     if now.queues is None:
         yield from fold(f"queues: {now.trouble}", room, "bad")
         return
     totals = ((getattr(now.queues, name), name) for name in ("ready", "processing", "scheduled", "dead"))
     yield from fold("queues: " + ", ".join(f"{number:,} {name}" for number, name in totals), room, "title")
+    if rates := show_rates(queue_rates(before, now)):
+        yield from fold(f"a second: {rates}", room, "title")
     yield from _lanes(now.queues, most)
 
 

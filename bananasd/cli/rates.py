@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..processes.control import ChildView, NodeView
 from ..processes.usage import Usage
+from ..store.rates import Counted, rates_between
 from ..store.stats import QueueStats
 
 
@@ -19,6 +20,18 @@ class Look(NamedTuple):
     usage: Mapping[int, Usage]
     queues: QueueStats | None
     trouble: str
+
+
+def queue_rates(before: Look | None, now: Look) -> Mapping[str, float]:
+    """By how much each counter has grown a second since the look before, or as the daemons have kept it."""
+    if now.queues is None:
+        return {}
+    if before is None or before.queues is None:
+        return now.queues.rates
+    then, present = (
+        Counted(round(1000 * look.at), look.queues.counters) for look in (before, now) if look.queues
+    )
+    return rates_between(then, present)
 
 
 def cpu_percents(before: Look | None, now: Look) -> dict[int, float]:

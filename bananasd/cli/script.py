@@ -5,7 +5,7 @@ import click
 from ..store.scripts import script
 
 FOR_EVERYBODY = (
-    "submit", "cancel", "await", "reprioritise", "reschedule", "pause", "resume", "requeue_dead", "purge_dead",
+    "submit", "cancel", "await", "explain", "reprioritise", "reschedule", "pause", "resume", "requeue_dead", "purge_dead",
 )  # fmt: skip
 """The scripts that any program may call."""
 

@@ -2,8 +2,8 @@
 
 import os
 import tomllib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from itertools import takewhile
 from pathlib import Path
@@ -59,29 +59,51 @@ _namespace_option = click.option(
 )
 
 
-class Namespace(NamedTuple):
-    """The keys of a namespace, for a command that looks deeper than a client does."""
+class Place(NamedTuple):
+    """Where the options lead, for a command that looks deeper than a client does; nothing is asked yet.
 
-    connection: HeldConnection
-    name: str
+    ``config`` is None if the options say all that there is to know of the server.
+    """
+
+    config: Config | None
+    url: str | None
+    namespace: str
+
+    @contextmanager
+    def connect(self) -> Iterator[HeldConnection]:
+        """A connection that works. Raises `ConnectionFailed` as a client does."""
+        if self.config is None or self.url:
+            Client(self.url, namespace=self.namespace).close()
+        else:
+            _client_of_embedded(self.config, self.namespace).close()
+        connection = HeldConnection(self._server())
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @property
+    def address(self) -> str:
+        """The server's, without its password."""
+        return self._server().address
+
+    def _server(self) -> Server:
+        if self.config is None or self.url:
+            return Server(str(self.url), LOOK_SECONDS)
+        return server_of(self.config)
 
 
-def takes_namespace(command: Command) -> Command:
-    """Add --config, --url and --namespace, and call the command with the keys that they lead to."""
+def takes_place(command: Command) -> Command:
+    """Add --config, --url and --namespace, and call the command with the place that they lead to."""
 
     @_config_option
     @_url_option
     @_namespace_option
     @wraps(command)
     def call(config_path: Path | None, url: str | None, namespace: str | None, **options: Any) -> Any:
-        # A client tells what is wrong with the address, the server or the name.
-        open_client(config_path, url, namespace).close()
-        server = Server(url, LOOK_SECONDS) if url else server_of(load_config(config_path))
-        connection = HeldConnection(server)
-        try:
-            return command(Namespace(connection, namespace or load_config(config_path).namespace), **options)
-        finally:
-            connection.close()
+        needs_none = url and namespace and config_path is None
+        config = None if needs_none else load_config(config_path)
+        return command(Place(config, url, namespace or (config.namespace if config else "")), **options)
 
     return call
 
@@ -134,6 +156,11 @@ def open_client(config_path: Path | None, url: str | None, namespace: str | None
     config = load_config(config_path)
     if url:
         return Client(url, namespace=config.namespace)
+    return _client_of_embedded(config, namespace)
+
+
+def _client_of_embedded(config: Config, namespace: str | None) -> Client:
+    """The same as `client_of`; one whose embedded server is not there is told when that runs."""
     try:
         return client_of(config, namespace)
     except ConnectionFailed as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..durations import brief
 from ..errors import DaemonError, NotRunning
 from ..processes.control import NodeView, nodes, running_pid
 from ..processes.usage import Usage, usages
@@ -13,7 +14,6 @@ from ..settings import Config
 from .nodes import UNKNOWN, Taken, node_lines
 from .output import columns, echo_json, json_option, size
 from .server import takes_config
-from .times import brief
 
 
 @click.command()

@@ -44,8 +44,8 @@ UNBOUNDED = 10**9
 def top(config: Config, interval: float) -> None:
     """Watch the daemon and its queues live; q or Ctrl-C ends it.
 
-    It shows what 'status' and 'queues' do, with CPU as percent of a core and completed jobs a second since the look
-    before. It goes on while the daemon or Redis is away. If the output is no terminal it is one picture.
+    It shows what 'status' and 'queues' do, with CPU as percent of a core and jobs a second since the look before. It
+    goes on while the daemon or Redis is away. If the output is no terminal it is one picture.
     """
     try:
         from rich.console import Console  # noqa: PLC0415

@@ -17,11 +17,15 @@ SERVING = (State.STARTING, State.UP)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What never changes of what a node tells of itself; ``lanes``: those of each pool, by its name."""
+    """What never changes of what a node tells of itself; ``lanes``: those of each pool, by its name.
+
+    ``max_retries`` is that of its configuration.
+    """
 
     host: str
     master_pid: int
     lanes: Mapping[str, Sequence[Lane]]
+    max_retries: int
 
 
 class Beater:
@@ -45,6 +49,7 @@ class Beater:
             {
                 "host": self._about.host,
                 "master_pid": self._about.master_pid,
+                "max_retries": self._about.max_retries,
                 "lanes": self._workers_by_lane(),
                 "children": [_describe(row) for row in self._board.used_rows()],
             }
@@ -78,6 +83,7 @@ def _describe(row: Row) -> dict[str, object]:
         "slot": row.slot_name,
         **({"pool": row.pool} if row.pool else {}),
         "pid": row.words[Word.PID],
+        "generation": row.generation,
         "state": row.state.name.lower(),
         "job": job and {"id": job.job_id, "name": job.name},
     }

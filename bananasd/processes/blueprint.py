@@ -160,7 +160,7 @@ class Blueprint:
         config, board = self._config, self._premises.board
         terms = Terms(self._lease_ms, config.workers.max_recoveries)
         lanes = {pool.name: lanes_of(pool.queues, pool.priorities) for pool in config.all_pools}
-        about = About(config.node_name, os.getppid(), lanes)
+        about = About(config.node_name, os.getppid(), lanes, config.retry.max_retries)
         beat_seconds = config.scheduler.beat_seconds
         return Scheduler(row, board, self._access, beat_seconds, terms, about, config.schedules).run()
 

@@ -21,14 +21,14 @@ from ..errors import (
 from ..handlers import HandlerSpec, Registry
 from ..job import Job, RunContext, encode_result, read_spec
 from ..limits import MAX_SECONDS, is_id
-from ..retry import RetryPolicy, delay_seconds
+from ..retry import RetryPolicy
 from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from . import forks
 from .error_texts import error_text, fit_to_keep, last_line, said
 from .handler_call import call
 from .hook_calls import HookCalls
-from .row import JobView, Reason, Row, Word
+from .row import Reason, Row, Word
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,18 @@ _ARMED, _DONE, _ENDED, _FAILED, _INTERRUPT, _REASON = (
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for jobs whose handlers say nothing else."""
+    """What holds for a run: the job's word, else its handler's, else the configuration's."""
 
     timeout_seconds: float
     retry: RetryPolicy
     result_bytes: int
+    on_lost: str = "retry"
+
+    def under(self, said: HandlerSpec | Job) -> "Rules":
+        """What this handler or job says, and these for the rest."""
+        own = said.retry_policy if isinstance(said, Job) else said.policy
+        timeout = self.timeout_seconds if said.timeout_seconds is None else said.timeout_seconds
+        return Rules(timeout, own.over(self.retry), self.result_bytes, said.on_lost or self.on_lost)
 
 
 class Performer:
@@ -68,6 +75,7 @@ class Performer:
         self._row = row
         self._registry = registry
         self._rules = rules
+        self._rules_of = {spec.name: rules.under(spec) for spec in registry}
         self._context = context
         self._declared_policy = declared_policy
         self._guard = guard
@@ -98,12 +106,16 @@ class Performer:
             job = self._read(claimed)
         except ValueError as error:
             return Buried(holder, claimed.job_id, claimed.run, f"the job cannot be run: {error}")
-        spec = self._registry.get(job.name)
+        name = job.name
+        spec = self._registry.get(name)
         if spec is None:
             return self._miss_handler(job, holder)
-        if _must_not_repeat(job, spec) and not self._guard(holder, job.id, job.run):
+        rules = self._rules_of[name]
+        if job.has_rules:
+            rules = rules.under(job)
+        if rules.on_lost == "dead" and not self._guard(holder, job.id, job.run):
             return Released(holder, job.id, job.run)  # which will be refused
-        outcome = self._run(job, spec, holder)
+        outcome = self._run(job, spec, rules, holder)
         # What it returned or raised has been looked at: until now the user's code could still hang this worker.
         self._row.words[_ENDED] = self._number
         return outcome
@@ -122,8 +134,9 @@ class Performer:
             self._hooks.note_error(job, LookupError(text))
             # In the row, so that somebody sees it if a hook hangs.
             self._number += 1
-            self._row.begin_job(JobView(self._number, job.id, job.name, clock.monotonic_ns(), 0, 0, job.run))
-        return self._fail(job, holder, text, self._declared_policy(job.name))
+            self._row.begin_job(self._number, job.id, job.name, clock.monotonic_ns(), 0, 0, job.run)
+        policy = job.retry_policy.over(self._declared_policy(job.name)).over(self._rules.retry)
+        return self._fail(job, holder, text, policy)
 
     def _read(self, claimed: Claimed) -> Job:
         if not is_id(claimed.job_id):
@@ -140,12 +153,11 @@ class Performer:
         job.bind(self._context)
         return job
 
-    def _run(self, job: Job, spec: HandlerSpec, holder: str) -> Outcome:
-        self._begin(job, spec)
-        log.set_job(job.id, job.name, job.attempt)
+    def _run(self, job: Job, spec: HandlerSpec, rules: Rules, holder: str) -> Outcome:
+        started_ns = self._begin(job, spec, rules)
+        log.set_job(job.id, spec.name, job.attempt)
         if self._hooks is not None:
             self._hooks.before(job)
-        started = clock.monotonic()
         result = _NOTHING
         try:
             try:
@@ -161,25 +173,23 @@ class Performer:
             self._armed = 0
             self._row.words[_ARMED] = 0
             if result is _NOTHING:
-                return self._raised(job, spec, holder, error)
+                return self._raised(job, spec, rules, holder, error)
         finally:
             log.clear_job()
-        return self._returned(job, holder, result, started)
+        return self._returned(job, holder, result, started_ns)
 
-    def _begin(self, job: Job, spec: HandlerSpec) -> None:
+    def _begin(self, job: Job, spec: HandlerSpec, rules: Rules) -> int:
+        """Show the job in the row; return when it begins."""
         self._number += 1
-        timeout = _first(job.timeout_seconds, spec.timeout_seconds, self._rules.timeout_seconds)
         started_ns = clock.monotonic_ns()
-        deadline_ns = started_ns + int(timeout * 1e9) if timeout else 0
-        later = self._later(job, spec) if deadline_ns else 0
-        self._row.begin_job(JobView(self._number, job.id, job.name, started_ns, deadline_ns, later, job.run))
+        deadline_ns = later = 0
+        if rules.timeout_seconds:
+            deadline_ns = started_ns + int(rules.timeout_seconds * 1e9)
+            later = _later(job, spec, rules)
+        self._row.begin_job(self._number, job.id, spec.name, started_ns, deadline_ns, later, job.run)
+        return started_ns
 
-    def _later(self, job: Job, spec: HandlerSpec) -> int:
-        """What shall follow if it is killed for its time: see `Word.LATER`."""
-        delay_ms = self._delay_ms(job, spec.policy) if spec.is_retried_after_a_timeout else None
-        return 0 if delay_ms is None else delay_ms + 1
-
-    def _returned(self, job: Job, holder: str, result: Any, started: float) -> Outcome:
+    def _returned(self, job: Job, holder: str, result: Any, started_ns: int) -> Outcome:
         try:
             encoded = encode_result(result, self._rules.result_bytes)
         except Exception as error:  # noqa: BLE001 - a result may have code of its own, which runs here
@@ -190,24 +200,26 @@ class Performer:
         self._row.words[_DONE] += 1
         if logger.isEnabledFor(logging.INFO):
             logger.info("job completed id=%s name=%s attempt=%d ms=%.0f",
-                        job.id, job.name, job.attempt, (clock.monotonic() - started) * 1000)  # fmt: skip
+                        job.id, job.name, job.attempt, (clock.monotonic_ns() - started_ns) / 1e6)  # fmt: skip
         return Completed(holder, job.id, job.run, encoded)
 
-    def _raised(self, job: Job, spec: HandlerSpec, holder: str, error: BaseException) -> Outcome:
+    def _raised(
+        self, job: Job, spec: HandlerSpec, rules: Rules, holder: str, error: BaseException
+    ) -> Outcome:
         if self._hooks is not None:
             self._hooks.note_error(job, error)
         if isinstance(error, RetryLater):
-            return self._fail(job, holder, f"RetryLater: {said(error)}", spec.policy, _wanted_ms(error))
-        final = self._final_error(job, spec, error)
+            return self._fail(job, holder, f"RetryLater: {said(error)}", rules.retry, _wanted_ms(error))
+        final = self._final_error(spec, rules, error)
         if final is not None:
             return self._bury(job, holder, final)
         if self._interrupt in _NO_FAULT:
             # To the server a job that was cancelled is so after this, as after any other outcome.
             logger.warning("job interrupted id=%s name=%s cause=%s", job.id, job.name, type(error).__name__)
             return Released(holder, job.id, job.run)
-        return self._fail(job, holder, error_text(error), spec.policy)
+        return self._fail(job, holder, error_text(error), rules.retry)
 
-    def _final_error(self, job: Job, spec: HandlerSpec, error: BaseException) -> str | None:
+    def _final_error(self, spec: HandlerSpec, rules: Rules, error: BaseException) -> str | None:
         """What the job dies of at once; None if another run may follow."""
         if isinstance(error, BadPayload):
             return f"the payload does not fit the handler: {said(error)}"
@@ -215,7 +227,7 @@ class Performer:
             return f"the handler gave up: {said(error) or 'it gave no reason'}"
         if self._interrupt in _NO_FAULT:
             final = "the job was interrupted, and must not run twice"
-            return f"{error_text(error)}\n{final}" if _must_not_repeat(job, spec) else None
+            return f"{error_text(error)}\n{final}" if rules.on_lost == "dead" else None
         # Whatever it raises when its time is over: that it had to go is why.
         judged = error if self._interrupt is None else _interrupt_for(self._interrupt)
         return None if spec.is_worth_a_retry(judged) else error_text(error)
@@ -225,11 +237,11 @@ class Performer:
         job: Job,
         holder: str,
         error: str,
-        declared: RetryPolicy,
+        policy: RetryPolicy,
         wanted_delay_ms: int | None = None,
     ) -> Outcome:
         """A failed attempt: another one after a delay, or none if there were enough."""
-        delay_ms = self._delay_ms(job, declared)
+        delay_ms = _delay_ms(job, policy)
         if delay_ms is None:
             return self._bury(job, holder, error)
         self._row.words[_FAILED] += 1
@@ -245,15 +257,17 @@ class Performer:
         )
         return Buried(holder, job.id, job.run, fit_to_keep(error))
 
-    def _delay_ms(self, job: Job, declared: RetryPolicy) -> int | None:
-        """Milliseconds until the attempt after this one, None if there is none."""
-        policies = (job.retry_policy, declared, self._rules.retry)
-        seconds = delay_seconds(policies, job.attempt, random.random)
-        return None if seconds is None else int(seconds * 1000)
+
+def _later(job: Job, spec: HandlerSpec, rules: Rules) -> int:
+    """What shall follow if it is killed for its time: see `Word.LATER`."""
+    delay_ms = _delay_ms(job, rules.retry) if spec.is_retried_after_a_timeout else None
+    return 0 if delay_ms is None else delay_ms + 1
 
 
-def _must_not_repeat(job: Job, spec: HandlerSpec) -> bool:
-    return (job.on_lost or spec.on_lost) == "dead"
+def _delay_ms(job: Job, policy: RetryPolicy) -> int | None:
+    """Milliseconds until the attempt after this one, None if there is none."""
+    seconds = policy.delay_seconds(job.attempt, random.random)
+    return None if seconds is None else int(seconds * 1000)
 
 
 def _wanted_ms(error: RetryLater) -> int | None:
@@ -270,7 +284,3 @@ def _interrupt_for(reason: Reason) -> JobInterrupted:
     if reason is Reason.CANCEL:
         return JobCancelled("the job was cancelled")
     return LeaseLost("this node was cut off and its jobs were given to others")
-
-
-def _first(*values: Any) -> Any:
-    return next(value for value in values if value is not None)

@@ -140,7 +140,7 @@ _IS_HARD = 1 << 63
 class Row:
     """One child's row."""
 
-    __slots__ = ("_head", "_memory", "_start", "words")
+    __slots__ = ("_head", "_memory", "_name", "_start", "words")
 
     def __init__(self, memory: mmap.mmap, words: memoryview, index: int) -> None:
         self._memory = memory
@@ -148,6 +148,7 @@ class Row:
         self._start = (index + 1) * ROW_BYTES
         first = self._start // 8
         self.words = words[first : first + ROW_BYTES // 8]
+        self._name = ""
 
     @property
     def generation(self) -> int:
@@ -241,14 +242,19 @@ class Row:
         """Whether its child is dead and nothing that it held is left."""
         return self.state is State.DEAD and self.words[Word.RECOVERED] == self.words[Word.GENERATION]
 
-    def begin_job(self, view: JobView) -> None:
-        """Write down which job is about to run."""
+    def begin_job(
+        self, number: int, job_id: str, name: str, started_ns: int, deadline_ns: int, later: int, run: int = 0
+    ) -> None:
+        """Write down which job is about to run: what `job` will tell of it."""
         words, memory, start = self.words, self._memory, self._start
         words[_SEQUENCE] += 1
-        words[_JOB], _, _, words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER], words[_RUN] = view
-        memory[start + ID_AT : start + ID_AT + ID_BYTES] = view.job_id.encode()
-        encoded = view.name.encode()[:NAME_BYTES]
-        memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
+        words[_JOB], words[_RUN] = number, run
+        words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER] = started_ns, deadline_ns, later
+        memory[start + ID_AT : start + ID_AT + ID_BYTES] = job_id.encode()
+        if name != self._name:
+            self._name = name
+            encoded = name.encode()[:NAME_BYTES]
+            memory[start + NAME_AT : start + NAME_AT + 1 + len(encoded)] = bytes((len(encoded),)) + encoded
         words[_SEQUENCE] += 1
 
     def job(self) -> JobView | None:

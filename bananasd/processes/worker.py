@@ -250,20 +250,22 @@ class Worker:
     def _perform_all(self) -> int:
         """Run what is left in the deque; what a drain or an interrupt finds unstarted is released."""
         performed = 0
-        while self._unstarted:
+        unstarted, unsettled, hooks = self._unstarted, self._unsettled, self._hooks
+        performer, helper = self._performer, self._helper
+        while unstarted:
             try:
-                holder, claimed = self._unstarted.popleft()
+                holder, claimed = unstarted.popleft()
             except IndexError:
                 break  # the helper was quicker
-            if self._is_leaving or self._performer.has_interrupted:
-                self._unsettled.add(Released(holder, claimed.job_id, claimed.run))
+            if self._is_leaving or performer.has_interrupted:
+                unsettled.add(Released(holder, claimed.job_id, claimed.run))
                 continue
-            self._helper.note_job(clock.monotonic())
-            outcome = self._performer.perform(claimed, holder)
-            self._unsettled.add(outcome)
-            if self._hooks is not None:
-                self._helper.note_hooks(clock.monotonic())
-                self._performer.tell_hooks(outcome)
+            helper.note_job(clock.monotonic())
+            outcome = performer.perform(claimed, holder)
+            unsettled.add(outcome)
+            if hooks is not None:
+                helper.note_hooks(clock.monotonic())
+                performer.tell_hooks(outcome)
             performed += 1
         return performed
 

@@ -41,3 +41,8 @@ def checked(replies: list[Any]) -> list[Any]:
 def text(word: bytes) -> str:
     """What the server holds, as text. Others may have written what is not UTF-8: it survives the way back, too."""
     return word.decode("utf-8", "surrogateescape")
+
+
+def as_mapping(reply: list[bytes]) -> dict[bytes, bytes]:
+    """A hash, which RESP2 sends as a flat list."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))

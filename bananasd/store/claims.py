@@ -32,17 +32,18 @@ def read_claim(reply: list[Any], lanes: Sequence[Lane]) -> Claim:
     """What the script ``claim`` said, which was given these lanes."""
     if reply[0] != b"ok":
         return Claim([], is_gone=reply[0] == b"gone", is_cut=reply[0] == b"again")
+    now, names = reply[1], [str(lane) for lane in lanes]
     return Claim(
         [
             Claimed(
-                str(lanes[lane]),
+                names[lane],
                 text(job_id),
                 run,
                 spec,
                 int(attempts),
                 int(recoveries),
                 int(due) if due else None,
-                reply[1],
+                now,
             )
             for lane, job_id, run, spec, attempts, recoveries, due in zip(*[iter(reply[2:])] * 7, strict=True)
         ]

@@ -1,6 +1,7 @@
 """Whether a server can be trusted with jobs: what must be refused, and what an operator should know."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from redis.exceptions import NoPermissionError, ResponseError
@@ -22,30 +23,36 @@ class Health(NamedTuple):
 def examine(transport: Transport) -> Health:
     """Ask the server about itself. Raises `ConnectionFailed` if it does not answer, or not yet."""
     (text,) = transport.trip([("INFO",)])
-    if isinstance(text, ResponseError) and _is_final(text):
+    if isinstance(text, ResponseError) and is_final(text):
         return Health(
             "unknown", [], [f"cannot be examined, so see to it yourself that it keeps data: {text}"]
         )
     checked([text])
-    info = dict(re.findall(r"^([a-z_0-9]+):(.*?)\r?$", text.decode("utf-8", "replace"), re.MULTILINE))
+    info = read_info(text)
+    return Health(" ".join(version_of(info)), [*misfits(info), *evictions(info)], _warnings(info))
+
+
+def read_info(text: bytes) -> dict[str, str]:
+    """What INFO tells, by name."""
+    return dict(re.findall(r"^([a-z_0-9]+):(.*?)\r?$", text.decode("utf-8", "replace"), re.MULTILINE))
+
+
+def version_of(info: Mapping[str, str]) -> tuple[str, str]:
+    """The name of the program, and its version."""
     name = "valkey" if "valkey_version" in info else "redis"
-    version = info.get(f"{name}_version", "0")
-    return Health(f"{name} {version}", _problems(info, name, version), _warnings(info))
+    return name, info.get(f"{name}_version", "0")
 
 
-def _is_final(error: ResponseError) -> bool:
+def is_final(error: ResponseError) -> bool:
     """Whether INFO is forbidden or hidden; everything else (LOADING, BUSY, NOAUTH …) may pass."""
     return isinstance(error, NoPermissionError) or "unknown command" in str(error)
 
 
-def _problems(info: dict[str, str], name: str, version: str) -> list[str]:
-    problems = []
+def misfits(info: Mapping[str, str]) -> list[str]:
+    """Why it is no server for jobs at all."""
+    problems, (name, version) = [], version_of(info)
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_VERSION:
         problems.append(f"{name} {version} is too old: 6.2 or newer is needed")
-    if info.get("maxmemory_policy", "").startswith("allkeys-"):
-        problems.append(
-            f"maxmemory-policy is {info['maxmemory_policy']}: it throws jobs away when memory is short; set noeviction"
-        )
     # Valkey's word, and Redis's.
     mode = info.get("server_mode") or info.get("redis_mode")
     if mode == "cluster" or info.get("cluster_enabled") == "1":
@@ -58,7 +65,15 @@ def _problems(info: dict[str, str], name: str, version: str) -> list[str]:
     return problems
 
 
-def _warnings(info: dict[str, str]) -> list[str]:
+def evictions(info: Mapping[str, str]) -> list[str]:
+    """Whether it may throw jobs away."""
+    policy = info.get("maxmemory_policy", "")
+    if not policy.startswith("allkeys-"):
+        return []
+    return [f"maxmemory-policy is {policy}: it throws jobs away when memory is short; set noeviction"]
+
+
+def _warnings(info: Mapping[str, str]) -> list[str]:
     if info.get("aof_enabled") == "0":
         return ["appendonly is off: a restart of the server loses what came after its last snapshot"]
     return []

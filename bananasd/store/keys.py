@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..job import Priority
 from ..limits import check_queue
@@ -38,6 +39,12 @@ def lanes_of(queues: Sequence[str], priorities: Collection[Priority] = tuple(Pri
 def check_namespace(namespace: str) -> str:
     """A namespace's name; it follows the rule of queues."""
     return check_queue(namespace, "namespace")
+
+
+@lru_cache
+def keys_of(namespace: str) -> "Keys":
+    """Those of a namespace. Made once: a client asks for them with every call."""
+    return Keys(namespace)
 
 
 @dataclass(frozen=True, slots=True)

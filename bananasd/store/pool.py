@@ -74,7 +74,7 @@ class Pool:
         return self._idle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
     pool: Pool
     deadline: float

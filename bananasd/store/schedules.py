@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from .calls import Call, run_calls, text
 from .connection import Transport
-from .keys import Keys
+from .keys import keys_of
 from .scripts import script
 from .store import MAX_PROMOTED
 
@@ -45,7 +45,7 @@ class ScheduleStore:
     """The schedules of a namespace. Errors and repeats as with `Store`."""
 
     def __init__(self, transport: Transport, namespace: str) -> None:
-        self.keys = Keys(namespace)
+        self.keys = keys_of(namespace)
         self._transport = transport
 
     def put(

@@ -8,7 +8,7 @@ from ..request import JobRequest
 from .calls import Call, checked, run_calls, text
 from .claims import Claim, read_claim
 from .connection import Transport
-from .keys import Keys, Lane
+from .keys import Lane, keys_of
 from .outcomes import Buried, Completed, Outcome, Released, Retried, in_calls
 from .scripts import Command, script
 
@@ -95,7 +95,7 @@ class Store:
     def __init__(
         self, transport: Transport, namespace: str, retention: Retention = DEFAULT_RETENTION
     ) -> None:
-        self.keys = Keys(namespace)
+        self.keys = keys_of(namespace)
         self.retention = retention
         self._transport = transport
 
@@ -172,7 +172,7 @@ class Store:
 
     def enter(self, holder: str, node: str, lease_ms: int, policies: Mapping[str, bytes]) -> None:
         """Admit a holder; ``policies`` are those of its handlers."""
-        keys = [self.keys.holders, self.keys.nodes, self.keys.handlers]
+        keys = [self.keys.holders, self.keys.nodes, self.keys.handlers, self.keys.node(node)]
         pairs = [word for pair in policies.items() for word in pair]
         self._run("enter", keys, (holder, node, lease_ms, *pairs))
 

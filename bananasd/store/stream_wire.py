@@ -27,7 +27,6 @@ class StreamWire:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.pack = connection.pack_command
 
     @property
     def is_open(self) -> bool:

@@ -27,9 +27,6 @@ class Wire(Protocol):
     def is_open(self) -> bool:
         """Whether it is connected."""
 
-    def pack(self, *words: Any) -> list[bytes]:
-        """A command as it is sent."""
-
     def lead_to(self, host: str, port: int) -> None:
         """Where the next `open` shall lead."""
 
@@ -73,7 +70,6 @@ class SocketWire:
     def __init__(self, connection: Any) -> None:
         # The parts of redis-py's connection that send have no types.
         self._connection = connection
-        self.pack = connection.pack_command
 
     @property
     def is_open(self) -> bool:

@@ -13,6 +13,7 @@ from .. import clock
 from ..job import Job, Priority
 from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Retried
+from .facts import tell_facts
 from .mail import await_jobs, leave_failure, tell
 from .memory import CallOfScript, Memory, not_known
 from .moves import reprioritise, reschedule
@@ -108,7 +109,7 @@ def purge_dead(memory: Memory, prefix: str, job_ids: Sequence[str]) -> int:
 SCRIPTS: dict[str, CallOfScript] = {
     "submit": submit, "await": await_jobs, "cancel": cancel, "requeue_dead": requeue_dead, "purge_dead": purge_dead,
     "pause": pause, "resume": resume, "reprioritise": reprioritise, "reschedule": reschedule,
-    "put_schedules": put_schedules, "remove_schedule": remove_schedule, "read_schedules": read_schedules,
+    "put_schedules": put_schedules, "remove_schedule": remove_schedule, "read_schedules": read_schedules, "explain": tell_facts,
 }  # fmt: skip
 """The scripts that a client calls."""
 

@@ -139,9 +139,28 @@ def test_every_call_does_what_the_clients_does(server):
             assert [schedule.name for schedule in await client.schedules()] == ["ping"]
             assert await client.remove_schedule("ping")
             assert await client.dead_jobs(limit=5) == []
+            assert (await client.explain(first)).to_dict() == plain.explain(first).to_dict()
 
     with Client(server.url) as plain:
         asyncio.run(use())
+
+
+def test_an_explanation_that_looks_twice_lets_other_tasks_go_on_meanwhile(server, world):
+    *_, job_id = world.submit(3)
+    world.store.enter(HOLDER, "n1", 60_000, {"greet": b"{}"})
+    world.store.beat("n1", 60_000, b'{"lanes": {"default:normal": 1}}', [])
+
+    async def use() -> None:
+        async with AsyncClient(server.url, namespace="test") as client:
+            explaining = asyncio.create_task(client.explain(job_id, look_seconds=0.5))
+            looks = 0
+            while not explaining.done():
+                await client.get_job(job_id)
+                looks += 1
+            assert looks > 10
+            assert "behind about 2 jobs, which did not become fewer in 0." in (await explaining).sentence
+
+    asyncio.run(use())
 
 
 def test_dead_jobs_are_listed_brought_back_and_purged(server, world):
@@ -384,7 +403,7 @@ def test_a_task_that_waits_holds_up_no_other(frozen):
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_what_was_not_sent_when_a_call_is_given_up_is_not_sent_any_more(own_server, is_cancelled):
     async def use() -> None:
-        url, seconds = f"{own_server.url}?client_name=given_up", 30 if is_cancelled else 0.5
+        url, seconds = f"{own_server.url}?client_name=given_up", 30 if is_cancelled else 2
         async with AsyncClient(url, timeout_seconds=seconds) as client:
             await client.submit_job("any", 1)
             os.kill(own_server.process.pid, signal.SIGSTOP)

@@ -367,13 +367,39 @@ def a_failure_outlives_its_record_for_those_who_waited(client, run):
         yield tried(client.get_result, job_id)
 
 
+def explanations(client, run):
+    yield client.explain(IDS[0]).reason
+    client.submit_job("c_echo", None, job_id=IDS[0])
+    yield client.explain(IDS[0]).reason
+    # The worker of the real side has a node.
+    yield {**client.explain(IDS[0]).evidence, "live_nodes": None}
+    client.reprioritise(IDS[0], Priority.LOW)
+    client.submit_job("c_echo", None, job_id=IDS[1])
+    yield client.explain(IDS[0]).evidence["of_higher_priority"]
+    client.pause("default")
+    yield client.explain(IDS[0]).sentence
+    client.pause()
+    yield client.explain(IDS[0]).reason
+    client.resume(), client.resume("default")
+    client.submit_job_scheduled("c_echo", None, Priority.LOW, timedelta(hours=1), job_id=IDS[2])
+    yield client.explain(IDS[2]).reason
+    client.cancel(IDS[2])
+    client.submit_job("c_give_up", None, job_id=IDS[3])
+    run()
+    for job_id in IDS[:4]:
+        explained = client.explain(job_id)
+        yield explained.reason
+        yield explained.evidence["attempts"]
+    yield tried(lambda: client.explain(IDS[0], look_seconds=-1))
+
+
 def unknown_ids(client, run):
     yield client.queue_stats()
     yield client.dead_jobs()
     yield client.wait(IDS[0], 1)
 
 
-CASES = [submit_and_look, an_id_twice_is_one_job, schedules, many, failures, dead_letters, cancels, cancels_while_they_run, pauses, moves, a_moved_job_that_is_cancelled, a_job_brought_back_runs_once_though_it_was_moved, schedules_by_the_clock, expiry, unique_jobs, results, waits, a_failure_outlives_its_record_for_those_who_waited, unknown_ids]  # fmt: skip
+CASES = [submit_and_look, an_id_twice_is_one_job, schedules, many, failures, dead_letters, cancels, cancels_while_they_run, pauses, moves, a_moved_job_that_is_cancelled, a_job_brought_back_runs_once_though_it_was_moved, schedules_by_the_clock, expiry, unique_jobs, results, waits, a_failure_outlives_its_record_for_those_who_waited, explanations, unknown_ids]  # fmt: skip
 
 NOT_OF_THE_FAKE = {"close"}
 """Calls that ask no server."""

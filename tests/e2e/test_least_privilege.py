@@ -23,9 +23,12 @@ USERS = {
     if line.startswith("user bananas-")
 }
 OF_CLIENTS = (
-    "await", "cancel", "pause", "purge_dead", "put_schedules", "read_schedules", "remove_schedule", "reprioritise",
+    "await", "cancel", "explain", "pause", "purge_dead", "put_schedules", "read_schedules", "remove_schedule", "reprioritise",
     "requeue_dead", "reschedule", "resume", "submit",
 )  # fmt: skip
+FOR_CLIENTS = ("stats", "facts", "heads", "mailbox", "scripts", "connection")
+REFUSED = {"CONFIG"}
+"""The doctor does without: whoever may ask that is told the server's password as well."""
 OF_THE_DOCTOR = ("mend_holder", "mend_job", "mend_key")
 
 
@@ -50,11 +53,10 @@ def refusals(own_server):
 
 
 def commands_of(name):
-    """What a script calls."""
-    called = re.findall(r"redis\.p?call\(([^,)]+)", script(name).text)
-    known = {word.strip("'") for word in called if word.startswith("'")}
+    """What may be a command among the words of a script."""
+    words = set(re.findall(r"'([A-Z]{3,})'", script(name).text))
     # The one that puts an id at the end, or to the front, of a lane.
-    return known | ({"LPUSH", "RPUSH"} if "push" in called else set())
+    return words | ({"LPUSH", "RPUSH"} if "redis.call(push" in script(name).text else set())
 
 
 def words_in(*modules):
@@ -67,11 +69,11 @@ def words_in(*modules):
 def needs(server):
     """By user, the commands without which something would not work."""
     scripts = {path.name.removesuffix(".lua") for path in SCRIPTS.iterdir() if path.name.endswith(".lua")}
-    client = set().union(*map(commands_of, OF_CLIENTS), words_in("stats", "mailbox", "scripts", "connection"))
+    client = set().union(*map(commands_of, OF_CLIENTS), words_in(*FOR_CLIENTS))
     daemon = client.union(
         *map(commands_of, scripts - {*OF_THE_DOCTOR}), words_in("store", "access", "health")
     )
-    doctor = daemon.union(*map(commands_of, OF_THE_DOCTOR), words_in("doctor"))
+    doctor = daemon.union(*map(commands_of, OF_THE_DOCTOR), words_in("doctor", "census", "vitals")) - REFUSED
     words = sorted(doctor)
     known = {word for word, about in zip(words, server.call("COMMAND", "INFO", *words), strict=True) if about}
     return {
@@ -136,6 +138,7 @@ def test_a_daemon_and_a_client_need_no_more_than_the_page_allows(make_daemon, ur
         client.cancel(held, "soft")
         assert client.wait(held, 15).status is Status.CANCELLED
         assert client.queue_stats().dead == 0
+        assert client.explain(held)
         wait_until(lambda: client.schedules()[0].last_at > put_at)
         client.remove_schedule("tick")
         drained = client.submit_job("hold", {"until": str(gate)})
@@ -155,7 +158,8 @@ def test_the_doctor_needs_no_more_than_the_page_allows(own_server, url_of, refus
     for options, exit_code in (((), 1), (("--repair",), 0), ((), 0)):
         done = bananasd("doctor", *options, *where)
         assert done.exit_code == exit_code, done.output
-    assert refusals() == []
+    refused = [dict(zip(entry[::2], entry[1::2], strict=True))[b"object"] for entry in refusals()]
+    assert set(refused) <= {b"config|get"}
 
 
 @pytest.mark.parametrize("lacking", ["scan", "hmget", "hstrlen", "lrange"])

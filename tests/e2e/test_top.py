@@ -129,6 +129,7 @@ def test_it_shows_jobs_as_they_come_and_go(daemon, top):
         job_id = client.submit_job("hold", {"until": str(until)})
         client.submit_job("note", {}, queue="nobody")
         top.wait_for(f"queues: 1 ready, 1 processing(.|\n)*runs hold {job_id}")
+        top.wait_for("a second: [0-9.]+ submitted, [0-9.]+ completed, 0.0 failed")
         until.touch()
         top.wait_for("queues: 1 ready, 0 processing(.|\n)* 0 busy(.|\n)*worker 0 .* UP +[^ ]+ +1 ")
 

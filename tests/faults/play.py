@@ -30,6 +30,7 @@ from bananasd import (
     RetryLater,
     waiting,
 )
+from bananasd.explanation import Reason
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.processes import helper, outage
 from bananasd.processes.beat import About
@@ -37,15 +38,17 @@ from bananasd.processes.board import Board, Phase
 from bananasd.processes.helper import Helper
 from bananasd.processes.performance import Rules
 from bananasd.processes.recovery import Terms
-from bananasd.processes.row import JobView, Kind, Row, State, Word
+from bananasd.processes.row import Kind, Row, State, Word
 from bananasd.processes.scheduler import Scheduler
 from bananasd.processes.worker import Post, Worker
 from bananasd.retry import Retry, RetryPolicy
 from bananasd.schedule import Schedule
 from bananasd.store import pool
+from bananasd.store.census import namespace_remarks
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.doctor import Doctor
 from bananasd.store.keys import lanes_of
+from bananasd.store.vitals import server_remarks
 from tests.invariants import KEYS, NAMESPACE, Look, access, assert_documented
 
 from .cutter import Cutter
@@ -157,6 +160,9 @@ class Play:
         with self.cutter.by("client"):
             self._submit()
         with self.cutter.by("doctor"):
+            insist(
+                lambda: [server_remarks(self._doctors, "here"), namespace_remarks(self._doctors, NAMESPACE)]
+            )
             insist(lambda: list(Doctor(self._doctors, NAMESPACE, is_mending=True).examine()))
         self._let_scheduler_work()
         with self.cutter.by("worker"):
@@ -192,7 +198,7 @@ class Play:
     def _make_scheduler(self) -> None:
         row = self._new_row(Kind.SCHEDULER, 1)
         terms = Terms(LEASE_MS, 3)
-        about = About("here", 1, {})
+        about = About("here", 1, {}, 5)
         self._scheduler = Scheduler(row, self._board, access(self.url), 3.0, terms, about, [RESTING])
         self._scheduler._inbox = Bell()
         self._doctors = HeldConnection(Server(self.url, 5))
@@ -283,7 +289,7 @@ class Play:
             assert len(store.settle_and_claim([], holder, node, LANES, 1)[1].jobs) == 1
         self.look.call("SREM", KEYS.holders, f"{GONE}/9.1")
         self.look.call("ZREM", KEYS.nodes, GONE)
-        dead_row.begin_job(JobView(1, self.jobs["orphan"].job_id, "brief", 1, 0, 0))
+        dead_row.begin_job(1, self.jobs["orphan"].job_id, "brief", 1, 0, 0)
         dead_row.state = State.DEAD
         # It is as it should be: a line about its being put would be lost with the reply.
         access(self.url).schedules(self._unwatched).put("config", {RESTING.name: RESTING.encode()})
@@ -316,6 +322,8 @@ class Play:
         assert client.cancel(cancelled.job_id)
         stats = client.queue_stats()
         assert (stats.scheduled, stats.paused, client.paused()) == (1, {"default": None}, {"default": None})
+        assert client.explain(urgent.job_id).reason is Reason.PAUSED
+        assert client.explain(later.job_id).reason in (Reason.SCHEDULED, Reason.DUE, Reason.UNSERVED)
         client.resume("default")
         self._put_schedule()
         time.sleep(0.002)  # what is later is due now, and for what is too late it is so

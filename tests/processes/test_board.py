@@ -27,7 +27,7 @@ def row(board):
 
 
 def test_others_see_what_the_master_has_written(board, row):
-    row.begin_job(JOB)
+    row.begin_job(*JOB)
     board.phase = Phase.DRAINING
     seen = Board.open(board.path)
     assert (seen.node, seen.master_pid, seen.phase) == ("node", os.getpid(), Phase.DRAINING)
@@ -44,7 +44,7 @@ def test_a_pool_is_read_as_it_was_written_and_touches_nothing_beside_it(board, r
     beside = board.rows[1]
     beside.words[Word.SEQUENCE] = 2**64 - 1
     row.pool = "y" * 64
-    row.begin_job(JobView(7, JOB.job_id, "n" * 200, 100, 200, 3))
+    row.begin_job(7, JOB.job_id, "n" * 200, 100, 200, 3)
     row.pool = name
     assert (row.pool, row.title) == (name, f"worker 2 ({name})" if name else "worker 2")
     assert row.job().name == "n" * 120
@@ -82,36 +82,36 @@ def test_a_row_without_a_job_has_none(row):
 
 
 def test_a_job_that_is_just_being_written_is_not_read(row):
-    row.begin_job(JOB)
+    row.begin_job(*JOB)
     row.words[Word.SEQUENCE] += 1
     assert row.job() is None
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "ä" * 100, "日" * 70, ""])
 def test_a_long_name_is_cut_between_characters(row, name):
-    row.begin_job(JOB._replace(name=name))
+    row.begin_job(*JOB._replace(name=name))
     shown = row.job().name
     assert name.startswith(shown)
     assert len(shown.encode()) >= min(len(name.encode()), 118)
 
 
 def test_a_short_name_after_a_long_one_has_nothing_of_it(row):
-    row.begin_job(JOB._replace(name="a long name"))
-    row.begin_job(JOB._replace(name="short"))
+    row.begin_job(*JOB._replace(name="a long name"))
+    row.begin_job(*JOB._replace(name="short"))
     assert row.job().name == "short"
 
 
 def test_a_row_never_touches_its_neighbour(board):
     before = bytes(board._memory[2 * ROW_BYTES :])
     row = board.rows[0]
-    row.begin_job(JOB._replace(name="日" * 200))
+    row.begin_job(*JOB._replace(name="日" * 200))
     for word in Word:
         row.words[word] = 2**64 - 1
     assert bytes(board._memory[2 * ROW_BYTES :]) == before
 
 
 def test_a_cleared_row_is_free_and_empty(board, row):
-    row.begin_job(JOB)
+    row.begin_job(*JOB)
     assert board.free_row() is board.rows[1]
     row.clear()
     assert row.is_free

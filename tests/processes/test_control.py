@@ -14,7 +14,7 @@ from bananasd.errors import DaemonError, NotRunning, StopTimeout
 from bananasd.processes import control, procfs, usage
 from bananasd.processes.board import Board, Head
 from bananasd.processes.control import ChildView
-from bananasd.processes.row import JobView, Kind, State, Word
+from bananasd.processes.row import Kind, State, Word
 from tests.conftest import wait_until
 
 
@@ -54,7 +54,7 @@ def test_a_node_is_up_when_every_slot_has_a_child_that_is_up(board, tmp_path):
 def test_a_child_shows_the_job_that_it_runs(board, tmp_path):
     row = board.rows[1]
     job_id = "11111111-2222-4333-8444-555555555555"
-    row.begin_job(JobView(7, job_id, "grüßen", 1, 0, 0))
+    row.begin_job(7, job_id, "grüßen", 1, 0, 0)
     row.words[Word.ARMED] = 7
     row.words[Word.DONE], row.words[Word.FAILED], row.words[Word.RESTARTS] = 5, 2, 1
     busy, idle = children(tmp_path)

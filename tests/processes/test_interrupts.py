@@ -8,7 +8,7 @@ from bananasd.processes import interrupts
 from bananasd.processes.board import Board
 from bananasd.processes.child import ATTENTION
 from bananasd.processes.interrupts import Interrupter
-from bananasd.processes.row import Cause, JobView, Kind, Reason, State, Word
+from bananasd.processes.row import Cause, Kind, Reason, State, Word
 
 PID, GRACE_SECONDS = 4711, 5
 
@@ -44,7 +44,7 @@ def watch(row, sent):
 
 
 def arm(row, number, deadline=0):
-    row.begin_job(JobView(number, "11111111-1111-4111-8111-111111111111", "x", 1, int(deadline * 1e9), 0))
+    row.begin_job(number, "11111111-1111-4111-8111-111111111111", "x", 1, int(deadline * 1e9), 0)
     row.words[Word.ARMED] = number
 
 

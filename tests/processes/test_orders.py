@@ -5,7 +5,7 @@ import pytest
 from bananasd import JobRequest
 from bananasd.processes.board import Board
 from bananasd.processes.orders import LOOK_AGAIN_SECONDS, Orders
-from bananasd.processes.row import JobView, Kind, State, Word
+from bananasd.processes.row import Kind, State, Word
 from bananasd.store.calls import run_calls
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import lanes_of
@@ -34,7 +34,7 @@ class Node:
         ]
 
     def begin(self, number, job_id, run=1):
-        self.row.begin_job(JobView(number, job_id, "greet", 1, 0, 0, run))
+        self.row.begin_job(number, job_id, "greet", 1, 0, 0, run)
 
     def look(self):
         return self.orders.carry_out(run_calls(self.connection, [self.orders.reading()])[0])

@@ -9,7 +9,7 @@ import pytest
 from bananasd.processes import procfs
 from bananasd.processes.board import Board
 from bananasd.processes.recovery import Recoverer, Terms
-from bananasd.processes.row import Cause, JobView, Kind, Row, State, Word
+from bananasd.processes.row import Cause, Kind, Row, State, Word
 from bananasd.store.store import Store
 from tests.store.conftest import LEASE_MS, NODE, OTHER, OTHER_NODE, World
 
@@ -42,7 +42,7 @@ class Node:
         row = self.row(1, **options)
         ids = self.world.start(jobs, row.holder(self.board.node))
         if runs:
-            row.begin_job(JobView(1, ids[0], "greet", 10**9, 3 * 10**9, 0))
+            row.begin_job(1, ids[0], "greet", 10**9, 3 * 10**9, 0)
             row.words[Word.ARMED] = 1
         return row, ids
 

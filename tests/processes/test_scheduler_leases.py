@@ -135,5 +135,7 @@ def test_a_beat_says_what_the_node_is_and_does(make_daemon, server, client, tmp_
     assert said["lanes"] == dict.fromkeys(["default:high", "default:normal", "default:low"], 2)
     assert {child["slot"] for child in said["children"]} == {"scheduler", "worker 0", "worker 1"}
     job = {"id": job_id, "name": "hold"}
-    assert {"slot": worker.slot, "pid": worker.pid, "state": "up", "job": job} in said["children"]
+    own = {"slot": worker.slot, "pid": worker.pid, "generation": worker.generation, "state": "up", "job": job}
+    assert own in said["children"]
+    assert said["max_retries"] == 5
     until.touch()

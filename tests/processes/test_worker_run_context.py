@@ -7,7 +7,7 @@ from bananasd import clock
 from bananasd.errors import ConnectionFailed
 from bananasd.job import Job
 from bananasd.processes.board import Board
-from bananasd.processes.row import JobView, Kind, Word
+from bananasd.processes.row import Kind, Word
 from bananasd.processes.run_context import WorkerRunContext
 
 OTHER_ID = "22222222-2222-4222-8222-222222222222"
@@ -35,7 +35,7 @@ def row(tmp_path):
 def begin(row, seconds_left):
     now = clock.monotonic_ns()
     deadline = now + int(seconds_left * 1e9) if seconds_left else 0
-    row.begin_job(JobView(5, JOB.id, JOB.name, now, deadline, 0))
+    row.begin_job(5, JOB.id, JOB.name, now, deadline, 0)
 
 
 @pytest.mark.parametrize(("seconds_left", "should_stop"), [(0, False), (60, False), (-1, True)])

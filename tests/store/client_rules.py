@@ -8,6 +8,7 @@ from hypothesis.stateful import precondition, rule
 
 from bananasd import JobRequest
 from bananasd.limits import ON_DUPLICATE, UNIQUE_UNTIL
+from bananasd.store.facts import find_facts
 from bananasd.store.keys import EVERYTHING
 from tests.store.machine import HOUR_MS, IDS, KEYS, LANES, QUEUES, Machine, delay_of, is_lost
 from tests.store.model import Uniqueness
@@ -90,6 +91,15 @@ class ClientRules(Machine):
             lambda: self.store.await_jobs(box, job_ids)[1],
             lambda: self.model.await_jobs(box, job_ids),
         )
+
+    @rule(data=st.data())
+    def explain(self, data: Any) -> None:
+        job_id = self.draw_id(data)
+        facts = find_facts(self.world.transport, "test", job_id)
+        status = str(facts.job.status) if facts.job else ""
+        pauses = [end is not None for end in (facts.queue_pause, facts.whole_pause)]
+        seen = (status, facts.place, facts.held_place, facts.left_behind, *pauses, facts.told)
+        assert seen == self.model.explain(job_id)
 
     @precondition(lambda self: self.model.mail)
     @rule(data=st.data())

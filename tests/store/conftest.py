@@ -19,7 +19,7 @@ from bananasd.store.mending import Mender
 from bananasd.store.orders import read, reading
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.schedules import ScheduleStore, Slot
-from bananasd.store.store import Charge, Store
+from bananasd.store.store import MAX_IDS, Charge, Store
 from tests.proxy import Proxy
 
 # These hold asserts of a test, which shall tell what they compared.
@@ -51,7 +51,9 @@ class World:
         **options: Any,
     ) -> list[str]:
         requests = [JobRequest("greet", payload, priority, queue=queue, **options) for _ in range(count)]
-        assert self.store.submit(requests).new == count
+        for start in range(0, count, MAX_IDS):
+            few = requests[start : start + MAX_IDS]
+            assert self.store.submit(few).new == len(few)
         return [request.job_id for request in requests]
 
     def schedule(self, *dues_ms: int) -> list[str]:

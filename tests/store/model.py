@@ -146,6 +146,17 @@ class Model:
                 job.waiters.append(box)
         return [self.jobs[job_id].status if job_id in self.jobs else "" for job_id in job_ids]
 
+    def explain(self, job_id: str) -> tuple[str, int | None, int | None, int, bool, bool, str]:
+        """Status, places in its lane and in the hand of its holder, ids left behind, whether its queue and all are paused, told to end."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "", None, None, 0, False, False, ""
+        lane = self.lanes.get(job.lane, []) if job.status == "pending" else []
+        held = self.held.get(job.holder, []) if job.status == "processing" else []
+        place, held_place = (ids.index(job_id) if job_id in ids else None for ids in (lane, held))
+        paused = [self.paused.get(name, "over") != "over" for name in (job.lane.partition(":")[0], "*")]
+        return job.status, place, held_place, self.moved[job_id], paused[0], paused[1], job.cancel
+
     def requeue_dead(self, job_ids: list[str]) -> list[str]:
         back = []
         for job_id in job_ids:

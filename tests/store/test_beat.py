@@ -123,3 +123,42 @@ def test_another_nodes_damaged_key_keeps_no_beat_back(world):
     world.lease(OTHER, 20 * LEASE_MS)
     world.call("SET", world.keys.node(OTHER), "no hash")
     assert beat(world, "nobody") == ["nobody"]
+
+
+def counted(world) -> tuple[bytes | None, bytes | None]:
+    return row(world).get(b"counted"), row(world).get(b"counted_before")
+
+
+def backdate_counters(world, ms: int) -> None:
+    world.call("HINCRBY", world.keys.node(NODE), "counted_at", -ms)
+
+
+def test_it_keeps_what_the_counters_said_every_ten_seconds_and_the_time_before(world):
+    world.submit(3)
+    beat(world)
+    first, before = counted(world)
+    at, *words = first.split(b" ")
+    assert (is_now(world, int(at)), words, before) == (True, [b"submitted", b"3"], b"")
+    world.submit()
+    backdate_counters(world, 9_000)
+    beat(world)
+    assert counted(world) == (first, b"")
+    backdate_counters(world, 1_000)
+    beat(world)
+    second, before = counted(world)
+    assert (second.split(b" ")[1:], before) == ([b"submitted", b"4"], first)
+
+
+def test_counters_that_were_kept_in_the_future_are_kept_anew(world):
+    beat(world)
+    backdate_counters(world, -3_600_000)
+    world.submit()
+    beat(world)
+    assert counted(world)[0].endswith(b"submitted 1")
+
+
+def test_damaged_counters_keep_no_beat_back(world):
+    world.call("SET", world.keys.stats, "no hash")
+    beat(world)
+    assert is_now(world, int(row(world)[b"beat_at"]))
+    assert counted(world) == (None, None)

@@ -1,5 +1,7 @@
 """complete: settle runs that succeeded."""
 
+import pytest
+
 from bananasd.store.outcomes import Completed
 from tests.store.conftest import HOLDER
 
@@ -34,6 +36,19 @@ def test_a_batch_is_settled_in_one_call_and_tells_which_were_refused(world):
     ]
     assert world.held() == [second]
     assert world.counter("completed") == 2
+
+
+@pytest.mark.parametrize(
+    "order", [(0, 1, 2), (0, 1), (1, 2), (2, 1, 0), (0, 2), (1, 1), (0, 0, 1), (0, 1, 2, 3, 3)]
+)
+def test_whatever_the_order_each_run_is_settled_once_and_the_others_stay_held(world, order):
+    ids = world.start(4)
+    refused = world.store.settle([Completed(HOLDER, ids[at], 1, b"") for at in order])
+    assert refused == [
+        ids[at] for at, before in zip(order, range(len(order)), strict=True) if at in order[:before]
+    ]
+    assert world.held() == [job_id for at, job_id in enumerate(ids) if at not in order]
+    assert world.counter("completed") == len(set(order))
 
 
 def test_it_changes_nothing_for_a_run_that_is_over(world, stale):

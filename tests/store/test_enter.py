@@ -1,5 +1,7 @@
 """enter: admit a holder."""
 
+import json
+
 import pytest
 
 from tests.store.conftest import HOLDER, LEASE_MS, NODE
@@ -45,3 +47,29 @@ def test_the_latest_policies_of_its_handlers_are_kept(world):
     world.store.enter(HOLDER, NODE, LEASE_MS, {"mail": b'{"max_retries":2}'})
     policies = [world.store.handler_policy(name) for name in ("mail", "scan", "other")]
     assert policies == [b'{"max_retries":2}', b"{}", None]
+
+
+def handlers_of(world, node: str = NODE) -> bytes | None:
+    return world.call("HGET", world.keys.node(node), "handlers")
+
+
+def test_a_node_tells_which_handlers_its_latest_worker_has_loaded(world):
+    world.store.enter(HOLDER, NODE, LEASE_MS, {"mail": b"{}", "scan": b"{}"})
+    assert sorted(json.loads(handlers_of(world))) == ["mail", "scan"]
+    world.store.enter("n1/2.1", NODE, LEASE_MS, {"mail": b"{}"})
+    assert json.loads(handlers_of(world)) == ["mail"]
+    world.store.leave(NODE)
+    assert handlers_of(world) is None
+
+
+def test_a_worker_that_was_replaced_tells_nothing_new_when_it_enters_once_more(world):
+    world.store.enter("n1/12.1", NODE, LEASE_MS, {"new": b"{}"})
+    world.store.enter("n1/9.2", NODE, LEASE_MS, {"old": b"{}"})
+    assert json.loads(handlers_of(world)) == ["new"]
+
+
+def test_a_damaged_row_of_its_node_keeps_no_worker_out(world):
+    world.call("SET", world.keys.node(NODE), "no hash")
+    (job_id,) = world.submit()
+    world.enter()
+    assert [job.job_id for job in world.claim().jobs] == [job_id]

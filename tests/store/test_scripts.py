@@ -11,6 +11,7 @@ import pytest
 from bananasd import JobRequest, ServerRefused
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.doctor import Doctor
+from bananasd.store.facts import find_facts
 from bananasd.store.keys import Lane
 from bananasd.store.outcomes import Buried, Completed, Released, Retried
 from bananasd.store.scripts import script
@@ -69,6 +70,7 @@ CALLS: dict[str, Callable[[World, Any], bool]] = {
     "remove_schedule": lambda w, ids: w.schedules.remove("hourly"),
     "read_schedules": lambda w, ids: len(w.schedules.read().entries) == 1,
     "fire": lambda w, ids: w.fire(ids.slot)[0] == "fired",
+    "explain": lambda w, ids: find_facts(w.transport, "test", ids.pending).place == 0,
     "trim": lambda w, ids: Store(w.transport, "test", Retention(dead_count=0)).trim() == (0, 1, 0),
 }
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bananasd import Priority, Status
+from bananasd.store import heads
 from bananasd.store.outcomes import Completed, Retried
 from bananasd.store.stats import LaneStats, Stats
 from tests.store.conftest import HOLDER, OTHER
@@ -22,7 +23,7 @@ def lane(stats: Stats, queue: str = "default", priority: Priority = Priority.NOR
 
 
 def test_an_empty_namespace_has_nothing(stats):
-    assert stats.queues() == ([], 0, 0, 0, {}, {})
+    assert stats.queues() == ([], 0, 0, 0, {}, {}, {})
     assert stats.queues().ready == 0
     assert (stats.dead_jobs(0, 10), stats.dead_ids()) == ([], [])
     stats.ping()
@@ -45,6 +46,12 @@ def test_counters_go_on_when_the_jobs_are_gone(world, stats):
     world.store.settle([Completed(HOLDER, first, 1, b""), Retried(HOLDER, second, 1, 0, "")])
     world.store.cancel(second)
     assert stats.queues().counters == {"submitted": 2, "completed": 1, "retried": 1, "cancelled": 1}
+
+
+def test_a_counter_that_is_no_number_is_left_out(world, stats):
+    world.submit()
+    world.call("HSET", world.keys.stats, "dead", "many")
+    assert stats.queues().counters == {"submitted": 1}
 
 
 def test_the_age_of_a_lane_is_how_long_its_next_job_has_waited(world, stats):
@@ -98,6 +105,51 @@ def test_a_lane_whose_next_record_is_missing_has_no_age(world, stats):
     (job_id,) = world.submit()
     world.call("DEL", world.keys.job(job_id))
     assert lane(stats) == ("default", "normal", 1, None, 0)
+
+
+def leave_behind(world, count: int) -> None:
+    """So many ids at the front of the lane, half of jobs that were cancelled, half of such as were moved."""
+    ids = world.submit(count)
+    for job_id in ids[::2]:
+        world.store.cancel(job_id)
+    for job_id in ids[1::2]:
+        world.store.reprioritise(job_id, "low", "")
+
+
+def test_the_age_of_a_lane_is_that_of_the_first_job_that_waits_in_it(world, stats):
+    leave_behind(world, 6)
+    old, _ = world.submit(2)
+    world.mark(old, spec=f'{{"v":1,"name":"a","created_at":{world.now() - MINUTE_MS}}}')
+    assert 60 <= lane(stats).oldest_seconds < 90
+    assert lane(stats).ready == 8
+    # The moved ones wait there.
+    assert 0 <= lane(stats, priority=Priority.LOW).oldest_seconds < 30
+
+
+def test_a_lane_of_nothing_but_what_was_left_behind_has_no_age(world, stats):
+    leave_behind(world, 4)
+    assert (lane(stats).ready, lane(stats).oldest_seconds) == (4, None)
+
+
+def test_a_lane_is_looked_through_only_so_far(world, stats, monkeypatch):
+    monkeypatch.setattr(heads, "MAX_LOOK", 2)
+    monkeypatch.setattr(heads, "MIN_LOOK", 2)
+    leave_behind(world, 3)
+    world.submit()
+    assert lane(stats).oldest_seconds is None
+    monkeypatch.setattr(heads, "MAX_LOOK", 3)
+    assert lane(stats).oldest_seconds is not None
+
+
+def test_rates_are_what_was_counted_since_a_live_node_kept_the_counters(world, stats):
+    world.submit(30)
+    beat(world, "n1", b"{}")
+    assert stats.queues().rates == {}
+    world.call("HSET", world.keys.node("n1"), "counted_before", f"{world.now() - 10_000} submitted 10")
+    measured = stats.queues().rates
+    assert measured == {"submitted": pytest.approx(2.0, abs=0.1)}
+    world.lease("n1", -1)
+    assert stats.queues().rates == {}
 
 
 def test_an_unknown_job_is_none(stats):

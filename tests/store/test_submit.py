@@ -39,6 +39,30 @@ def test_a_request_twice_in_one_call_is_one_job(world):
     assert world.ready() == [request.job_id]
 
 
+def test_jobs_of_several_lanes_and_kinds_keep_their_order_in_each_lane(world):
+    kinds = [
+        {"priority": "low"},
+        {},
+        {"expires_in": 60},
+        {"priority": "low"},
+        {},
+        {"scheduled_for": timedelta(hours=1)},
+        {},
+    ]
+    requests = [JobRequest("greet", None, **kind) for kind in kinds]
+    assert world.store.submit(requests).new == len(requests)
+    for lane in ("default:low", "default:normal"):
+        wanted = [request.job_id for request in requests if request.lane == lane and not request.due]
+        assert world.ready(lane) == wanted
+    assert world.counter("submitted") == len(requests)
+
+
+def test_more_than_a_thousand_jobs_are_refused_and_nothing_is_done(world):
+    with pytest.raises(ServerRefused, match="1000 jobs a call at most, and these are 1001"):
+        world.store.submit([JobRequest("greet", None) for _ in range(1001)])
+    assert not world.call("KEYS", "*job:*")
+
+
 def test_the_repeat_of_a_half_done_batch_adds_only_the_rest(world):
     requests = [JobRequest("greet", n) for n in range(1000)]
     assert world.store.submit(requests[:400]).new == 400

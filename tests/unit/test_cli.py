@@ -41,6 +41,7 @@ COMMANDS = {
     "run",
     "job",
     "queues",
+    "explain",
     "schedules",
     "dead",
     "doctor",

@@ -1,12 +1,16 @@
 """``bananasd doctor`` against a real server."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from bananasd import Client, Status
+from bananasd.store import vitals
+from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import Keys
+from bananasd.store.store import Store
 from tests.command_line import bananasd, complete, on
 from tests.conftest import RedisServer
 
@@ -29,12 +33,15 @@ def test_nothing_is_out_of_order(server: RedisServer, client: Client) -> None:
     client.submit_job("greet", None)
     complete(server)
     result = bananasd("doctor", *on(server))
-    assert (result.exit_code, result.stdout) == (0, "1 record looked at, everything is in order\n")
+    last = result.stdout.splitlines()[-1]
+    assert (result.exit_code, last) == (0, "1 record looked at, no fault found; 1 warning")
     assert bananasd("doctor", "--repair", *on(server)).exit_code == 0
 
 
 def test_an_empty_server_is_in_order(server: RedisServer) -> None:
-    assert bananasd("doctor", *on(server)).stdout == "0 records looked at, everything is in order\n"
+    # The server of the tests keeps nothing, and no daemon is there.
+    last = bananasd("doctor", *on(server)).stdout.splitlines()[-1]
+    assert last == "0 records looked at, no fault found; 2 warnings"
 
 
 def test_faults_are_told_in_words_with_what_would_mend_them(server: RedisServer, damage: str) -> None:
@@ -51,14 +58,14 @@ def test_faults_are_told_in_words_with_what_would_mend_them(server: RedisServer,
         "    and 2 more",
         "  a repair: to the dead letters, with that reason",
     ]
-    assert lines[-1] == "1 record looked at, 13 faults found"
+    assert lines[-1] == "1 record looked at, 13 faults found; 3 warnings"
     assert result.stderr == "bananasd: 13 faults found; 'bananasd doctor --repair' mends them\n"
 
 
 def test_a_repair_mends_them(server: RedisServer, client: Client, damage: str) -> None:
     result = bananasd("doctor", "--repair", *on(server))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.endswith("1 record looked at, 13 faults mended\n")
+    assert "\n1 record looked at, 13 faults mended; " in result.stdout
     assert "  mended: to the end of its lane\n" in result.stdout
     assert client.queue_stats().dead == 12
     assert {job.error for job in client.dead_jobs()} == {"its record is missing"}
@@ -104,3 +111,155 @@ def test_server_and_namespace_are_those_of_the_configuration(
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert bananasd("doctor", "--url", f"unix://{tmp_path}/no.sock", "--namespace", "default").exit_code == 69
+
+
+# The server, the nodes, the unit
+
+
+def checks(*args: object, **environ: str) -> dict[str, list[dict[str, str]]]:
+    """By check, what was told."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for check in json.loads(bananasd("doctor", "--json", *args, **environ).stdout)["checks"]:
+        found.setdefault(check["check"], []).append(check)
+    return found
+
+
+@pytest.fixture
+def live_server(own_server: RedisServer) -> RedisServer:
+    """One that keeps its data, with a node."""
+    connection = HeldConnection(Server(own_server.url, 5))
+    Store(connection, "default").beat("n1", 60_000, b"{}", [])
+    connection.close()
+    return own_server
+
+
+def test_where_all_is_well_each_check_says_so(
+    live_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How busy and how full this machine is, is no matter here.
+    monkeypatch.setattr(vitals, "SLOW_TRIP_MS", 1e9)
+    monkeypatch.setattr(vitals, "HOST_NEARLY_FULL", 1e9)
+    result = bananasd("doctor", *on(live_server))
+    *lines, empty, last = result.stdout.splitlines()
+    assert (result.exit_code, empty, last) == (0, "", "0 records looked at, everything is in order")
+    heads = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert heads == ["ok"] * 7
+    assert {*checks(*on(live_server))} == {
+        "server", "persistence", "memory", "clock", "round trip", "nodes", "lanes"
+    }  # fmt: skip
+
+
+def test_an_error_is_told_with_what_to_do_and_ends_with_1(live_server: RedisServer) -> None:
+    live_server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    result = bananasd("doctor", *on(live_server))
+    assert (result.exit_code, result.stderr) == (1, "bananasd: 1 error found, above with what to do\n")
+    assert "error   memory        maxmemory-policy is allkeys-lru" in result.stdout
+    assert "do: set maxmemory-policy noeviction" in result.stdout
+    (memory,) = checks(*on(live_server))["memory"]
+    assert (memory["level"], memory["where"]) == ("error", live_server.url)
+
+
+def test_a_warning_leaves_the_exit_code_at_0(server: RedisServer) -> None:
+    assert bananasd("doctor", *on(server)).exit_code == 0
+    assert checks(*on(server))["persistence"][0]["level"] == "warning"
+
+
+UNIT = "[Service]\nType=notify\nKillMode=mixed\nWatchdogSec=30\nOOMPolicy=continue\nTimeoutStopSec=10\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    config = tmp_path / "bananas.toml"
+    config.write_text(f'[redis]\nurl = "unix://{tmp_path}/no.sock"\n[workers]\ncount = 2\n')
+    return config
+
+
+def test_a_server_that_is_away_is_told_and_the_unit_looked_at_all_the_same(
+    config: Path, tmp_path: Path
+) -> None:
+    unit = tmp_path / "bananasd.service"
+    unit.write_text(UNIT)
+    result = bananasd("doctor", "--config", config, "--unit", unit)
+    assert result.exit_code == 69
+    text = " ".join(result.stdout.split())
+    assert text.startswith("error server it cannot be asked: Error 2 connecting to ")
+    assert f"(unix://{tmp_path}/no.sock)" in text
+    assert "error unit TimeoutStopSec is 10 s and master.drain_seconds 30" in text
+    assert "looked at" not in result.stdout
+    found = json.loads(bananasd("doctor", "--json", "--config", config, "--unit", unit).stdout)
+    assert (found["records"], found["findings"]) == (None, [])
+    assert [check["check"] for check in found["checks"]] == ["server", "unit"]
+
+
+def test_drop_ins_beside_a_unit_count(config: Path, tmp_path: Path) -> None:
+    unit = tmp_path / "bananasd.service"
+    unit.write_text(UNIT)
+    (tmp_path / "bananasd.service.d").mkdir()
+    (tmp_path / "bananasd.service.d" / "override.conf").write_text("[Service]\nTimeoutStopSec=60\n")
+    (check,) = checks("--config", config, "--unit", unit)["unit"]
+    assert (check["level"], check["where"]) == ("ok", str(unit))
+
+
+def systemctl(tmp_path: Path, output: str, code: int = 0) -> dict[str, str]:
+    """An environment whose systemd shows this of any unit; what it was asked is noted."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "systemctl"
+    program.write_text(f'#!/bin/sh\necho "$@" >{folder}/asked\ncat <<"END"\n{output}\nEND\nexit {code}\n')
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def shown(config: Path | str) -> str:
+    start = f"{{ path=/x ; argv[]=/x start --config {config} ; ignore_errors=no }}"
+    own = {"LoadState": "loaded", "TimeoutStopUSec": "10s", "KillMode": "mixed", "Type": "notify", "WatchdogUSec": "30s",
+           "OOMPolicy": "continue", "LimitNOFILESoft": "1024", "ExecStart": start}  # fmt: skip
+    return "\n".join(f"{name}={value}" for name, value in own.items())
+
+
+def test_the_unit_that_systemd_runs_is_asked_for(config: Path, tmp_path: Path) -> None:
+    (check,) = checks("--config", config, **systemctl(tmp_path, shown(config)))["unit"]
+    assert (check["level"], check["where"]) == ("error", "unit bananasd")
+    assert (tmp_path / "bin" / "asked").read_text().startswith("show --property=LoadState,")
+
+
+def test_a_unit_can_be_named(config: Path, tmp_path: Path) -> None:
+    environ = systemctl(tmp_path, shown(config))
+    (check,) = checks("--config", config, "--unit", "bananasd@mail", **environ)["unit"]
+    assert check["where"] == "unit bananasd@mail"
+    assert (tmp_path / "bin" / "asked").read_text().endswith("-- bananasd@mail\n")
+
+
+@pytest.mark.parametrize(("output", "code"), [(shown("/other.toml"), 0), ("LoadState=not-found", 0), ("", 1)])
+def test_a_unit_of_another_daemon_or_none_is_left_out(
+    config: Path, tmp_path: Path, output: str, code: int
+) -> None:
+    assert "unit" not in checks("--config", config, **systemctl(tmp_path, output, code))
+
+
+def test_a_unit_that_is_not_to_be_found_is_told(config: Path, tmp_path: Path) -> None:
+    environ = systemctl(tmp_path, "LoadState=not-found")
+    result = bananasd("doctor", "--config", config, "--unit", "mail", **environ)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(
+        "bananasd: --unit 'mail': systemd does not run here, or does not know it; "
+    )
+    missing = bananasd("doctor", "--config", config, "--unit", tmp_path / "no.service")
+    assert (missing.exit_code, "no.service: No such file" in missing.stderr) == (1, True)
+
+
+def test_a_unit_needs_a_configuration_to_be_judged_by(server: RedisServer, tmp_path: Path) -> None:
+    result = bananasd("doctor", "--unit", tmp_path / "x.service", *on(server))
+    assert (result.exit_code, "name that with --config" in result.stderr) == (2, True)
+
+
+def test_damaged_keys_keep_it_from_nothing(server: RedisServer, client: Client) -> None:
+    client.submit_job("greet", None)
+    server.call("HSET", KEYS.stats, "dead", "many")
+    server.call("SET", KEYS.nodes, "x")
+    result = bananasd("doctor", *on(server))
+    assert (result.exit_code, "nodes and lanes cannot be counted: " in result.stdout) == (1, True)
+    assert result.stdout.endswith("1 record looked at, 2 faults found; 2 warnings\n")
+    mended = bananasd("doctor", "--repair", *on(server))
+    assert mended.exit_code == 0
+    assert "no daemon is live" in mended.stdout

@@ -8,6 +8,7 @@ import pytest
 from bananasd import Client, Priority
 from bananasd.cli.waiting import show_progress
 from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.keys import Keys
 from bananasd.store.store import Store
 from tests.command_line import bananasd, bury, complete, meanwhile, on
 from tests.conftest import RedisServer
@@ -151,6 +152,27 @@ def test_queues_as_json(server: RedisServer, client: Client) -> None:
     }  # fmt: skip
     assert {told[name] for name in ("processing", "scheduled", "dead")} == {0}
     assert isinstance(told["counters"], dict)
+
+
+def test_queues_tell_how_many_jobs_a_second_while_a_daemon_is_live(
+    server: RedisServer, client: Client
+) -> None:
+    client.submit_job("greet", None)
+    assert "a second" not in bananasd("queues", *on(server)).stdout
+    connection = HeldConnection(Server(server.url, 5))
+    Store(connection, "default").beat("n1", 60_000, b"{}", [])
+    connection.close()
+    keys, (seconds, _) = Keys("default"), server.call("TIME")
+    server.call("HSET", keys.node("n1"), "counted", f"{int(seconds) * 1000 - 10_000} dead 3")
+    server.call("HSET", keys.stats, "completed", 100, "retried", 50, "dead", 3)
+    (line,) = [
+        line for line in bananasd("queues", *on(server)).stdout.splitlines() if line.startswith("a second")
+    ]
+    words = line.split()
+    assert words[3::2] == ["submitted,", "completed,", "failed"]
+    assert pytest.approx([float(word) for word in words[2::2]], rel=0.15) == [0.1, 10, 5]
+    told = json.loads(bananasd("queues", "--json", *on(server)).stdout)["rates"]
+    assert (told["dead"], told["retried"]) == (0, pytest.approx(5, rel=0.15))
 
 
 def test_a_namespace_of_its_own(server: RedisServer, client: Client) -> None:

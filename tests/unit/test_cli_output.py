@@ -18,7 +18,8 @@ from bananasd.cli.output import (
     tries,
     width,
 )
-from bananasd.cli.times import brief, duration, instant
+from bananasd.cli.times import duration, instant
+from bananasd.durations import brief
 
 
 def test_a_table_has_text_to_the_left_and_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,18 @@ def test_two_looks_at_one_instant_divide_by_nothing():
     assert cpu_percents(now, now) == {}
 
 
+def counted(at, **counters) -> Look:
+    queues = QueueStats([], 0, 0, 0, counters, {}, {"submitted": 7.0, "dead": 0.5})
+    return look(at, queues=queues)
+
+
+def test_jobs_a_second_are_those_since_the_look_before_and_at_first_what_daemons_have_kept():
+    before, now = counted(10.0, submitted=10), counted(12.0, submitted=30, completed=5, retried=1, dead=2)
+    assert texts(before, now)[1] == "a second: 10.0 submitted, 2.5 completed, 1.5 failed"
+    for without in (None, look(10.0, trouble="away")):
+        assert texts(without, now)[1] == "a second: 7.0 submitted, 0.0 completed, 0.5 failed"
+
+
 def test_the_picture_has_queues_and_processes():
     before = look(10.0, worker(done=10), cpu={7: 0.0, 100: 1.0}, queues=make_queues(default=4))
     now = look(12.0, worker(done=16), cpu={7: 0.0, 100: 2.5}, queues=make_queues(default=4))

@@ -28,6 +28,8 @@ FOUNDATIONS = [
         "schedule_tables",
         "schema",
         "settings",
+        "remark",
+        "units",
         "contradictions",
         "config",
         "log",
@@ -42,7 +44,7 @@ SHARED_BY_PROCESSES = [
 JOB_LAYERS = [
     *FOUNDATIONS,
     {"store"},
-    {"waiting", "chunks"},
+    {"waiting", "chunks", "explanation"},
     {"client", "declaration", "handlers", "hooks", "payloads", "server"},
     {"aio"},
     *SHARED_BY_PROCESSES,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bananasd import Retry
 from bananasd.limits import check_retry
-from bananasd.retry import OPEN, Delays, RetryPolicy, delay_seconds
+from bananasd.retry import OPEN, Delays, RetryPolicy
 
 
 def never() -> float:
@@ -79,21 +79,35 @@ RULE = RetryPolicy(5, Retry())
     ],
 )
 def test_a_list_stands_for_its_length_unless_a_number_stands_beside_it(policy, tries):
-    delays = [delay_seconds([policy, RULE], attempts, never) for attempts in range(1, 20)]
+    delays = [policy.over(RULE).delay_seconds(attempts, never) for attempts in range(1, 20)]
     assert [delay is None for delay in delays] == [False] * tries + [True] * (19 - tries)
 
 
 def test_a_list_of_the_job_counts_for_more_than_a_number_of_the_handler():
     job, handler = RetryPolicy(pauses=Delays((1, 2))), RetryPolicy(9, Retry(50))
-    assert [delay_seconds([job, handler, RULE], attempts, never) for attempts in (1, 2, 3)] == [1, 2, None]
+    assert [job.over(handler).over(RULE).delay_seconds(attempts, never) for attempts in (1, 2, 3)] == [
+        1,
+        2,
+        None,
+    ]
 
 
 @given(policies, policies, st.integers(1, 20))
 def test_the_first_that_says_it_has_its_way(job, handler, attempts):
-    told = delay_seconds([job, handler, RULE], attempts, never)
+    told = job.over(handler).over(RULE).delay_seconds(attempts, never)
     limit = next(policy.limit for policy in (job, handler, RULE) if policy.limit is not None)
     wanted = next(policy.pauses for policy in (job, handler, RULE) if policy.pauses is not None)
     assert told == (None if attempts > limit else wanted.delay_seconds(attempts, never))
+
+
+@given(policies, policies, policies)
+def test_in_which_order_policies_are_laid_over_each_other_makes_no_difference(job, handler, rule):
+    assert job.over(handler).over(rule) == job.over(handler.over(rule))
+
+
+def test_where_nobody_says_how_many_tries_there_are_each_is_the_last():
+    assert RetryPolicy(None, Retry()).delay_seconds(1, never) is None
+    assert RetryPolicy(5, None).delay_seconds(1, never) is None
 
 
 @given(pauses.filter(lambda pauses: pauses is not None))

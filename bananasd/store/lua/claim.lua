@@ -6,14 +6,15 @@
 -- two, one that it buries as five, and takes 1 MiB of specs at most.
 --
 -- KEYS  1 held list of the holder   2 holders   3 nodes   then the n lanes' ready lists, then their n wake lists
--- ARGV  1 key prefix   2 holder   3 node   4 n wanted   5 ms to keep a job that was cancelled or expires
+-- ARGV  1 key prefix   2 holder   3 node   4 n wanted, 1000 at most   5 ms to keep a job that was cancelled or expires
 --       6.. the lanes' names
 -- Returns {"gone"} if the holder is not admitted or its node's lease has ended, {"again"} if it stopped at 1000 ids with
 -- nothing taken, else {"ok", now, then per job: lane number from 0, id, run, spec, attempts, recoveries, due_at}.
 --!include now
-local held, prefix, holder, want, keep = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[5]
+local held, prefix, holder, keep = KEYS[1], ARGV[1], ARGV[2], ARGV[5]
+local want = math.max(1, math.min(1000, tonumber(ARGV[4])))
 local now, lanes = now_ms(), (#KEYS - 3) / 2
-local out, taken, looked, bytes, expired, is_full = { 'ok', now }, 0, 0, 0, 0, false
+local out, taken, looked, bytes, expired, is_full = { 'ok', now }, {}, 0, 0, 0, false
 local is_any_paused, is_any_moved
 
 -- Whether the worker, and every script that ends the run, will find what they need.
@@ -35,6 +36,13 @@ local function is_shut(lane)
   if not is_any_paused then return false end
   --!include pauses
   return is_paused(prefix, string.match(ARGV[5 + lane], '^[^:]*'), now)
+end
+
+-- Ids that have been popped for nothing, back to the front of their lane.
+local function put_back(ready, ids, first)
+  local rest = {}
+  for i = #ids, first, -1 do rest[#rest + 1] = ids[i] end
+  if rest[1] then redis.call('LPUSH', ready, unpack(rest)) end
 end
 
 -- Deal with an id of which no run may begin; whether it is one.
@@ -77,55 +85,60 @@ if tonumber(redis.call('ZSCORE', KEYS[3], ARGV[3]) or '0') < now then return { '
 
 local first_left = lanes + 1
 for lane = 1, lanes do
-  local ready = KEYS[3 + lane]
-  local id = redis.call('LPOP', ready)
-  if id and is_shut(lane) then
-    redis.call('LPUSH', ready, id)
-    id = nil
+  local ready, lane_name = KEYS[3 + lane], ARGV[5 + lane]
+  local ids = redis.call('LPOP', ready, want - #taken)
+  if ids and is_shut(lane) then
+    put_back(ready, ids, 1)
+    ids = nil
   end
-  while id do
-    looked = looked + 1
-    local job = prefix .. 'job:' .. id
-    local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'expires_at',
-      'waiters', 'unique')
-    local status, is_suspect = f[1], (tonumber(f[5] or '0') or 0) > 0
-    local is_plain = status == 'pending' and f[7] == ARGV[5 + lane] and is_readable(f)
-      and not (f[8] and tonumber(f[8]) < now)
-    if not is_plain and pass_over(lane, id, job, f) then
-      -- Nothing of it is left to be done.
-    elseif is_suspect and taken > 0 then
-      redis.call('LPUSH', ready, id)
-      is_full = true
-    else
-      local run, n = (tonumber(f[3]) or 0) + 1, #out
-      redis.call('RPUSH', held, id)
-      redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
-      if f[9] or f[10] then
-        --!include ends
-        note_start(prefix, id, f[10])
-        tell_change(prefix, id, f[9])
+  while ids do
+    local at = 0
+    repeat
+      at = at + 1
+      looked = looked + 1
+      local id = ids[at]
+      local job = prefix .. 'job:' .. id
+      local f = redis.pcall('HMGET', job, 'status', 'spec', 'run', 'attempts', 'recoveries', 'due_at', 'lane', 'expires_at',
+        'waiters', 'unique')
+      local is_suspect = f[5] and (tonumber(f[5]) or 0) > 0
+      local is_plain = f[1] == 'pending' and f[7] == lane_name and is_readable(f) and not (f[8] and tonumber(f[8]) < now)
+      if not is_plain and pass_over(lane, id, job, f) then
+        -- Nothing of it is left to be done.
+      elseif is_suspect and taken[1] then
+        at = at - 1
+        is_full = true
+      else
+        local run, n = (tonumber(f[3]) or 0) + 1, #out
+        redis.call('HSET', job, 'status', 'processing', 'started_at', now, 'holder', holder, 'run', run)
+        if f[9] or f[10] then
+          --!include ends
+          note_start(prefix, id, f[10])
+          tell_change(prefix, id, f[9])
+        end
+        out[n + 1] = lane - 1
+        out[n + 2] = id
+        out[n + 3] = run
+        out[n + 4] = f[2]
+        out[n + 5] = f[4] or '0'
+        out[n + 6] = f[5] or '0'
+        out[n + 7] = f[6] or ''
+        taken[#taken + 1] = id
+        bytes = bytes + #f[2]
+        is_full = is_suspect or #taken >= want or bytes >= 1048576
       end
-      out[n + 1] = lane - 1
-      out[n + 2] = id
-      out[n + 3] = run
-      out[n + 4] = f[2]
-      out[n + 5] = f[4] or '0'
-      out[n + 6] = f[5] or '0'
-      out[n + 7] = f[6] or ''
-      taken = taken + 1
-      bytes = bytes + #f[2]
-      is_full = is_suspect or taken >= want or bytes >= 1048576
-    end
-    is_full = is_full or looked >= 1000
-    id = not is_full and redis.call('LPOP', ready)
+      is_full = is_full or looked >= 1000
+    until is_full or at == #ids
+    put_back(ready, ids, at + 1)
+    ids = not is_full and redis.call('LPOP', ready, want - #taken)
   end
   if is_full then
     first_left = lane
     break
   end
 end
+if taken[1] then redis.call('RPUSH', held, unpack(taken)) end
 if expired > 0 then redis.call('HINCRBY', prefix .. 'stats', 'expired', expired) end
-if taken == 0 then return looked >= 1000 and { 'again' } or out end
+if not taken[1] then return looked >= 1000 and { 'again' } or out end
 
 -- Ensure a token for each lane that is left and not empty. One command tells of three lanes: EXISTS counts a key as often
 -- as it is named.

@@ -23,6 +23,6 @@ if ARGV[6] == '' then return { 'passed', now } end
 local job = prefix .. 'job:' .. id
 if redis.call('EXISTS', job) == 1 then return { 'known', now } end
 redis.call('HSET', job, 'spec', ARGV[6], 'lane', ARGV[7], 'status', 'pending', 'due_at', ARGV[3])
-to_lane(prefix, ARGV[7], id, 'RPUSH')
+to_lane(prefix, ARGV[7], 'RPUSH', id)
 redis.call('HINCRBY', prefix .. 'stats', 'submitted', 1)
 return { 'fired', now }

@@ -41,7 +41,7 @@ local function put_back(id)
     redis.call('HDEL', job, 'holder')
     redis.call('HSETNX', job, 'lane', 'default:normal')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_lane(prefix, f[3] or 'default:normal', id, 'LPUSH')
+    to_lane(prefix, f[3] or 'default:normal', 'LPUSH', id)
   end
 end
 

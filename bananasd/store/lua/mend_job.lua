@@ -159,7 +159,7 @@ end
 
 local function bring_home(id, job, f)
   if f.status == 'pending' then
-    to_lane(prefix, f.lane, id, 'RPUSH')
+    to_lane(prefix, f.lane, 'RPUSH', id)
   elseif f.status == 'processing' and f.cancel then
     end_as_cancelled(prefix, id, now, keep, f)
   elseif f.status == 'processing' and f.guarded_run and f.guarded_run == f.run then
@@ -168,7 +168,7 @@ local function bring_home(id, job, f)
     redis.call('HDEL', job, 'holder')
     redis.call('HSETNX', job, 'lane', 'default:normal')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_lane(prefix, f.lane or 'default:normal', id, 'LPUSH')
+    to_lane(prefix, f.lane or 'default:normal', 'LPUSH', id)
   elseif f.status == 'scheduled' then
     schedule(prefix, id, is_count(f.due_at) and f.due_at or now)
   else

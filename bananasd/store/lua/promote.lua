@@ -18,7 +18,7 @@ for _, id in ipairs(ids) do
     bury_unreadable(prefix, f[2] or 'default:normal', id, now, 'its record is missing or unreadable')
   elseif f[1] == 'scheduled' then
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_lane(prefix, f[2], id, 'RPUSH')
+    to_lane(prefix, f[2], 'RPUSH', id)
     tell_change(prefix, id, f[3])
   end
 end

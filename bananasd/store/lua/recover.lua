@@ -46,7 +46,7 @@ local function count_as_lost(id, job, own, limit)
     return 'dead'
   end
   redis.call('HSET', job, 'status', 'pending', 'updated_at', now, 'error', cause)
-  to_lane(prefix, own.lane, id, 'LPUSH')
+  to_lane(prefix, own.lane, 'LPUSH', id)
   tell_change(prefix, id, own.waiters)
   return 'requeued'
 end
@@ -66,7 +66,7 @@ end
 
 local function put_back(id, job, own)
   redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-  to_lane(prefix, own.lane, id, 'LPUSH')
+  to_lane(prefix, own.lane, 'LPUSH', id)
   tell_change(prefix, id, own.waiters)
   return 'requeued'
 end

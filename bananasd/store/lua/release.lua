@@ -20,7 +20,7 @@ for i = #ARGV - 1, 4, -2 do
     local job = prefix .. 'job:' .. id
     redis.call('HDEL', job, 'holder')
     redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
-    to_lane(prefix, lane, id, 'LPUSH')
+    to_lane(prefix, lane, 'LPUSH', id)
     tell_change(prefix, id, waiters)
   else
     refused[#refused + 1] = id

@@ -23,7 +23,7 @@ if (f[1] ~= 'pending' and f[1] ~= 'scheduled') or f[2] == lane then return { 0, 
 redis.call('HSET', job, 'lane', lane, 'updated_at', now_ms())
 if f[1] == 'pending' then
   count_up(KEYS[1], id)
-  to_lane(prefix, lane, id, 'RPUSH')
+  to_lane(prefix, lane, 'RPUSH', id)
 end
 tell_change(prefix, id, f[3])
 return { 1, f[1] }

@@ -29,7 +29,7 @@ for i = 2, #ARGV do
     if key then give_key(prefix, key, id, ms_of(f[6])) end
     -- Those who have just been told of its death still read why; its new life must not be taken for that one.
     if f[7] then redis.call('PEXPIRE', prefix .. 'result:' .. id, 60000) end
-    to_lane(prefix, f[2], id, 'RPUSH')
+    to_lane(prefix, f[2], 'RPUSH', id)
     back[#back + 1] = id
   end
 end

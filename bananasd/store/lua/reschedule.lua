@@ -33,7 +33,7 @@ if expires_in then limit_wait(job, expires_in, math.max(now, due_at)) end
 if status == 'pending' then count_up(KEYS[2], id) end
 if is_due then
   redis.call('ZREM', KEYS[1], id)
-  to_lane(prefix, lane or 'default:normal', id, 'RPUSH')
+  to_lane(prefix, lane or 'default:normal', 'RPUSH', id)
 else
   schedule(prefix, id, due_at)
 end

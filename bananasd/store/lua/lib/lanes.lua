@@ -5,16 +5,17 @@ local function wake(prefix, lane)
   local found = redis.call('EXISTS', tokens, paused, paused)
   if found % 2 == 1 then return end
   if found > 0 then
+    --!include now
     --!include pauses
     if is_paused(prefix, string.match(lane, '^[^:]*'), now_ms()) then return end
   end
   redis.call('RPUSH', tokens, '1')
 end
 
--- push: RPUSH to its back, LPUSH to its front.
-local function to_lane(prefix, lane, id, push)
-  -- The first one makes its queue known.
-  if redis.call(push, prefix .. 'ready:' .. lane, id) == 1 then
+-- push: RPUSH to its back, LPUSH to its front, there the last one first.
+local function to_lane(prefix, lane, push, ...)
+  -- The first ones make its queue known.
+  if redis.call(push, prefix .. 'ready:' .. lane, ...) == select('#', ...) then
     redis.call('SADD', prefix .. 'queues', string.match(lane, '^[^:]*'))
   end
   wake(prefix, lane)

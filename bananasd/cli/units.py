@@ -1,0 +1,61 @@
+"""Where the doctor finds what systemd is told of the daemon: from systemd itself, or from a unit's file."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .. import units
+from ..errors import BananasError
+from ..remark import Remark
+from ..settings import Config
+
+USUAL_UNIT = "bananasd"
+SHOW_SECONDS = 5
+
+
+class NoUnit(BananasError):
+    """The unit that was named is not to be found."""
+
+
+def unit_remarks(config: Config, named: str | None) -> Iterator[Remark]:
+    """What there is to say of the unit that was ``named``, by its name or its file.
+
+    Without one it is that of the usual name, if systemd knows it and it starts a daemon with this configuration. Raises
+    `NoUnit`.
+    """
+    if named is None:
+        settings = _show(USUAL_UNIT)
+        if settings is not None and _starts(settings, config.path):
+            yield from units.contradictions(settings, config, f"unit {USUAL_UNIT}")
+        return
+    if "/" in named or Path(named).is_file():
+        yield from units.contradictions(_read(Path(named)), config, named)
+        return
+    settings = _show(named)
+    if settings is None:
+        raise NoUnit(
+            f"--unit {named!r}: systemd does not run here, or does not know it; give the path of its file"
+        )
+    yield from units.contradictions(settings, config, f"unit {named}")
+
+
+def _starts(settings: dict[str, str], path: Path | None) -> bool:
+    """Whether it is this configuration that a unit starts its daemon with."""
+    started = units.config_of(settings)
+    return bool(started and path and started.resolve() == path.resolve())
+
+
+def _read(path: Path) -> dict[str, str]:
+    """The file, then its drop-ins by name."""
+    drop_ins = sorted(path.with_name(f"{path.name}.d").glob("*.conf"))
+    return units.read_files(file.read_text("utf-8", "replace") for file in (path, *drop_ins))
+
+
+def _show(unit: str) -> dict[str, str] | None:
+    """None where systemd does not run, or does not know the unit."""
+    command = ["systemctl", "show", f"--property={','.join(units.SHOWN)}", "--", unit]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SHOW_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return units.read_show(done.stdout) if done.returncode == 0 else None

@@ -1,0 +1,146 @@
+"""Jobs that wait in a lane: what keeps them there, and for how long."""
+
+from math import isinf
+
+from ..durations import brief
+from ..job import Job
+from ..store.facts import MAX_LOOK, Facts
+from ..store.node_rows import NodeRow
+from .result import Case, Evidence, Reason, at, counted, lane_of, last_error, out_of_order, seconds_since
+
+
+def explain_pending(facts: Facts, job: Job, before: Facts | None) -> Case:
+    """What is the matter with a job that is ready; the first of what there may be."""
+    return (
+        _displaced(facts)
+        or _overdue(facts, job)
+        or _paused(facts, job)
+        or _unserved(facts, job)
+        or _unhandled(facts, job)
+        or _in_line(facts, job, before)
+    )
+
+
+def _displaced(facts: Facts) -> Case | None:
+    if facts.place is not None or facts.length > MAX_LOOK:
+        return None
+    return out_of_order("It is pending, but in no lane")
+
+
+def _overdue(facts: Facts, job: Job) -> Case | None:
+    if job.expires_ms is None or job.expires_ms >= facts.now_ms:
+        return None
+    late = seconds_since(job.expires_ms, facts.now_ms) or 0.0
+    sentence = f"Its time to begin was over {brief(late)} ago, so it will not run; it expires when a worker meets it."
+    return Case(Reason.EXPIRED, sentence, {"expired_at": at(job.expires_ms)})
+
+
+def _paused(facts: Facts, job: Job) -> Case | None:
+    """By that pause which ends last."""
+    ends = {f"queue {job.queue}": facts.queue_pause, "everything": facts.whole_pause}
+    paused = {what: end for what, end in ends.items() if end is not None}
+    if not paused:
+        return None
+    what = max(paused, key=lambda name: paused[name])
+    end = None if isinf(paused[what]) else at(paused[what])
+    until = f"until {end}" if end else "until it is resumed"
+    sentence = f"{what[0].upper()}{what[1:]} is paused {until}; it waits {_behind(facts)}."
+    return Case(Reason.PAUSED, sentence, {"paused": what, "paused_until": end, **_line(facts)})
+
+
+def _unserved(facts: Facts, job: Job) -> Case | None:
+    if _workers(facts, job):
+        return None
+    live = (
+        f"of {counted(len(facts.live), 'live node')} none serves it now" if facts.live else "no node is live"
+    )
+    sentence = f"No live worker takes jobs of {lane_of(job)}: {live}."
+    return Case(Reason.UNSERVED, sentence, {"live_nodes": len(facts.live), **_line(facts)})
+
+
+def _unhandled(facts: Facts, job: Job) -> Case | None:
+    """A node that does not tell what it has loaded may have it."""
+    serving = _serving(facts, job)
+    if any(node.handlers is None or job.name in node.handlers for node in serving):
+        return None
+    sentence = (
+        f"No live worker that serves {lane_of(job)} has loaded a handler named {job.name!r}: "
+        "when its turn comes the attempt fails, and counts."
+    )
+    return Case(Reason.NO_HANDLER, sentence, {"workers": _workers(facts, job), **_line(facts)})
+
+
+def _in_line(facts: Facts, job: Job, before: Facts | None) -> Case:
+    rate = _rate(before, facts) if before else None
+    evidence: Evidence = {"workers": _workers(facts, job), **_line(facts), **_wait(facts, rate)}
+    waits = f"waits {_behind(facts)}{_pace(facts, before, evidence)}"
+    if not job.recoveries:
+        moved = f"was moved to {lane_of(job)}, and " if facts.left_behind else ""
+        return Case(Reason.WAITING, f"It {moved}{waits}.", evidence)
+    lost = f"was lost with its worker {counted(job.recoveries, 'time')} ({last_error(job)})"
+    sentence = f"It {lost}, so it waits to run alone; it {waits}."
+    return Case(Reason.SUSPECT, sentence, evidence | {"error": last_error(job)})
+
+
+def _behind(facts: Facts) -> str:
+    """Where it stands. Ids of jobs that were cancelled or moved count until a worker has dropped them."""
+    ahead = _ahead(facts)
+    if not ahead:
+        return "as the next of its lane"
+    number = f"about {counted(ahead, 'job')}" if facts.place is not None else f"more than {ahead:,} jobs"
+    return f"behind {number}{f', {facts.higher:,} of them of higher priority' if facts.higher else ''}"
+
+
+def _pace(facts: Facts, before: Facts | None, evidence: Evidence) -> str:
+    """How long that will take, as far as anybody can tell."""
+    ahead, rate, seconds = _ahead(facts), evidence["rate_per_second"], evidence["wait_seconds"]
+    if not ahead:
+        return f": the first of {counted(int(evidence['workers'] or 0), 'worker')} that is free takes it"
+    if isinstance(rate, float) and isinstance(seconds, float):
+        return f", for about {brief(seconds)} at the present rate of {rate:.3g} a second"
+    moment = (
+        f", which did not become fewer in {brief((facts.now_ms - before.now_ms) / 1000)}" if before else ""
+    )
+    if not facts.ended_per_second:
+        return moment
+    least = brief(ahead / facts.ended_per_second)
+    return f"{moment}; all lanes together end {facts.ended_per_second:.3g} a second, so for {least} at least"
+
+
+def _rate(before: Facts, now: Facts) -> float | None:
+    """How many of those before it have gone a second; None if they have not become fewer, or cannot be counted."""
+    seconds = (now.now_ms - before.now_ms) / 1000
+    if before.place is None or now.place is None or seconds <= 0:
+        return None
+    gone = _ahead(before) - _ahead(now)
+    return gone / seconds if gone > 0 else None
+
+
+def _wait(facts: Facts, rate: float | None) -> Evidence:
+    return {
+        "rate_per_second": rate,
+        "wait_seconds": _ahead(facts) / rate if rate else None,
+        "ended_per_second": facts.ended_per_second,
+    }
+
+
+def _line(facts: Facts) -> Evidence:
+    return {
+        "ahead": _ahead(facts),
+        "is_at_least": facts.place is None,
+        "of_higher_priority": facts.higher,
+        "was_moved": facts.left_behind > 0,
+    }
+
+
+def _ahead(facts: Facts) -> int:
+    """How many are before it; if it was not found, how many at least."""
+    return (MAX_LOOK if facts.place is None else facts.place) + facts.higher
+
+
+def _serving(facts: Facts, job: Job) -> list[NodeRow]:
+    return [node for node in facts.live if node.lanes.get(job.lane, 0) > 0]
+
+
+def _workers(facts: Facts, job: Job) -> int:
+    return sum(node.lanes[job.lane] for node in _serving(facts, job))

@@ -1,0 +1,80 @@
+"""What nodes tell of themselves, as it stands in their rows. Another version, or anybody, may have written there."""
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ..record import json_in, number_of
+from .calls import text
+from .rates import Counted, read_counted
+
+
+class Child(NamedTuple):
+    """One process of a node at its last beat; ``generation`` is the number that its holders have."""
+
+    slot: str
+    generation: int | None
+    job_id: str
+
+
+class NodeRow(NamedTuple):
+    """A node: ``lease_ends_ms`` is 0 for one that has none, what it has not told is None or empty.
+
+    ``lanes``: how many of its workers take jobs of each; ``handlers``: what they have loaded; ``counted``: what it has
+    kept of the counters.
+    """
+
+    name: str
+    lease_ends_ms: float
+    beat_ms: int | None = None
+    alive_since_ms: int | None = None
+    lanes: Mapping[str, int] = MappingProxyType({})
+    children: tuple[Child, ...] = ()
+    handlers: frozenset[str] | None = None
+    max_retries: int | None = None
+    counted: tuple[Counted, ...] = ()
+
+    @property
+    def lease_ms(self) -> float:
+        """How long a lease of it is, if its last beat tells."""
+        return max(0.0, self.lease_ends_ms - self.beat_ms) if self.beat_ms else 0.0
+
+
+def read_row(name: bytes, lease_end: bytes, row: Mapping[bytes, bytes]) -> NodeRow:
+    """The node of this name, as its lease and its row say."""
+    said = json_in(row.get(b"about"))
+    about = said if isinstance(said, dict) else {}
+    handlers, max_retries = json_in(row.get(b"handlers")), about.get("max_retries")
+    return NodeRow(
+        text(name),
+        float(lease_end or 0),
+        number_of(row, b"beat_at"),
+        number_of(row, b"alive_since"),
+        lanes_in(about),
+        tuple(_child(child) for child in _list_in(about, "children") if isinstance(child, dict)),
+        # An empty list is an empty object to the script.
+        frozenset(map(str, handlers)) if isinstance(handlers, (list, dict)) else None,
+        max_retries if type(max_retries) is int else None,
+        read_counted(row),
+    )
+
+
+def lanes_in(about: Mapping[str, Any]) -> Counter[str]:
+    """How many workers of a node serve each lane; none if it has not said so, or not in these words."""
+    lanes = about.get("lanes")
+    items = lanes.items() if isinstance(lanes, dict) else ()
+    return Counter({lane: number for lane, number in items if isinstance(number, int)})
+
+
+def _list_in(about: Mapping[str, Any], name: str) -> list[Any]:
+    value = about.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _child(said: Mapping[str, Any]) -> Child:
+    generation, job = said.get("generation"), said.get("job")
+    job_id = job.get("id") if isinstance(job, dict) else None
+    return Child(
+        str(said.get("slot", "")), generation if type(generation) is int else None, str(job_id or "")
+    )

@@ -1,0 +1,382 @@
+"""Facts about a job, and the sentence that they make; case by case, with no server."""
+
+from math import inf
+
+import orjson
+import pytest
+
+from bananasd import InvalidJob
+from bananasd.explanation import Reason, check_look, explain, is_worth_a_second_look
+from bananasd.job import Job
+from bananasd.retry import RetryPolicy
+from bananasd.store.facts import MAX_LOOK, Facts
+from bananasd.store.node_rows import Child, NodeRow
+
+ID = "5f0c1d52-7d0e-4c59-8a55-3f1e5e2b9a10"
+NOW = 1_893_456_000_000  # 2030-01-01
+LEASE_MS = 15_000
+HOLDER = "web1-09af31c2/7.1"
+
+
+def make_job(spec=None, **record) -> Job:
+    fields = {"spec": orjson.dumps({"v": 1, "name": "greet", **(spec or {})}), "lane": "mail:high", "status": "pending", **record}  # fmt: skip
+    return Job.from_record(
+        ID,
+        {
+            name.encode(): value if isinstance(value, bytes) else str(value).encode()
+            for name, value in fields.items()
+        },
+    )
+
+
+def make_node(name="web1-09af31c2", **values) -> NodeRow:
+    """One that has beaten a second ago, for an hour."""
+    own = {"lease_ends_ms": NOW + 14_000, "beat_ms": NOW - 1_000, "alive_since_ms": NOW - 3_600_000,
+           "lanes": {"mail:high": 2}, "handlers": frozenset({"greet"})}  # fmt: skip
+    return NodeRow(name, **(own | values))
+
+
+def make_facts(job=None, **values) -> Facts:
+    """Of a job that is the next of a lane with two workers."""
+    own = {"place": 0, "length": 1, "live": [make_node()]}
+    return Facts(ID, NOW, job or make_job(), **(own | values))
+
+
+def told(facts, before=None) -> tuple[Reason, str]:
+    explanation = explain(facts, before)
+    return explanation.reason, explanation.sentence
+
+
+# Ends
+
+
+def test_a_job_that_is_not_there():
+    explanation = explain(Facts(ID, NOW))
+    assert explanation.reason is Reason.NOT_FOUND
+    assert explanation.sentence.startswith(
+        f"There is no job {ID}: it was never accepted in this namespace, or"
+    )
+    assert explanation.evidence == {}
+
+
+def test_a_completed_job():
+    job = make_job(status="completed", attempts=2, started_at=NOW - 190_000, finished_at=NOW - 187_000)
+    explanation = explain(make_facts(job))
+    assert explanation.sentence == "It completed 3m07s ago, after 2 attempts; that run took 3.0s."
+    assert explanation.evidence == {
+        "status": "completed", "name": "greet", "queue": "mail", "priority": "high", "attempts": 2, "recoveries": 0,
+        "ended_seconds_ago": 187.0, "run_seconds": 3.0,
+    }  # fmt: skip
+
+
+def test_a_record_without_its_times_is_told_without_them():
+    assert told(make_facts(make_job(status="completed", attempts=1)))[1] == "It completed, after 1 attempt."
+
+
+def test_a_dead_job_has_its_reason_and_the_way_back():
+    job = make_job(status="failed", attempts=6, recoveries=1, finished_at=NOW - 5_000, error="Traceback:\n  here\nValueError: no")  # fmt: skip
+    assert told(make_facts(job)) == (
+        Reason.FAILED,
+        f"It is dead: it failed for good 5.0s ago, after 6 attempts and 1 lost run: ValueError: no. 'bananasd dead retry {ID}' brings it back.",
+    )
+
+
+def test_a_long_error_is_cut_and_one_that_says_nothing_is_told_as_such():
+    long, none = (
+        explain(make_facts(make_job(status="failed", error=error))).evidence["error"]
+        for error in ("x" * 999, " \n")
+    )
+    assert (long, none) == ("x" * 199 + "…", "it left no reason")
+
+
+@pytest.mark.parametrize(("how", "words"), [("", "It was cancelled 5.0s ago."), ("soft", "It was cancelled while it ran 5.0s ago.")])  # fmt: skip
+def test_a_cancelled_job(how, words):
+    job = make_job(status="cancelled", finished_at=NOW - 5_000)
+    assert told(make_facts(job, told=how)) == (Reason.CANCELLED, words)
+
+
+def test_an_expired_job():
+    job = make_job(status="expired", finished_at=NOW - 5_000, expires_at=NOW - 10_000)
+    assert told(make_facts(job)) == (
+        Reason.EXPIRED,
+        "It expired 5.0s ago: it had not begun by 2029-12-31T23:59:50+00:00.",
+    )
+
+
+# Times that are to come
+
+
+def scheduled(due_in_ms, **record):
+    return make_job(status="scheduled", due_at=NOW + due_in_ms, **record)
+
+
+def test_a_job_for_later():
+    assert told(make_facts(scheduled(40_000), is_scheduled=True)) == (
+        Reason.SCHEDULED, "It is due in 40s, at 2030-01-01T00:00:40+00:00."
+    )  # fmt: skip
+
+
+FAILED = {"attempts": 3, "error": "Traceback\nOSError: down"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "declared", "configured", "of_most"),
+    [
+        ({"max_retries": 9}, RetryPolicy(7), [5], " of 9"),
+        ({"retry": [1, 2, 3, 4]}, RetryPolicy(7), [5], " of 4"),
+        ({}, RetryPolicy(7), [5], " of 7"),
+        ({}, RetryPolicy(), [5, 5], " of 5"),
+        ({}, RetryPolicy(), [5, 6], ""),
+        ({}, RetryPolicy(), [5, None], ""),
+        ({}, RetryPolicy(), [], ""),
+    ],
+)
+def test_a_retry_tells_which_of_how_many_and_the_last_error(spec, declared, configured, of_most):
+    live = [make_node(f"n{n}", max_retries=most) for n, most in enumerate(configured)]
+    facts = make_facts(
+        scheduled(40_000, spec=spec, **FAILED), is_scheduled=True, declared=declared, live=live
+    )
+    words = f"It failed and is due again in 40s (retry 3{of_most}); the last error: OSError: down"
+    assert told(facts) == (Reason.RETRYING, words)
+
+
+def test_a_job_that_has_just_become_due():
+    assert told(make_facts(scheduled(-300), is_scheduled=True)) == (
+        Reason.DUE, "It has been due for 0.3s, and goes to its lane within a second."
+    )  # fmt: skip
+
+
+def test_a_due_job_that_no_daemon_moves():
+    assert told(make_facts(scheduled(-90_000), is_scheduled=True, live=[])) == (
+        Reason.UNSERVED,
+        "It has been due for 1m30s, but no daemon is live to move it to its lane: start one.",
+    )
+
+
+# In a lane
+
+
+def test_a_job_in_no_lane():
+    reason, sentence = told(make_facts(place=None, length=7))
+    assert (reason, sentence) == (
+        Reason.OUT_OF_ORDER,
+        "It is pending, but in no lane: 'bananasd doctor --repair' puts it back.",
+    )
+
+
+def test_a_job_whose_time_to_begin_is_over():
+    assert told(make_facts(make_job(expires_at=NOW - 5_000), queue_pause=inf)) == (
+        Reason.EXPIRED,
+        "Its time to begin was over 5.0s ago, so it will not run; it expires when a worker meets it.",
+    )
+    assert told(make_facts(make_job(expires_at=NOW)))[0] is Reason.WAITING
+
+
+@pytest.mark.parametrize(
+    ("pauses", "words"),
+    [
+        ({"queue_pause": inf}, "Queue mail is paused until it is resumed"),
+        ({"queue_pause": NOW + 60_000}, "Queue mail is paused until 2030-01-01T00:01:00+00:00"),
+        ({"whole_pause": inf, "queue_pause": NOW + 60_000}, "Everything is paused until it is resumed"),
+        (
+            {"whole_pause": NOW + 5_000, "queue_pause": NOW + 60_000},
+            "Queue mail is paused until 2030-01-01T00:01:00+00:00",
+        ),
+    ],
+)
+def test_a_pause_says_until_when(pauses, words):
+    facts = make_facts(place=3, length=9, live=[], **pauses)
+    assert told(facts) == (Reason.PAUSED, f"{words}; it waits behind about 3 jobs.")
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        ([], "no node is live"),
+        ([make_node(lanes={"mail:low": 2})], "of 1 live node none serves it now"),
+        ([make_node(lanes={}), make_node(lanes={"mail:high": 0})], "of 2 live nodes none serves it now"),
+    ],
+)
+def test_a_lane_that_no_live_worker_serves(live, words):
+    assert told(make_facts(live=live)) == (
+        Reason.UNSERVED, f"No live worker takes jobs of queue mail, priority high: {words}."
+    )  # fmt: skip
+
+
+WITHOUT = make_node(handlers=frozenset({"other"}))
+
+
+def test_a_handler_that_no_live_worker_of_its_lane_has_loaded():
+    live = [WITHOUT, make_node(lanes={"gpu:low": 1})]
+    assert told(make_facts(live=live)) == (
+        Reason.NO_HANDLER,
+        (
+            "No live worker that serves queue mail, priority high has loaded a handler named 'greet': "
+            "when its turn comes the attempt fails, and counts."
+        ),
+    )
+
+
+@pytest.mark.parametrize("handlers", [frozenset({"greet"}), None], ids=["has it", "does not tell"])
+def test_one_node_that_may_have_the_handler_is_enough(handlers):
+    assert told(make_facts(live=[WITHOUT, make_node(handlers=handlers)]))[0] is Reason.WAITING
+
+
+def test_the_next_job_of_a_lane():
+    assert told(make_facts()) == (
+        Reason.WAITING, "It waits as the next of its lane: the first of 2 workers that is free takes it."
+    )  # fmt: skip
+    assert not is_worth_a_second_look(explain(make_facts()))
+
+
+def test_one_look_tells_behind_how_many():
+    facts = make_facts(place=3, length=9, higher=1_200)
+    assert told(facts) == (
+        Reason.WAITING,
+        "It waits behind about 1,203 jobs, 1,200 of them of higher priority.",
+    )
+    assert is_worth_a_second_look(explain(facts))
+
+
+def test_a_second_look_tells_for_how_long_at_the_present_rate():
+    before = make_facts(place=400, length=999, higher=20)._replace(now_ms=NOW - 2_000)
+    explanation = explain(make_facts(place=300, length=999, higher=30), before)
+    assert explanation.sentence == (
+        "It waits behind about 330 jobs, 30 of them of higher priority, for about 7.3s at the present rate of 45 a second."
+    )
+    assert (explanation.evidence["ahead"], explanation.evidence["rate_per_second"]) == (330, 45.0)
+
+
+def test_where_nothing_moves_the_time_is_what_all_that_ends_would_take_at_least():
+    before = make_facts(place=30, length=99, ended_per_second=0.2)._replace(now_ms=NOW - 1_000)
+    facts = make_facts(place=30, length=99, ended_per_second=0.2)
+    assert told(facts, before)[1] == (
+        "It waits behind about 30 jobs, which did not become fewer in 1.0s; all lanes together end 0.2 a second, so for 2m30s at least."
+    )
+    still = before._replace(ended_per_second=None)
+    assert told(facts._replace(ended_per_second=0.0), still)[1] == (
+        "It waits behind about 30 jobs, which did not become fewer in 1.0s."
+    )
+
+
+def test_beyond_what_is_looked_through_it_is_more_than_that():
+    before = make_facts(place=None, length=MAX_LOOK + 5)._replace(now_ms=NOW - 1_000)
+    explanation = explain(make_facts(place=None, length=MAX_LOOK + 1, ended_per_second=100.0), before)
+    assert explanation.sentence.startswith("It waits behind more than 50,000 jobs")
+    assert explanation.sentence.endswith("so for 8m20s at least.")
+    assert (explanation.evidence["is_at_least"], explanation.evidence["rate_per_second"]) == (True, None)
+
+
+def test_a_job_that_was_moved_to_another_lane():
+    explanation = explain(make_facts(place=3, length=9, left_behind=1))
+    assert explanation.sentence == "It was moved to queue mail, priority high, and waits behind about 3 jobs."
+    assert explanation.evidence["was_moved"] is True
+
+
+def test_a_suspect_waits_to_run_alone():
+    job = make_job(recoveries=2, error="its worker ended in the job: signal 9 (SIGKILL)")
+    assert told(make_facts(job, place=1, length=2)) == (
+        Reason.SUSPECT,
+        (
+            "It was lost with its worker 2 times (its worker ended in the job: signal 9 (SIGKILL)), so it waits to run alone; "
+            "it waits behind about 1 job."
+        ),
+    )
+
+
+# In somebody's hand
+
+
+def running(**values):
+    own = {
+        "held_place": 0,
+        "is_admitted": True,
+        "place": None,
+        "length": 0,
+        "home": make_node(children=(Child("worker 3", 7, ID),)),
+    }
+    job = make_job(status="processing", holder=HOLDER, started_at=NOW - 12_000, run=1)
+    return make_facts(job, **(own | values))
+
+
+def test_a_job_that_runs():
+    explanation = explain(running())
+    assert (explanation.reason, explanation.sentence) == (
+        Reason.RUNNING, "It runs: worker 3 on node web1-09af31c2 has held it for 12s."
+    )  # fmt: skip
+    assert (explanation.evidence["worker"], explanation.evidence["held_seconds"]) == ("worker 3", 12.0)
+
+
+def test_a_worker_that_its_node_has_not_told_of_yet_has_its_number():
+    assert "process 7.1 on node web1-09af31c2 has" in told(running(home=make_node()))[1]
+
+
+def test_a_job_behind_others_of_its_batch():
+    assert told(running(held_place=2)) == (
+        Reason.RUNNING,
+        "It is about to run: worker 3 on node web1-09af31c2 has held it for 12s, and runs 2 others of the same batch first.",
+    )
+
+
+def test_a_job_that_was_told_to_end():
+    assert told(running(told="soft"))[1].endswith(
+        "for 12s. It has been told to end (soft), and will be cancelled."
+    )
+
+
+def test_a_node_that_has_fallen_silent():
+    home = make_node(beat_ms=NOW - 9_000, lease_ends_ms=NOW + 6_000)
+    assert told(running(home=home))[1].endswith(
+        "; its node has been silent for 9.0s, and in 6.0s its jobs are free for others."
+    )
+
+
+@pytest.mark.parametrize("facts", [running(held_place=None), running(is_admitted=False)])
+def test_a_job_that_nobody_holds(facts):
+    assert told(facts) == (
+        Reason.OUT_OF_ORDER,
+        "It is marked as processing, but nobody holds it: 'bananasd doctor --repair' puts it back.",
+    )
+
+
+LOST = make_node(lease_ends_ms=NOW - 4_000, beat_ms=NOW - 19_000)
+
+
+@pytest.mark.parametrize(
+    ("alive_seconds", "within"), [(3600, "a second or so"), (15, "a second or so"), (5, "about 11s")]
+)
+def test_what_a_lost_node_held_goes_back_when_another_has_been_up_for_a_lease(alive_seconds, within):
+    other = make_node("web2-1", alive_since_ms=NOW - 1000 * alive_seconds)
+    assert told(running(home=LOST, live=[other])) == (
+        Reason.LOST,
+        (
+            "Process 7.1 on node web1-09af31c2 held it, and that node lost its lease 4.0s ago. Another node puts it back "
+            f"at the front of its lane within {within}, unless that one comes back first."
+        ),
+    )
+
+
+def test_where_no_other_daemon_is_live_it_waits_for_one():
+    reason, sentence = told(running(home=LOST, live=[]))
+    assert reason is Reason.LOST
+    assert (
+        "No other daemon is live: it goes back to the front of its lane when that node's daemon starts again"
+        in sentence
+    )
+
+
+def test_a_node_that_has_left_without_a_trace():
+    assert "that node has no lease any more." in told(running(home=None))[1]
+
+
+# The time between two looks
+
+
+@pytest.mark.parametrize("seconds", [-1, 61, "1", None, True, float("nan"), inf])
+def test_a_time_between_looks_that_cannot_be_is_refused(seconds):
+    with pytest.raises(InvalidJob, match="look_seconds .*want 0 for one look, or seconds up to 60"):
+        check_look(seconds)
+
+
+def test_none_or_up_to_a_minute_is_a_time_between_looks():
+    assert [check_look(seconds) for seconds in (0, 1, 0.5, 60)] == [0, 1, 0.5, 60]
