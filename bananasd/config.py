@@ -25,6 +25,9 @@ LEFT_OPEN: dict[str, str | int] = {
     "redis.service": "",
     "redis.password_file": "",
     "redis.sentinel_password_file": "",
+    "redis.tls_ca_file": "",
+    "redis.tls_cert_file": "",
+    "redis.tls_key_file": "",
     "log.file": "",
     "workers.count": 0,
 }

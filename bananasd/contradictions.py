@@ -100,9 +100,29 @@ def _of_redis(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[
             ("redis.password_file", "redis.url"),
             "the embedded server has no password; set redis.url, or leave this out",
         )
+    yield from _of_tls(config, given)
     asks_sentinels = config.redis.asks_sentinels or sentinels or "+sentinel://" in str(given.get("redis.url"))
     if given.get("redis.sentinel_password_file") and not asks_sentinels:
         yield (
             ("redis.sentinel_password_file", "redis.sentinels", "redis.url"),
             "no Sentinel is asked; set redis.sentinels, or leave this out",
+        )
+
+
+def _of_tls(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same for its files, as far as they are given in the file."""
+    names = [
+        name for name in ("redis.tls_ca_file", "redis.tls_cert_file", "redis.tls_key_file") if given.get(name)
+    ]
+    # Named Sentinels and their servers are asked by TLS if there are such files; a URL says it itself.
+    is_tls = given.get("redis.sentinels") or str(given.get("redis.url")).startswith("rediss")
+    if names and not (is_tls or config.redis.url.startswith("rediss")):
+        yield (
+            (names[0], "redis.url", "redis.sentinels"),
+            "no server is asked by TLS; let redis.url begin with rediss://, or leave this out",
+        )
+    if "redis.tls_key_file" in names and "redis.tls_cert_file" not in names:
+        yield (
+            ("redis.tls_key_file", "redis.tls_cert_file"),
+            "it is the key of no certificate; set redis.tls_cert_file, or leave this out",
         )

@@ -35,6 +35,7 @@ Sentinels = Annotated[
 ]
 Service = Annotated[str, text("[A-Za-z0-9._-]+", "a name of letters, digits, '.', '_' or '-', in quotes")]
 LogFile = Annotated[Path | None, Meta(description="the path of a file")]
+TlsFile = Annotated[Path | None, Meta(description="the path of a PEM file")]
 SecretFile = Annotated[Path | None, Meta(description="the path of a file", extra={"is_secret": True})]
 
 
@@ -46,6 +47,9 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     service: Service = ""
     password_file: SecretFile = None
     sentinel_password_file: SecretFile = None
+    tls_ca_file: TlsFile = None
+    tls_cert_file: TlsFile = None
+    tls_key_file: TlsFile = None
     timeout_seconds: Annotated[float, seconds(0.01, HOUR)] = 5.0
 
     @property
@@ -62,6 +66,16 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     def asks_sentinels(self) -> bool:
         """Whether Sentinels know where the server is."""
         return self.is_service or "+sentinel://" in self.url
+
+    @property
+    def tls_files(self) -> dict[str, Path]:
+        """The files of TLS that are set, by the option of a URL that says the same."""
+        given = {
+            "ssl_ca_certs": self.tls_ca_file,
+            "ssl_certfile": self.tls_cert_file,
+            "ssl_keyfile": self.tls_key_file,
+        }
+        return {option: path for option, path in given.items() if path is not None}
 
     def read_password(self) -> str | None:
         """What the password file holds, without the end of its line; None if there is no such file to read.

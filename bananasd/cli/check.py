@@ -78,6 +78,10 @@ def _echo(config: Config, address: str, registry: Registry) -> None:
             ("state_dir", config.state_dir),
             ("schedules", "\n".join(map(_about, _schedules(config, registry))) or None),
             ("handlers", "\n".join(f"{spec.name} ({spec.file}:{spec.line})" for spec in _by_name(registry))),
+            (
+                "hooks",
+                registry.hooks and f"{', '.join(registry.hooks.names()) or 'none'} ({registry.hooks.file})",
+            ),
         ]
     )
 
@@ -109,6 +113,7 @@ def _to_dict(config: Config, address: str, registry: Registry) -> dict[str, Any]
             {name: getattr(spec, name) for name in ("name", "file", "line", "max_retries", "timeout_seconds")}
             for spec in _by_name(registry)
         ],
+        "hooks": registry.hooks and {"file": registry.hooks.file, "names": registry.hooks.names()},
     }
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, NEWS, ROW_BYTES, Row
+from .row import BACK_TOLD_NS, HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_TOLD_NS, NEWS, ROW_BYTES, Row
 
 LAYOUT = 0x62616E616E6102
 """Magic number and version of the layout; a board with another one is not read."""
@@ -20,7 +20,7 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header. The master writes them, but for NEWS and HAS_ENTERED, which are the workers', and IS_FIT, the scheduler's."""
+    """Words of the header. The master writes them, but for NEWS and HAS_ENTERED, which are the workers', IS_FIT, the scheduler's, and what all of these have told."""
 
     LAYOUT = 0
     MASTER_PID = 1
@@ -37,6 +37,8 @@ class Head(IntEnum):
     NEWS = NEWS
     IS_FIT = 13  # the server has been examined, and may be used
     HAS_ENTERED = HAS_ENTERED
+    LOST_TOLD_NS = LOST_TOLD_NS  # monotonic: when one of them has last told that the server is lost
+    BACK_TOLD_NS = BACK_TOLD_NS  # the same, that it is back
 
 
 class Phase(IntEnum):

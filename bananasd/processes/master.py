@@ -61,6 +61,7 @@ class Master:
         self._reload: Reload | None = None
         self._is_reload_wanted = False
         self._watch = Watch()
+        self._death_log = deaths.DeathLog()
         self._stack_dump: StackDump | None = None
         self._drain: Drain | None = None
         self._is_ready = False
@@ -110,6 +111,7 @@ class Master:
             self._begin_reload()
         else:
             self._recycler.step(self._plan)
+        self._death_log.tell_again()
         self._give_up_if_hopeless()
 
     # Signals
@@ -242,7 +244,7 @@ class Master:
 
     def _bury(self, death: Death, slot: Slot, row: Row) -> None:
         deaths.count(slot, row, death.wait_status, clock.monotonic())
-        deaths.log_end(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
+        self._death_log.note(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
         deaths.log_lost_pool(self._fleet, slot)
         self._done_before += row.words[Word.DONE]
         slot.pid, slot.row, slot.up_since = 0, None, None

@@ -61,7 +61,7 @@ class Scheduler:
         self._firing = Firing(self._schedules)
         self._orders = Orders(board, access.namespace)
         self._publication = Silence() if schedules is None else Publication.of_configuration(schedules)
-        self._outage = Outage()
+        self._outage = Outage(row)
         self._resume_at = 0.0
         self._is_examined = False
         beater = Beater(access.store(self._connection), board, terms.lease_ms, about)

@@ -21,6 +21,7 @@ from . import forks
 from .batch import MAX_BATCH, BatchSize
 from .child import ATTENTION, CAUGHT
 from .helper import Helper, Unstarted
+from .hook_calls import HookCalls
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
@@ -57,7 +58,7 @@ class Post:
 class Worker:
     """A worker has a row, a store, a registry; its holder's name changes with every trip."""
 
-    def __init__(self, row: Row, post: Post, registry: Registry, access: Access) -> None:
+    def __init__(self, row: Row, post: Post, registry: Registry, access: Access, hooks: HookCalls | None = None) -> None:  # fmt: skip
         self._row = row
         self._post = post
         self._registry = registry
@@ -66,7 +67,7 @@ class Worker:
         self._unstarted: Unstarted = deque()
         self._unsettled = Unsettled()
         self._helper = Helper(self._unstarted, self._unsettled, access.store)
-        self._outage = Outage()
+        self._outage = Outage(row)
         self._batch = BatchSize()
         self._turns = Turns(post.lanes, post.fairness)
         self._is_draining = False
@@ -74,8 +75,9 @@ class Worker:
         self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
+        self._hooks = hooks
         self._performer = Performer(
-            row, registry, post.rules, self._context, self._declared_policy, self._guard
+            row, registry, post.rules, self._context, self._declared_policy, self._guard, hooks
         )
 
     def run(self) -> int:
@@ -248,12 +250,8 @@ class Worker:
     def _perform_all(self) -> int:
         """Run what is left in the deque; what a drain or an interrupt finds unstarted is released."""
         performed = 0
-        unstarted, unsettled, performer, helper = (
-            self._unstarted,
-            self._unsettled,
-            self._performer,
-            self._helper,
-        )
+        unstarted, unsettled, hooks = self._unstarted, self._unsettled, self._hooks
+        performer, helper = self._performer, self._helper
         while unstarted:
             try:
                 holder, claimed = unstarted.popleft()
@@ -263,7 +261,11 @@ class Worker:
                 unsettled.add(Released(holder, claimed.job_id, claimed.run))
                 continue
             helper.note_job(clock.monotonic())
-            unsettled.add(performer.perform(claimed, holder))
+            outcome = performer.perform(claimed, holder)
+            unsettled.add(outcome)
+            if hooks is not None:
+                helper.note_hooks(clock.monotonic())
+                performer.tell_hooks(outcome)
             performed += 1
         return performed
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from ..errors import HandlersError
 from ..handlers import Registry
+from ..hooks import WorkerInfo
 from ..store.access import Access
 from . import exits, procfs
+from .hook_calls import HookCalls
 from .row import Row
 from .worker import Post, Worker
 
@@ -27,7 +29,13 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
     gc.freeze()
     if not _fits(post.max_rss_mb):
         return exits.CONFIG
-    return Worker(row, post, registry, access).run()
+    if registry.hooks is None:
+        return Worker(row, post, registry, access).run()
+    hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool))
+    hooks.start()
+    status = Worker(row, post, registry, access, hooks).run()
+    hooks.stop()
+    return status
 
 
 def _tell_once(row: Row, problems: list[str]) -> None:

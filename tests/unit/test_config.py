@@ -111,6 +111,9 @@ def test_every_setting_can_be_set(load, tmp_path):
         [redis]
         url = "rediss://cache:6380/2"
         password_file = "secret/redis"
+        tls_ca_file = "ca.pem"
+        tls_cert_file = "/etc/ssl/our.pem"
+        tls_key_file = "our.key"
         timeout_seconds = 0.5
         [workers]
         count = 7
@@ -164,7 +167,12 @@ def test_every_setting_can_be_set(load, tmp_path):
         run_dir=tmp_path / "run",
         state_dir=Path("/var/lib/shop"),
         redis=RedisConfig(
-            url="rediss://cache:6380/2", password_file=tmp_path / "secret/redis", timeout_seconds=0.5
+            url="rediss://cache:6380/2",
+            password_file=tmp_path / "secret/redis",
+            tls_ca_file=tmp_path / "ca.pem",
+            tls_cert_file=Path("/etc/ssl/our.pem"),
+            tls_key_file=tmp_path / "our.key",
+            timeout_seconds=0.5,
         ),
         workers=WorkersConfig(
             count=7,
@@ -666,6 +674,18 @@ def test_a_wrong_value_is_shown_with_what_would_be_right(problems, section, line
         (
             '[redis]\nurl = "redis://h"\nsentinel_password_file = "pw"',
             "redis.sentinel_password_file: no Sentinel is asked; set redis.sentinels, or leave this out",
+        ),
+        (
+            '[redis]\nurl = "redis://h"\ntls_ca_file = "ca.pem"',
+            "redis.tls_ca_file: no server is asked by TLS; let redis.url begin with rediss://, or leave this out",
+        ),
+        (
+            '[redis]\ntls_cert_file = "our.pem"',
+            "redis.tls_cert_file: no server is asked by TLS; let redis.url begin with rediss://, or leave this out",
+        ),
+        (
+            '[redis]\nurl = "rediss://h"\ntls_ca_file = "ca.pem"\ntls_key_file = "our.key"',
+            "redis.tls_key_file: it is the key of no certificate; set redis.tls_cert_file, or leave this out",
         ),
     ],
 )
