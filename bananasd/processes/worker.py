@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 from setproctitle import setproctitle
 
@@ -16,7 +17,7 @@ from ..retry import RetryPolicy
 from ..store.access import Access, WakeUp
 from ..store.claims import Claim, Claimed
 from ..store.keys import Lane
-from ..store.outcomes import Outcome, Released
+from ..store.outcomes import Released
 from . import forks
 from .batch import MAX_BATCH, BatchSize
 from .child import ATTENTION, CAUGHT
@@ -55,6 +56,15 @@ class Post:
     fairness: int = 0
 
 
+class _Terms(NamedTuple):
+    """Who claims, from which lanes, and how many."""
+
+    holder: str
+    node: str
+    lanes: Sequence[Lane]
+    want: int
+
+
 class Worker:
     """A worker has a row, a store, a registry; its holder's name changes with every trip."""
 
@@ -72,6 +82,7 @@ class Worker:
         self._turns = Turns(post.lanes, post.fairness)
         self._is_draining = False
         self._is_entered = False
+        self._is_idle = False
         self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
@@ -147,6 +158,8 @@ class Worker:
         self._row.note_entered()
         self._publication.make(self._schedules)
         self._is_entered = True
+        # What lies there already may have no token.
+        self._is_idle = False
 
     def _close_account(self) -> None:
         """Report every outcome under the holder it belongs to; put back what a lost reply had claimed."""
@@ -182,37 +195,53 @@ class Worker:
 
     def _rest(self) -> None:
         """Until the daemon is resumed, or the worker whose place it takes has left."""
+        if self._wake_up.is_waiting:
+            self._enter()  # puts back what the wait may bring
         self._settle()
         self._show("resting")
         self._inbox.wait(REST_SECONDS)
 
     def _work_once(self) -> None:
-        claim = self._settle_and_claim()
+        claim = self._wait_and_claim() if self._is_idle else self._settle_and_claim()
+        if claim is None:
+            return
+        self._is_idle = not (claim.jobs or claim.is_gone or claim.is_cut)
         if claim.is_gone:
             self._is_entered = False
-        elif claim.jobs:
-            self._outage.note_success()
-            self._perform(claim.jobs)
-        elif not claim.is_cut:
-            self._wait_for_work()
-            self._outage.note_success()
-
-    def _settle_and_claim(self) -> Claim:
-        def trip(outcomes: list[Outcome]) -> tuple[list[str], Claim]:
-            return self._store.settle_and_claim(
-                outcomes,
-                self._holder,
-                self._post.node,
-                self._turns.lanes_after(self._row.words[_CLAIMS]),
-                min(self._batch.jobs, self._jobs_left),
-            )
-
-        refused, claim = self._unsettled.send(trip)
-        self._note_settled(refused)
-        if not (claim.is_gone or claim.is_cut):
+            return
+        self._outage.note_success()
+        if not claim.is_cut:
             # In the row: its successor goes on counting, however few claims each of them lives for.
             self._row.words[_CLAIMS] += 1
+        if claim.jobs and not self._row.may_claim:
+            self._give_back(claim.jobs)
+        elif claim.jobs:
+            self._perform(claim.jobs)
+
+    def _settle_and_claim(self) -> Claim:
+        terms = self._claim_terms()
+        refused, claim = self._unsettled.send(lambda outcomes: self._store.settle_and_claim(outcomes, *terms))
+        self._note_settled(refused)
         return claim
+
+    def _wait_and_claim(self) -> Claim | None:
+        """Claim as soon as there is work; None if a signal came before."""
+        self._show("idle")
+        terms = self._claim_terms()
+        claim = self._wake_up.wait_and_claim(
+            self._store.claim_call(*terms), terms.lanes, self._inbox.fileno()
+        )
+        self._inbox.take()
+        return claim
+
+    def _claim_terms(self) -> "_Terms":
+        lanes = self._turns.lanes_after(self._row.words[_CLAIMS])
+        return _Terms(self._holder, self._post.node, lanes, min(self._batch.jobs, self._jobs_left))
+
+    def _give_back(self, jobs: list[Claimed]) -> None:
+        """What was claimed at the end of a wait, after the daemon had become quiet."""
+        for claimed in jobs:
+            self._unsettled.add(Released(self._holder, claimed.job_id, claimed.run))
 
     def _settle(self) -> None:
         if len(self._unsettled):
@@ -268,11 +297,6 @@ class Worker:
                 performer.tell_hooks(outcome)
             performed += 1
         return performed
-
-    def _wait_for_work(self) -> None:
-        self._show("idle")
-        self._wake_up.wait_for_work(self._post.lanes, self._inbox.fileno())
-        self._inbox.take()
 
     def _show(self, what: str) -> None:
         if what != self._shown:

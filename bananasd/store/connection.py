@@ -110,7 +110,7 @@ class HeldConnection:
         self.wire = server.waits.wire(server.make_connection())
         self._sentinels = _sentinels_of(server)
         self._asked_until: float | None = None
-        self._asked_on_detour: Command = ()
+        self._asked: Sequence[Command] = ()
 
     def trip(self, commands: Sequence[Command]) -> list[Any]:
         """See `Transport`. After a failure the connection is closed, so no late reply can be taken for another."""
@@ -128,36 +128,46 @@ class HeldConnection:
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
 
-    def ask(self, command: Command) -> None:
-        """Send a blocking command; its reply is for `answer`. Nothing happens while one is under way."""
-        if detour.current is not None:
-            self._asked_on_detour = command
-            return
+    @property
+    def is_asking(self) -> bool:
+        """Whether the reply to `ask` is still to come."""
+        return self._asked_until is not None
+
+    def ask(self, command: Command, *then: Command) -> None:
+        """Send a blocking command, and what the server shall do as soon as it has ended; the replies are for `answer`.
+
+        Nothing happens while one is under way.
+        """
         if self._asked_until is None:
+            self._asked = (command, *then)
+            if detour.current is not None:
+                return
             try:
-                self._send(clock.deadline_in(self.server.timeout_seconds), [command])
+                self._send(clock.deadline_in(self.server.timeout_seconds), self._asked)
             except BaseException as error:  # noqa: BLE001 - it is raised again
                 raise self._failed(error) from None
             self._asked_until = clock.deadline_in(BLOCK_SECONDS + self.server.timeout_seconds)
 
-    def answer(self, seconds: float, stop_fd: int | None = None) -> Any:
-        """The reply to `ask`; None if it did not come in time, or before ``stop_fd`` became readable."""
+    def answer(self, seconds: float, stop_fd: int | None = None) -> list[Any]:
+        """The replies to `ask`; none if they did not come in time, or before ``stop_fd`` became readable."""
         if detour.current is not None:
-            return self.server.waits.block(detour.current, self._asked_on_detour, seconds)
+            return [self.server.waits.block(detour.current, self._asked[0], seconds)]
         if self._asked_until is None:
-            return None
+            return []
         try:
             limit = min(seconds, clock.remaining(self._asked_until))
             replies = self.wire.poll(limit, self.server.timeout_seconds, stop_fd)
             if replies:
                 self._asked_until = None
                 deadline = clock.deadline_in(self.server.timeout_seconds)
-                return self._heed(deadline, replies)[0]
+                if more := len(self._asked) - 1:
+                    replies += self.wire.receive(deadline, more)
+                return self._heed(deadline, replies)
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
         if replies is None and clock.remaining(self._asked_until) == 0:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
-        return None
+        return []
 
     def _heed(self, deadline: float, replies: list[Any]) -> list[Any]:
         """Leave a server that refuses: its name may lead to another by now, as after a failover."""
