@@ -37,6 +37,7 @@ class Head(IntEnum):
     NEWS = NEWS
     IS_FIT = 13  # the server has been examined, and may be used
     HAS_ENTERED = HAS_ENTERED
+    TURNED_NS = 15  # monotonic; the master's sign of life
 
 
 class Phase(IntEnum):
@@ -70,7 +71,7 @@ class Board:
             head[Head.MASTER_BORN] = procfs.born(os.getpid()) or 0
             head[Head.SESSION] = os.getsid(0)
             head[Head.ROWS] = rows
-            head[Head.STARTED_NS] = clock.monotonic_ns()
+            head[Head.STARTED_NS] = head[Head.TURNED_NS] = clock.monotonic_ns()
             memory[ID_AT : ID_AT + ID_BYTES] = procfs.boot_id().encode()
             head[Head.LAYOUT] = LAYOUT
         return cls(path, memory)
@@ -152,6 +153,15 @@ class Board:
         if self.has_master:
             return False
         return not self.is_of_this_boot or procfs.is_gone(self.master_pid, self.head[Head.MASTER_BORN])
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago its master has last turned its loop."""
+        return (clock.monotonic_ns() - self.head[Head.TURNED_NS]) / 1e9
+
+    def show_life(self) -> None:
+        """The master's loop has turned."""
+        self.head[Head.TURNED_NS] = clock.monotonic_ns()
 
     def used_rows(self) -> Iterator[Row]:
         """The rows that have a child, dead or alive."""

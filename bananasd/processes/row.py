@@ -63,6 +63,7 @@ class Kind(IntEnum):
     WORKER = 1
     SCHEDULER = 2
     REDIS = 3
+    HTTP = 4
 
 
 class State(IntEnum):

@@ -36,7 +36,7 @@ FOUNDATIONS = [
 SHARED_BY_PROCESSES = [
     {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},
     {"processes.board"},
-    {"processes.child"},
+    {"processes.child", "processes.views", "processes.usage"},
 ]
 JOB_LAYERS = [
     *FOUNDATIONS,
@@ -66,7 +66,7 @@ JOB_LAYERS = [
         "processes.recovery",
     },
     {"processes.worker", "processes.scheduler", "http"},
-    {"processes.worker_process"},
+    {"processes.worker_process", "processes.http_process"},
 ]
 MASTER_LAYERS = [
     *FOUNDATIONS,
@@ -94,10 +94,9 @@ MASTER_LAYERS = [
         "processes.reload",
         "processes.resizing",
         "processes.warden",
-        "processes.views",
         "processes.waiting",
     },
-    {"processes.master", "processes.control", "processes.usage"},
+    {"processes.master", "processes.control"},
 ]
 TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint", "testing"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
