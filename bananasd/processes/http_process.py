@@ -23,8 +23,8 @@ def run_http(row: Row, config: HttpConfig, board: Board, access: Access) -> int:
     inbox = Inbox([signal.SIGTERM])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        config.read_token()
-        server = WebServer(Dashboard(Source(board, access)), listen(config.host, config.port))
+        dashboard = Dashboard(config, config.read_token(), Source(board, access))
+        server = WebServer(dashboard, listen(config.host, config.port))
     except (OSError, ValueError) as error:
         _tell(row, config, error)
         return exits.SOFTWARE

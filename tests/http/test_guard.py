@@ -1,0 +1,303 @@
+"""Who may ask, who may act, and what a browser may do with the answers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import bananasd
+from bananasd.http.keys import SESSION_SECONDS
+from tests.http.conftest import TOKEN
+
+STATIC = Path(bananasd.__file__).parent / "http" / "static"
+ACTIONS = [
+    "/api/queues/pause",
+    "/api/queues/resume",
+    "/api/jobs/x/cancel",
+    "/api/dead/retry",
+    "/api/dead/purge",
+]
+QUESTIONS = [
+    "/api/live",
+    "/api/jobs/x",
+    "/api/lanes/default/high",
+    "/api/scheduled",
+    "/api/dead",
+    "/api/schedules",
+]
+
+
+@pytest.fixture
+def locked(make_site):
+    """One that asks for a token."""
+    return make_site(token=TOKEN)
+
+
+def log_in(site, token=TOKEN, **headers):
+    return site.http.post("/api/login", json={"token": token}, headers={"Origin": site.url, **headers})
+
+
+# What a browser may do
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/session", "/livez", "/nowhere", "/api/jobs/x"])
+def test_every_answer_carries_the_headers_that_bind_a_browser(site, path):
+    headers = site.http.get(path).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "connect-src", "img-src")} == {"'self'"}
+    assert {policy[name] for name in ("frame-ancestors", "base-uri")} == {"'none'"}
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert "access-control-allow-origin" not in headers
+    assert "server" not in headers
+
+
+def test_scripts_and_styles_come_with_types_that_a_browser_runs(site):
+    types = {
+        path.name: site.http.get(f"/static/{path.name}").headers["content-type"] for path in STATIC.iterdir()
+    }
+    assert {name: kind for name, kind in types.items() if name.endswith(".js")} == {
+        path.name: "text/javascript; charset=utf-8" for path in STATIC.glob("*.js")
+    }
+    assert types["style.css"] == "text/css; charset=utf-8"
+    assert site.http.get("/").headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_browser_keeps_files_but_asks_whether_they_are_still_right(site):
+    first = site.http.get("/static/app.js")
+    again = site.http.get("/static/app.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.headers["cache-control"], again.status_code, again.content) == ("no-cache", 304, b"")
+    assert site.http.get("/api/session").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["..%2f__init__.py", "%2e%2e/guard.py", "../guard.py", "style.css%00", ".", "app.js/x"]
+)
+def test_nothing_but_the_files_of_the_pages_is_served(site, path):
+    assert site.http.get(f"/static/{path}").status_code == 404
+
+
+def test_the_pages_make_no_elements_of_text_and_need_nobody_else():
+    """The policy would stop them; but what is not there cannot fail."""
+    source = "\n".join(path.read_text() for path in STATIC.iterdir())
+    for word in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+        "style=",
+    ):
+        assert word not in source
+    assert set(re.findall(r"https?://[^\s\"'`]+", source)) == {"http://www.w3.org/2000/svg"}
+
+
+# Without a token
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8580", "127.0.0.1.evil.example", "", "[::1", "localhost.", "10.0.0.1"],
+)
+def test_a_name_that_is_not_this_machines_is_refused(site, host):
+    for path in ("/", "/api/session", "/api/scheduled"):
+        answer = site.http.get(path, headers={"Host": host})
+        assert answer.status_code in (400, 403)
+        assert "csrf" not in answer.text.replace('"code": "csrf"', "")
+
+
+@pytest.mark.parametrize("host", ["localhost:9999", "127.0.0.1", "[::1]:80", "LOCALHOST"])
+def test_a_name_of_this_machine_is_fine_at_whatever_port_as_through_a_tunnel(site, host):
+    assert site.http.get("/api/session", headers={"Host": host}).status_code == 200
+
+
+def test_a_probe_may_use_any_name(site):
+    assert site.http.get("/livez", headers={"Host": "10.1.2.3:8580"}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_a_page_of_another_site_gets_no_answer(site, path, kind):
+    assert site.http.get(path, headers={"Sec-Fetch-Site": kind}).status_code == 403
+
+
+# Actions
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_an_action_needs_post(site, path):
+    assert site.http.get(path).status_code == 405 or path == "/api/jobs/x/cancel"
+    assert site.http.request("PUT", path, json={}, headers=site.page_headers).status_code == 405
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+@pytest.mark.parametrize(
+    "origin", [None, "null", "https://evil.example", "http://127.0.0.1", "http://127.0.0.1:1", "127.0.0.1"]
+)
+def test_an_action_needs_the_origin_of_this_page(site, path, origin):
+    headers = {"X-CSRF-Token": site.page_headers["X-CSRF-Token"]} | ({"Origin": origin} if origin else {})
+    answer = site.http.post(path, json={}, headers=headers)
+    assert answer.status_code == 403
+    assert "Origin" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+@pytest.mark.parametrize("word", ["", "0" * 64, "ä"])
+def test_an_action_needs_the_word_that_only_our_page_knows(site, path, word):
+    answer = site.http.post(path, json={}, headers={"Origin": site.url, "X-CSRF-Token": word.encode()})
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf")
+
+
+def test_nothing_is_changed_by_what_is_refused(site, client):
+    job_id = client.submit_job("a", {})
+    site.http.post(f"/api/jobs/{job_id}/cancel", json={}, headers={"Origin": "https://evil.example"})
+    site.http.post("/api/queues/pause", json={"queue": None})
+    assert client.get_job(job_id).status == "pending"
+    assert client.paused() == {}
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_read_only_refuses_every_action_and_answers_every_question(make_site, path):
+    site = make_site(read_only=True)
+    answer = site.post(path, {})
+    assert answer.status_code == 403
+    assert "http.read_only" in answer.json()["error"]
+    assert site.http.get("/api/session").json()["read_only"] is True
+    assert site.http.get("/api/scheduled").status_code == 200
+
+
+def test_a_body_without_end_is_not_read(site):
+    def body():
+        for _ in range(1000):
+            yield b"x" * 10_000
+
+    answer = site.http.post("/api/dead/purge", content=body(), headers=site.page_headers)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'"text"', b"NaN"])
+def test_a_body_that_is_no_object_is_refused(site, body):
+    assert site.http.post("/api/queues/resume", content=body, headers=site.page_headers).status_code == 400
+
+
+# With a token
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_without_the_token_nothing_is_answered(locked, path):
+    assert locked.http.get(path).status_code == 401
+    assert locked.http.get(path, headers={"Authorization": f"Bearer {TOKEN}x"}).status_code == 401
+    assert locked.http.get(path, headers={"Authorization": f"Basic {TOKEN}"}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_without_the_token_nothing_is_done(locked, path):
+    assert locked.http.post(path, json={}, headers=locked.page_headers).status_code == 401
+
+
+def test_what_is_new_needs_the_token_too(locked):
+    """Whatever is added is closed unless somebody opens it."""
+    assert locked.http.get("/metrics").status_code == 401
+    assert locked.http.get("/api/nowhere").status_code == 401
+
+
+def test_probes_and_the_files_of_the_pages_need_no_token(locked):
+    assert {locked.http.get(path).status_code for path in ("/", "/static/app.js", "/livez")} == {200}
+    assert locked.http.get("/readyz").status_code in (200, 503)
+    assert locked.http.get("/api/session").json() == {"is_known": False, "needs_token": True}
+
+
+def test_a_program_sends_the_token_and_may_act_without_a_page(locked, client, caplog):
+    caplog.set_level("INFO")
+    bearer = {"Authorization": f"bearer {TOKEN}"}
+    assert locked.http.get("/api/scheduled", headers=bearer).status_code == 200
+    assert locked.http.post("/api/queues/pause", json={"queue": "default"}, headers=bearer).status_code == 200
+    assert client.paused() == {"default": None}
+    assert "/token outcome='done'" in caplog.text
+
+
+def test_who_logs_in_gets_a_session_that_no_script_and_no_other_site_can_use(locked):
+    answer = log_in(locked)
+    cookie = answer.headers["set-cookie"]
+    for word in ("HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={SESSION_SECONDS}"):
+        assert word.lower() in cookie.lower()
+    assert "Secure" not in cookie
+    assert TOKEN not in cookie
+    assert locked.http.get("/api/scheduled").status_code == 200
+    assert locked.post("/api/queues/pause", {"queue": "default"}).status_code == 200
+
+
+def test_behind_tls_the_session_stays_there(locked):
+    headers = {"Origin": f"https://{locked.config.listen}"}
+    assert (
+        "Secure"
+        in locked.http.post("/api/login", json={"token": TOKEN}, headers=headers).headers["set-cookie"]
+    )
+
+
+def test_a_session_needs_the_word_of_its_page_and_that_of_another_session_will_not_do(locked):
+    log_in(locked)
+    before = locked.page_headers
+    assert locked.http.post("/api/queues/resume", json={}, headers={"Origin": locked.url}).status_code == 403
+    locked.http.cookies.clear()
+    assert locked.http.post("/api/queues/resume", json={}, headers=before).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é" * 20, None, 5, [TOKEN]])
+def test_a_wrong_token_is_refused_slowly_and_told_to_the_log_without_it(locked, token, caplog):
+    answer = log_in(locked, token)
+    assert answer.status_code == 401
+    assert answer.elapsed.total_seconds() >= 1
+    assert "set-cookie" not in answer.headers
+    assert "http login refused who=127.0.0.1:" in caplog.text
+    assert not isinstance(token, str) or not token or token not in caplog.text
+
+
+def test_a_login_from_another_site_is_refused(locked):
+    assert log_in(locked, Origin="https://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "forged", ["", "1", "99999999999.", "99999999999.0", "99999999999." + "0" * 64, "x.y", "²." + "0" * 64]
+)
+def test_a_session_cannot_be_made_up(locked, forged):
+    cookie = f"{locked.dashboard.keyring.cookie}={forged}".encode()
+    assert locked.http.get("/api/scheduled", headers={"Cookie": cookie}).status_code == 401
+
+
+def test_a_session_ends(locked, monkeypatch):
+    log_in(locked)
+    later = bananasd.clock.now_ms() + SESSION_SECONDS * 1000 + 1000
+    monkeypatch.setattr("bananasd.http.keys.clock.now_ms", lambda: later)
+    assert locked.http.get("/api/scheduled").status_code == 401
+
+
+def test_a_session_ends_with_the_token_that_opened_it(locked, make_site):
+    log_in(locked)
+    (value,) = locked.http.cookies.values()
+    other = make_site(token=TOKEN + "2")
+    cookie = f"{other.dashboard.keyring.cookie}={value}"
+    assert other.http.get("/api/scheduled", headers={"Cookie": cookie}).status_code == 401
+
+
+def test_who_logs_out_is_out(locked):
+    log_in(locked)
+    assert locked.post("/api/logout", {}).status_code == 200
+    assert locked.http.get("/api/scheduled").status_code == 401
+
+
+def test_with_a_token_any_name_will_do_as_behind_a_proxy(locked):
+    headers = {"Host": "jobs.example.org", "Authorization": f"Bearer {TOKEN}"}
+    assert locked.http.get("/api/scheduled", headers=headers).status_code == 200
+
+
+def test_no_answer_and_no_line_of_the_log_holds_the_token(locked, caplog):
+    caplog.set_level("DEBUG")
+    log_in(locked)
+    texts = [
+        locked.http.get(path).text for path in ("/", "/api/session", "/api/scheduled", "/readyz", "/nowhere")
+    ]
+    assert TOKEN not in "".join(texts) + caplog.text
