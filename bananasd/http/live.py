@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
@@ -56,13 +56,15 @@ class Live:
         finally:
             self._watchers -= 1
 
+    def take_sample(self) -> None:
+        """One look at the counters; before the first one nothing is known to have happened."""
+        self._note(self._source.counters())
+
     async def sample(self) -> None:
         """Look at the counters every few seconds for as long as the process lives: an hour cannot be made up for."""
         while True:
-            counters = await run_in_threadpool(self._source.counters)
-            if counters is not None:
-                self._history.note(clock.now_ms(), counters)
             await asyncio.sleep(SAMPLE_SECONDS)
+            self._note(await run_in_threadpool(self._source.counters))
 
     async def close(self) -> None:
         """Let everybody go who watches."""
@@ -73,6 +75,10 @@ class Live:
             self._poll.cancel()
             with suppress(asyncio.CancelledError):
                 await self._poll
+
+    def _note(self, counters: Mapping[str, int] | None) -> None:
+        if counters is not None:
+            self._history.note(clock.now_ms(), counters)
 
     async def _wait_for_more_than(self, seen: int) -> int:
         async with self._changed:

@@ -28,6 +28,8 @@ def run_http(row: Row, config: HttpConfig, board: Board, access: Access) -> int:
     except (OSError, ValueError) as error:
         _tell(row, config, error)
         return exits.SOFTWARE
+    # Before anybody is told that it is up: what happens from then on is in the charts.
+    dashboard.live.take_sample()
     server.start()
     row.state = State.UP
     logger.info("http serves address=%s", config.listen)

@@ -169,3 +169,12 @@ def test_dump_and_the_order_of_status_know_it(make, web):
     ]
     (stacks,) = control.dump(daemon.run_dir, "http")
     assert "_serve" in stacks.text
+
+
+def test_what_happens_once_it_is_up_is_in_the_history(make, web):
+    daemon = make().start()
+    with daemon.client() as client:
+        client.submit_and_wait("note", {}, wait_seconds=10)
+    with web.watching() as snapshots:
+        history = next(snapshots)["history"]
+    assert history["completed"][-2:] in ([None, 1], [0, 1], [1, 0])

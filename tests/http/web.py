@@ -3,6 +3,8 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -32,3 +34,9 @@ class Web:
             return self.get("/livez", timeout=2)[0] == 200
         except OSError:
             return False
+
+    @contextmanager
+    def watching(self) -> Iterator[Iterator[Any]]:
+        """The snapshots of somebody who watches."""
+        with urllib.request.urlopen(f"{self.url}/api/live", timeout=10) as stream:
+            yield (json.loads(line[6:]) for line in stream if line.startswith(b"data: "))

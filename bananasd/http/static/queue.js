@@ -58,9 +58,9 @@ function tabs(queues, name, chosen) {
 function jobs(found, offset, readOnly) {
   if (!found.jobs.length) return empty("Nothing waits in this lane.");
   return [
-    table("Jobs in order", [["#", "figure"], ["Job"], ["Waits since"], ["Attempts", "figure"], ["", "act"]],
+    table("Jobs in order", [["#", "figure place"], ["Job"], ["Waits since"], ["Attempts", "figure"], ["", "act"]],
       found.jobs.map((job, place) => row(`${place}-${job.id}`, [
-        [count(offset + place + 1), "figure muted"],
+        [count(offset + place + 1), "figure place muted"],
         [[jobName(job), job.is_tombstone && !job.is_gone ? h("span", { class: "muted" }, ` ${job.status}: it has left this lane`) : null]],
         [job.is_gone ? "–" : waitingSince(job)],
         [count(job.attempts), "figure"],
