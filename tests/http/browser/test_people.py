@@ -67,9 +67,10 @@ def test_what_is_typed_and_unfolded_stays_while_the_page_changes(daemon, client,
 
 
 def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
-    for path, name in pages_of(daemon, client, tmp_path):
-        page = look.at(daemon.page + path, viewport=PHONE, has_touch=True)
-        ready(page)
+    page = look.at(daemon.page, viewport=PHONE, has_touch=True)
+    for path, title, name in pages_of(daemon, client, tmp_path):
+        page.goto(daemon.page + path)
+        wait_for(page, title)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
         look.keep(page, f"phone-{name}")
 
@@ -77,19 +78,21 @@ def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault_on_any_page(daemon, client, look, tmp_path, axe, scheme):
     found = []
-    for path, name in pages_of(daemon, client, tmp_path):
-        page = look.at(daemon.page + path, is_dark=scheme == "dark")
-        ready(page)
+    page = look.at(daemon.page, is_dark=scheme == "dark")
+    for path, title, name in pages_of(daemon, client, tmp_path):
+        page.goto(daemon.page + path)
+        wait_for(page, title)
         look.keep(page, f"{scheme}-{name}")
         found += [f"{name}: {fault}" for fault in axe(page)]
-    page = look.at(f"{daemon.page}#/", is_dark=scheme == "dark")
+    page.goto(daemon.page + "#/")
     page.get_by_role("button", name="Pause everything").click()
     found += [f"dialog: {fault}" for fault in axe(page)]
     look.keep(page, f"{scheme}-dialog")
     assert found == []
 
 
-def ready(page):
+def wait_for(page, title):
+    expect(heading(page, title)).to_be_visible()
     expect(page.get_by_role("row").or_(page.locator(".history")).first).to_be_visible()
 
 
@@ -118,7 +121,13 @@ def pages_of(daemon, client, tmp_path):
             queue="reports",
         )
     return [
-        ("#/", "overview"), ("#/queue/reports/high", "queue"), (f"#/job/{dead}", "job-dead"), (f"#/job/{done}", "job-done"),
-        (f"#/job/{running}", "job-running"), ("#/scheduled", "scheduled"), ("#/dead", "dead"), ("#/schedules", "schedules"),
-        ("#/nodes", "nodes"),
-    ]  # fmt: skip
+        ("#/", "Overview", "overview"),
+        ("#/queue/reports/high", "Queue reports", "queue"),
+        (f"#/job/{dead}", "fail", "job-dead"),
+        (f"#/job/{done}", "note", "job-done"),
+        (f"#/job/{running}", "brew_coffee", "job-running"),
+        ("#/scheduled", "Scheduled", "scheduled"),
+        ("#/dead", "Dead letters", "dead"),
+        ("#/schedules", "Schedules", "schedules"),
+        ("#/nodes", "Nodes", "nodes"),
+    ]
