@@ -98,7 +98,7 @@ MASTER_LAYERS = [
     },
     {"processes.master", "processes.control"},
 ]
-TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint", "testing"}
+TOP = {"", "__main__", "cli", "demo", "demo_dashboard", "processes.daemon", "processes.blueprint", "testing"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
 
 
