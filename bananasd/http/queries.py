@@ -19,6 +19,7 @@ from .shapes import as_text, of_found, of_job, of_lane, of_page, of_schedule
 from .source import Source
 
 PAGE = 50
+EVENTS = "text/event-stream"
 
 
 class Queries:
@@ -40,13 +41,15 @@ class Queries:
         reasons = list(reasons_not_ready(self._source.node(), silent_seconds, is_server_there=is_there))
         return reply({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
-    async def live(self, _request: Request) -> Response:
+    async def live(self, request: Request) -> Response:
         """Everything that changes by itself, again and again."""
+        if request.method == "HEAD":
+            return Response(media_type=EVENTS)
         if self._live.is_full:
             raise HTTPException(503, "too many watch already")
         return StreamingResponse(
             _as_events(self._live.snapshots()),
-            media_type="text/event-stream",
+            media_type=EVENTS,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
@@ -84,8 +87,8 @@ class Queries:
         return reply({"schedules": [of_schedule(schedule) for schedule in found]})
 
 
-def matching(name: str, text: str) -> Callable[[Entry], bool]:
-    """Whether a job's name has the one in it, and its id, description, error or payload the other; "" matches all."""
+def matching(name: str, text: str) -> Callable[[Entry], bool] | None:
+    """Whether a job's name has the one in it, and its id, description, error or payload the other; None if both are ""."""
     name, text = name.casefold(), text.casefold()
 
     def is_wanted(entry: Entry) -> bool:
@@ -100,7 +103,7 @@ def matching(name: str, text: str) -> Callable[[Entry], bool]:
             )
         )
 
-    return is_wanted if name or text else lambda _: True
+    return is_wanted if name or text else None
 
 
 async def _as_events(snapshots: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -109,14 +109,14 @@ class Listing:
         )
         return Page(self._entries(_scored(flat)), total)
 
-    def dead(self, mark: str, limit: int, is_wanted: Callable[[Entry], bool]) -> Found:
-        """Dead jobs that are wanted, the latest first, from a mark on ("": from the latest)."""
+    def dead(self, mark: str, limit: int, is_wanted: Callable[[Entry], bool] | None = None) -> Found:
+        """Dead jobs that are wanted (None: all are), the latest first, from a mark on ("": from the latest)."""
         until_ms, start, total = self._start(mark)
         entries: list[Entry] = []
         looked_at = 0
-        for entry in self._dead_from(start):
+        for entry in self._dead_from(start, min(limit, MAX_PAGE) if is_wanted is None else MAX_PAGE):
             looked_at += 1
-            if is_wanted(entry):
+            if is_wanted is None or is_wanted(entry):
                 entries.append(entry)
             if len(entries) == limit or looked_at == MAX_LOOKED_AT:
                 return Found(entries, total, looked_at, str(Mark(until_ms, entry.at_ms or 0, entry.job_id)))
@@ -138,15 +138,15 @@ class Listing:
         # The job of the mark may have gone since: then those that died with it are looked at again.
         return at.until_ms, max(later if rank is None else rank + 1, younger), total
 
-    def _dead_from(self, start: int) -> Iterator[Entry]:
-        """One after the other."""
+    def _dead_from(self, start: int, at_once: int) -> Iterator[Entry]:
+        """One after the other, so many a trip."""
         while True:
-            command = ("ZREVRANGE", self.keys.dead, start, start + MAX_PAGE - 1, "WITHSCORES")
+            command = ("ZREVRANGE", self.keys.dead, start, start + at_once - 1, "WITHSCORES")
             pairs = _scored(self._ask([command])[0])
             yield from self._entries(pairs)
-            if len(pairs) < MAX_PAGE:
+            if len(pairs) < at_once:
                 return
-            start += MAX_PAGE
+            start += at_once
 
     def nodes(self) -> list[NodeReport]:
         """Every node that has a lease, or had one not long ago."""

@@ -87,3 +87,9 @@ def test_a_stop_lets_those_go_who_watch(make_site):
         wait_until(lambda: not site._server.is_running)
         assert time.monotonic() - began < 1
         list(snapshots)  # it has an end
+
+
+def test_who_only_wants_the_head_does_not_watch(site):
+    answer = site.http.head("/api/live")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert site.dashboard.live._watchers == 0

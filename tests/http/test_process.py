@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -178,3 +179,22 @@ def test_what_happens_once_it_is_up_is_in_the_history(make, web):
     with web.watching() as snapshots:
         history = next(snapshots)["history"]
     assert history["completed"][-2:] in ([None, 1], [0, 1], [1, 0])
+
+
+def test_those_who_watch_hold_up_no_drain(make, web):
+    daemon = make().start()
+    with web.watching() as one, web.watching() as other:
+        next(one), next(other)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 4
+    assert not daemon.lines("child ended slot='http'", "SIGKILL")
+
+
+def test_one_that_hangs_is_killed_in_time_for_the_server_to_close_its_file(make, web):
+    daemon = make(settings={"master": {"drain_seconds": 8}}).start()
+    os.kill(daemon.child("http").pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 5
+    assert daemon.lines("child ended slot='redis'", "exit status 0")

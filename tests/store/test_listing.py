@@ -40,15 +40,11 @@ def die(server):
     return die
 
 
-def everything(_entry):
-    return True
-
-
 def ids_of(found):
     return [entry.job_id for entry in found.entries]
 
 
-def walk(listing, is_wanted=everything, limit=2, between=lambda: None):
+def walk(listing, is_wanted=None, limit=2, between=lambda: None):
     """All pages, with something that happens between each two."""
     mark, seen = "", []
     while True:
@@ -84,7 +80,7 @@ def test_what_is_taken_away_meanwhile_hides_nothing(listing, die, server):
 
     mark = ""
     while True:
-        found = listing.dead(mark, 2, everything)
+        found = listing.dead(mark, 2)
         seen += ids_of(found)
         mark = found.mark
         if not mark:
@@ -105,18 +101,18 @@ def test_a_search_looks_at_so_many_at_most_and_goes_on_from_there(listing, die, 
 
 
 def test_an_empty_list_has_an_end(listing):
-    assert listing.dead("", 10, everything) == ([], 0, 0, "")
+    assert listing.dead("", 10) == ([], 0, 0, "")
 
 
 @pytest.mark.parametrize("mark", ["x", "1.2", "1.2.", "-1.2.a", "1.2." + "a" * 201, "9" * 16 + ".1.a"])
 def test_a_mark_that_nobody_gave_is_refused(listing, mark):
     with pytest.raises(InvalidJob, match="mark"):
-        listing.dead(mark, 10, everything)
+        listing.dead(mark, 10)
 
 
 def test_a_dead_job_without_its_record_is_told_as_that(listing, server):
     server.call("ZADD", KEYS.dead, 1, "ghost")
-    (entry,) = listing.dead("", 10, everything).entries
+    (entry,) = listing.dead("", 10).entries
     assert (entry.job_id, entry.job, entry.at_ms) == ("ghost", None, 1)
 
 
