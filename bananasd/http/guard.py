@@ -63,7 +63,8 @@ class Guard:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        path, headers = request.url.path, request.headers
+        # Not request.url, of which the Host header is a part.
+        path, headers = request.scope["path"], request.headers
         if path in HEALTH:
             return None
         if not self._keyring.needs_token and _host_of(headers) not in self._hosts:
@@ -79,7 +80,7 @@ class Guard:
         return None if request.method in READS else self._refusal_to_act(request)
 
     def _refusal_to_act(self, request: Request) -> Response | None:
-        path = request.url.path
+        path = request.scope["path"]
         if not _is_of_same_origin(request.headers) and not self._keyring.has_bearer(request):
             return _refuse(403, "an action needs the Origin of this page")
         if path == LOGIN:

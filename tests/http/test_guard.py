@@ -301,3 +301,12 @@ def test_no_answer_and_no_line_of_the_log_holds_the_token(locked, caplog):
         locked.http.get(path).text for path in ("/", "/api/session", "/api/scheduled", "/readyz", "/nowhere")
     ]
     assert TOKEN not in "".join(texts) + caplog.text
+
+
+@pytest.mark.parametrize(
+    "host", ["x/livez?", "x/static/?", "x/livez#", "localhost/livez?", "127.0.0.1/static/x?"]
+)
+def test_a_host_that_looks_like_a_path_opens_no_door(locked, site, host):
+    for path in ("/api/scheduled", "/api/dead"):
+        assert locked.http.get(path, headers={"Host": host}).status_code in (400, 401)
+    assert site.http.get("/api/session", headers={"Host": "evil.example/livez?"}).status_code in (400, 403)
