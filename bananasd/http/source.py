@@ -1,6 +1,5 @@
 """Where the dashboard has everything from: the board of its daemon, and the server. Calls block, so threads make them."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,7 +19,13 @@ from .shapes import of_other_node, of_own_node, of_queues
 MAX_ANSWER_SECONDS = 2.0
 """Nobody looks at a page that stands still for longer."""
 
-PING_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+PING_SECONDS = 0.5
+"""Less than a probe waits. Tries are repeated meanwhile: after a restart of the server each connection of before fails once."""
+
+UNANSWERED = (ConnectionFailed, ValueError)
+"""The latter where somebody has written words for a number."""
+
 USAGE_SECONDS = 5.0
 """To ask the kernel for the memory of a process takes milliseconds."""
 
@@ -56,8 +61,6 @@ class Source:
             access.server, timeout_seconds=min(access.server.timeout_seconds, MAX_ANSWER_SECONDS)
         )
         self._pool = Pool(self._server)
-        self._pings = Pool(replace(access.server, timeout_seconds=PING_SECONDS))
-        self._lock = threading.Lock()
         self._client: Client | None = None
         self._usage: Mapping[int, Usage] = {}
         self._usage_until = 0.0
@@ -65,16 +68,16 @@ class Source:
     @property
     def client(self) -> Client:
         """Made when it is first asked for and the server answers; it survives all later outages."""
-        with self._lock:
-            if self._client is None:
-                server = self._server
-                self._client = Client(
-                    server.url,
-                    namespace=self.namespace,
-                    timeout_seconds=server.timeout_seconds,
-                    password=server.password,
-                )
-            return self._client
+        if self._client is None:
+            # Without a lock, for which many would wait while the server hangs. Two at a time make two, and one stays.
+            server = self._server
+            self._client = Client(
+                server.url,
+                namespace=self.namespace,
+                timeout_seconds=server.timeout_seconds,
+                password=server.password,
+            )
+        return self._client
 
     @property
     def listing(self) -> Listing:
@@ -98,7 +101,7 @@ class Source:
     def is_server_there(self) -> bool:
         """Whether the server answers."""
         try:
-            Stats(self._pings.attempt(), self.namespace).ping()
+            Stats(self._pool.call(PING_SECONDS), self.namespace).ping()
         except ConnectionFailed:
             return False
         return True
@@ -106,8 +109,8 @@ class Source:
     def counters(self) -> dict[str, int] | None:
         """Counts since the namespace began; None if the server does not answer."""
         try:
-            return Listing(self._pool.attempt(), self.namespace).counters()
-        except ConnectionFailed:
+            return Listing(self._pool.call(LOOK_SECONDS), self.namespace).counters()
+        except UNANSWERED:
             return None
 
     def look(self) -> Look:
@@ -115,9 +118,10 @@ class Source:
         node = self.node()
         usage = self._usages(node)
         try:
-            queues = Stats(self._pool.attempt(), self.namespace).queues()
-            others = Listing(self._pool.attempt(), self.namespace).nodes()
-        except ConnectionFailed as error:
+            way = self._pool.call(LOOK_SECONDS)
+            queues = Stats(way, self.namespace).queues()
+            others = Listing(way, self.namespace).nodes()
+        except UNANSWERED as error:
             return Look(clock.now_ms(), node, usage, None, [], str(error))
         return Look(clock.now_ms(), node, usage, queues, others, "")
 

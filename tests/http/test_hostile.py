@@ -173,3 +173,31 @@ def test_what_is_no_request_ends_no_server(site, request_line):
         peer.shutdown(socket.SHUT_WR)
         peer.recv(1000)
     assert site.http.get("/api/session").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("HSET", KEYS.stats, "completed", "many"),
+        ("SET", KEYS.stats, "x"),
+        ("SET", KEYS.nodes, "x"),
+        ("SET", KEYS.paused, "x"),
+    ],
+)
+def test_a_look_at_what_cannot_be_read_says_so_and_goes_on(site, server, command):
+    server.call(*command)
+    assert site.source.look().trouble != ""
+    assert site.source.look().queues is None
+    site.dashboard.live.take_sample()
+    server.call("FLUSHALL")
+    assert site.source.look().trouble == ""
+
+
+def test_a_restarted_server_is_there_at_the_first_look(make_site, own_server):
+    site = make_site(own_server.url)
+    for _ in range(3):
+        assert site.source.look().trouble == ""
+    own_server.stop()
+    own_server.start()
+    assert site.source.look().trouble == ""
+    assert site.source.is_server_there()
