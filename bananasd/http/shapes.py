@@ -22,7 +22,17 @@ MAX_TEXT_CHARACTERS = 256 * 1024
 def of_queues(stats: QueueStats) -> dict[str, Any]:
     """Lanes, totals, pauses."""
     return {
-        "lanes": [lane._asdict() | {"is_unserved": lane.is_unserved} for lane in stats.lanes],
+        "lanes": [
+            {
+                "queue": lane.queue,
+                "priority": lane.priority,
+                "ready": lane.ready,
+                "oldest_seconds": lane.oldest_seconds,
+                "workers": lane.workers,
+                "is_unserved": lane.is_unserved,
+            }
+            for lane in stats.lanes
+        ],
         "ready": stats.ready,
         "processing": stats.processing,
         "scheduled": stats.scheduled,

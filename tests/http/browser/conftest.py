@@ -68,7 +68,8 @@ class Look:
             self.faults.append(f"asked elsewhere: {request.url}")
 
 
-@pytest.fixture(scope="session")
+# Not for the session: it has a running event loop, and other tests of this process want to run their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's chromium."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
