@@ -49,7 +49,7 @@ function lanes(queues, readOnly) {
     h("header", { class: "section-head" }, h("h2", {}, "Queues"),
       everything ? pill("everything is paused") : null,
       readOnly ? null : pauseButton(queues, null)),
-    table("Queues", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Oldest", "figure"], ["Workers", "figure"], ["", "act"]],
+    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Workers", "figure"], ["", "act"]],
       [...byQueue].map(([queue, own]) => queueRow(queues, queue, own, readOnly))));
 }
 
@@ -58,13 +58,11 @@ function queueRow(queues, queue, own, readOnly) {
   const cell = (priority) => {
     const one = lane(priority);
     return [h("a", { href: `#/queue/${encodeURIComponent(queue)}/${priority}`, "aria-label": `${queue} ${priority}: ${count(one.ready)}`, class: one.ready ? null : "none" }, count(one.ready)),
-      one.is_unserved ? h("span", { class: "bad note" }, "no worker") : null];
+      one.ready ? h("span", { class: "muted note" }, one.is_unserved ? [h("span", { class: "bad" }, "no worker"), " · "] : null, duration(one.oldest_seconds === null ? null : Math.floor(one.oldest_seconds))) : null];
   };
-  const oldest = own.map((one) => one.oldest_seconds).filter((seconds) => seconds !== null);
   return row(`queue-${queue}`, [
     [[queueLink(queue), pauseOf(queues, queue) ? pill("paused") : null]],
     [cell("high"), "figure"], [cell("normal"), "figure"], [cell("low"), "figure"],
-    [oldest.length ? duration(Math.max(...oldest)) : "–", "figure"],
     [count(Math.max(...own.map((one) => one.workers))), "figure"],
     [readOnly ? null : pauseButton(queues, queue), "act"],
   ]);
