@@ -7,18 +7,37 @@ from typing import Any
 import httpx
 import pytest
 
+from bananasd import Priority
 from bananasd.http.dashboard import Dashboard
 from bananasd.http.server import WebServer, listen
 from bananasd.http.source import Source
 from bananasd.processes.board import Board
 from bananasd.settings import HttpConfig
 from bananasd.store.access import Access
-from bananasd.store.connection import Server
-from bananasd.store.store import Retention
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.keys import Lane
+from bananasd.store.outcomes import Buried, Completed
+from bananasd.store.store import Retention, Store
 from tests.conftest import RedisServer, wait_until
 from tests.sentinels import free_port
 
+LANE = Lane("default", Priority.NORMAL)
 TOKEN = "correct-horse-battery-staple"
+ACTIONS = [
+    "/api/queues/pause",
+    "/api/queues/resume",
+    "/api/jobs/x/cancel",
+    "/api/dead/retry",
+    "/api/dead/purge",
+]
+QUESTIONS = [
+    "/api/live",
+    "/api/jobs/x",
+    "/api/lanes/default/high",
+    "/api/scheduled",
+    "/api/dead",
+    "/api/schedules",
+]
 
 
 class Site:
@@ -76,3 +95,50 @@ def make_site(tmp_path: Path, server: RedisServer) -> Iterator[Callable[..., Sit
 @pytest.fixture
 def site(make_site: Callable[..., Site]) -> Site:
     return make_site()
+
+
+@pytest.fixture
+def locked(make_site: Callable[..., Site]) -> Site:
+    """One that asks for a token."""
+    return make_site(token=TOKEN)
+
+
+@pytest.fixture
+def worker(server):
+    """One who claims and settles in the default namespace."""
+    connection = HeldConnection(Server(server.url, 5))
+    store = Store(connection, "default")
+    store.enter("node/1.1", "node", 60_000, {})
+    yield Worker(store)
+    connection.close()
+
+
+class Worker:
+    def __init__(self, store):
+        self.store = store
+
+    def claim(self):
+        _, claim = self.store.settle_and_claim([], "node/1.1", "node", [LANE], 1)
+        return claim.jobs[0]
+
+    def bury(self, error="ValueError: no"):
+        job = self.claim()
+        self.store.settle([Buried("node/1.1", job.job_id, job.run, error)])
+        return job.job_id
+
+    def complete(self, result=b""):
+        job = self.claim()
+        self.store.settle([Completed("node/1.1", job.job_id, job.run, result)])
+        return job.job_id
+
+
+def bury(client, worker, count=1, name="charge", error="ValueError: no", payload=None):
+    ids = []
+    for _ in range(count):
+        client.submit_job(name, payload or {})
+        ids.append(worker.bury(error))
+    return ids
+
+
+def ids_of(answer):
+    return [job["id"] for job in answer.json()["jobs"]]
