@@ -39,6 +39,7 @@ class Head(IntEnum):
     HAS_ENTERED = HAS_ENTERED
     LOST_TOLD_NS = LOST_TOLD_NS  # monotonic: when one of them has last told that the server is lost
     BACK_TOLD_NS = BACK_TOLD_NS  # the same, that it is back
+    TURNED_NS = 15  # monotonic; the master's sign of life
 
 
 class Phase(IntEnum):
@@ -72,7 +73,7 @@ class Board:
             head[Head.MASTER_BORN] = procfs.born(os.getpid()) or 0
             head[Head.SESSION] = os.getsid(0)
             head[Head.ROWS] = rows
-            head[Head.STARTED_NS] = clock.monotonic_ns()
+            head[Head.STARTED_NS] = head[Head.TURNED_NS] = clock.monotonic_ns()
             memory[ID_AT : ID_AT + ID_BYTES] = procfs.boot_id().encode()
             head[Head.LAYOUT] = LAYOUT
         return cls(path, memory)
@@ -154,6 +155,15 @@ class Board:
         if self.has_master:
             return False
         return not self.is_of_this_boot or procfs.is_gone(self.master_pid, self.head[Head.MASTER_BORN])
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago its master has last turned its loop."""
+        return (clock.monotonic_ns() - self.head[Head.TURNED_NS]) / 1e9
+
+    def show_life(self) -> None:
+        """The master's loop has turned."""
+        self.head[Head.TURNED_NS] = clock.monotonic_ns()
 
     def used_rows(self) -> Iterator[Row]:
         """The rows that have a child, dead or alive."""

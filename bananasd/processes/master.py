@@ -75,6 +75,7 @@ class Master:
         # All others are let in: whoever started us may have had TERM blocked.
         signal.pthread_sigmask(signal.SIG_SETMASK, BLOCKED)
         while not (self._drain and self._drain.is_over):
+            self._fleet.board.show_life()
             self._start_slots()
             self._notice_up()
             self._obey(self._inbox.wait(self._seconds_to_wait()))
@@ -199,7 +200,7 @@ class Master:
 
     def _reopen_logs(self, signum: signal.Signals) -> None:
         log.reopen()
-        for slot in self._fleet.running(Kind.WORKER, Kind.SCHEDULER):
+        for slot in self._fleet.running(Kind.WORKER, Kind.SCHEDULER, Kind.HTTP):
             procfs.send(slot.pid, signum)
 
     def _dump_stacks(self, _signum: signal.Signals) -> None:

@@ -65,6 +65,7 @@ class Kind(IntEnum):
     WORKER = 1
     SCHEDULER = 2
     REDIS = 3
+    HTTP = 4
 
 
 class State(IntEnum):

@@ -18,6 +18,7 @@ from bananasd.errors import ConfigError
 from bananasd.job import Priority
 from bananasd.retry import Retry, RetryPolicy
 from bananasd.settings import (
+    HttpConfig,
     LogConfig,
     MasterConfig,
     PoolConfig,
@@ -91,6 +92,7 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
             failure_seconds=86400,
             result_bytes=1_048_576,
         ),
+        http=HttpConfig(listen="", token_file=None, read_only=False),
         log=LogConfig(level="info", format="auto"),
     )
 
@@ -156,6 +158,10 @@ def test_every_setting_can_be_set(load, tmp_path):
         result_seconds = 20
         failure_seconds = 30
         result_bytes = 100
+        [http]
+        listen = "[::]:8580"
+        token_file = "token"
+        read_only = true
         [log]
         level = "debug"
         format = "json"
@@ -203,6 +209,7 @@ def test_every_setting_can_be_set(load, tmp_path):
             failure_seconds=30,
             result_bytes=100,
         ),
+        http=HttpConfig(listen="[::]:8580", token_file=tmp_path / "token", read_only=True),
         log=LogConfig(level="debug", format="json"),
     )
 
@@ -251,7 +258,7 @@ def test_the_retry_settings_make_the_policy(load):
 
 
 def test_values_that_leave_a_setting_open_are_as_if_it_were_not_there(load):
-    text = 'node_name = ""\nrun_dir = ""\nstate_dir = ""\n[redis]\npassword_file = ""\nservice = ""\nsentinels = []\nsentinel_password_file = ""\n[workers]\ncount = 0'
+    text = 'node_name = ""\nrun_dir = ""\nstate_dir = ""\n[redis]\npassword_file = ""\nservice = ""\nsentinels = []\nsentinel_password_file = ""\n[workers]\ncount = 0\n[http]\nlisten = ""\ntoken_file = ""'
     assert load(text) == load("")
 
 

@@ -262,7 +262,9 @@ def assert_defines(file, dotted):
 def test_the_architecture_names_methods_that_exist():
     text = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     for name in re.findall(r"`([A-Z]\w+)\.([a-z_]\w*)`", ARCHITECTURE):
-        assert re.search(rf"^class {name[0]}\b.*?^    def {name[1]}\b", text, re.MULTILINE | re.DOTALL), name
+        assert re.search(
+            rf"^class {name[0]}\b.*?^    (?:async )?def {name[1]}\b", text, re.MULTILINE | re.DOTALL
+        ), name
 
 
 def test_the_architecture_names_words_of_the_board():

@@ -39,7 +39,7 @@ FOUNDATIONS = [
 SHARED_BY_PROCESSES = [
     {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},
     {"processes.board"},
-    {"processes.child"},
+    {"processes.child", "processes.views", "processes.usage"},
 ]
 JOB_LAYERS = [
     *FOUNDATIONS,
@@ -71,7 +71,7 @@ JOB_LAYERS = [
         "processes.recovery",
     },
     {"processes.worker", "processes.scheduler", "http"},
-    {"processes.worker_process"},
+    {"processes.worker_process", "processes.http_process"},
 ]
 MASTER_LAYERS = [
     *FOUNDATIONS,
@@ -99,12 +99,11 @@ MASTER_LAYERS = [
         "processes.reload",
         "processes.resizing",
         "processes.warden",
-        "processes.views",
         "processes.waiting",
     },
-    {"processes.master", "processes.control", "processes.usage"},
+    {"processes.master", "processes.control"},
 ]
-TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint", "testing"}
+TOP = {"", "__main__", "cli", "demo", "demo_dashboard", "processes.daemon", "processes.blueprint", "testing"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
 
 
