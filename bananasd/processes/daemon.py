@@ -7,7 +7,8 @@ import secrets
 import signal
 from contextlib import ExitStack
 
-from .. import log
+# Payloads only to be there before the fork: each worker needs them, and would have a copy of its own.
+from .. import log, payloads  # noqa: F401
 from ..errors import ConfigError
 from ..handlers import load_directory
 from ..http.obstacles import http_obstacles

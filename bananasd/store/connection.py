@@ -57,6 +57,9 @@ class Server:
     waits: Waits = field(default=BLOCKING, repr=False, compare=False)
     """How those wait who use it."""
     address: str = field(init=False)
+    connection_class: type[Any] = field(init=False, repr=False)
+    connection_options: dict[str, Any] = field(init=False, repr=False, compare=False)
+    """Of redis-py's connections to it. Found once, before any fork: a process that does it has a megabyte more of its own."""
     service: Service | None = field(init=False, repr=False)
     """If it is one that Sentinels know: its host and port are asked for at every connect."""
     last_answer: LastAnswer = field(init=False, repr=False, compare=False, default_factory=LastAnswer)
@@ -65,7 +68,11 @@ class Server:
         object.__setattr__(self, "address", address_of(self.url))
         object.__setattr__(self, "service", service_of(self.url))
         check_options(self.url, self.address, self.waits.lacking_options)
-        self.make_connection()
+        try:
+            self._find_connection()
+            self.make_connection()
+        except (ValueError, TypeError, RedisError) as error:
+            raise BadAddress(f"{self.address}: not a usable address ({error})") from None
         self.sentinels()
 
     def sentinels(self) -> "list[Server]":
@@ -75,6 +82,10 @@ class Server:
 
     def make_connection(self) -> AbstractConnection:
         """An unconnected connection of redis-py; that of a service has no host yet."""
+        connection: AbstractConnection = self.connection_class(**self.connection_options)
+        return connection
+
+    def _find_connection(self) -> None:
         limits: dict[str, Any] = {
             "socket_timeout": self.timeout_seconds,
             "socket_connect_timeout": self.timeout_seconds,
@@ -87,19 +98,16 @@ class Server:
             "health_check_interval": 0,
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
-        try:
-            url = self.service.server_url if self.service else self.url
-            pool = self.waits.pools.from_url(url, **limits)
-            # What stands in the URL itself would win over our limits.
-            options = pool.connection_kwargs | limits
-            if self.password is not None:
-                options["password"] = self.password
-            if pool.connection_class is UnixDomainSocketConnection:
-                del options["maint_notifications_config"]
-            connection: AbstractConnection = pool.connection_class(**options)
-        except (ValueError, TypeError, RedisError) as error:
-            raise BadAddress(f"{self.address}: not a usable address ({error})") from None
-        return connection
+        url = self.service.server_url if self.service else self.url
+        pool = self.waits.pools.from_url(url, **limits)
+        # What stands in the URL itself would win over our limits.
+        options = pool.connection_kwargs | limits
+        if self.password is not None:
+            options["password"] = self.password
+        if pool.connection_class is UnixDomainSocketConnection:
+            del options["maint_notifications_config"]
+        object.__setattr__(self, "connection_class", pool.connection_class)
+        object.__setattr__(self, "connection_options", options)
 
 
 class HeldConnection:
