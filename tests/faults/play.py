@@ -50,6 +50,7 @@ from bananasd.store.claims import Claim
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.doctor import Doctor
 from bananasd.store.keys import lanes_of
+from bananasd.store.listing import Listing
 from bananasd.store.vitals import server_remarks
 from tests.invariants import KEYS, NAMESPACE, Look, access, assert_documented
 
@@ -364,6 +365,9 @@ class Play:
         with self.cutter.by("client"):
             dead = {job.id for job in self._client.dead_jobs()}
             assert dead == {self.jobs[role].job_id for role in ("buried", "unknown")}
+            pages = Listing(self._client._pool.call(), NAMESPACE)
+            page = pages.dead("", 1)
+            assert {entry.job_id for entry in page.entries + pages.dead(page.mark, 1).entries} == dead
             self._client.retry_dead()
             # One who never saw that they were taken.
             self._client.submit_many(self._many)

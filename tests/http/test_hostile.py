@@ -178,7 +178,6 @@ def test_what_is_no_request_ends_no_server(site, request_line):
 @pytest.mark.parametrize(
     "command",
     [
-        ("HSET", KEYS.stats, "completed", "many"),
         ("SET", KEYS.stats, "x"),
         ("SET", KEYS.nodes, "x"),
         ("SET", KEYS.paused, "x"),
@@ -191,6 +190,13 @@ def test_a_look_at_what_cannot_be_read_says_so_and_goes_on(site, server, command
     site.dashboard.live.take_sample()
     server.call("FLUSHALL")
     assert site.source.look().trouble == ""
+
+
+def test_a_counter_that_is_no_number_is_left_out(site, server):
+    server.call("HSET", KEYS.stats, "completed", "many", "submitted", 2)
+    look = site.source.look()
+    assert (look.trouble, look.queues is None) == ("", False)
+    site.dashboard.live.take_sample()
 
 
 def test_a_restarted_server_is_there_at_the_first_look(make_site, own_server):

@@ -85,8 +85,9 @@ def test_a_job_that_comes_while_it_waits_is_claimed_at_once(world, wait):
     wanted = []
     timer = threading.Timer(0.1, lambda: wanted.extend(world.submit()))
     timer.start()
-    assert [job.job_id for job in wait().jobs] == wanted
+    claim = wait()
     timer.join()
+    assert [job.job_id for job in claim.jobs] == wanted
 
 
 def test_a_wait_that_is_broken_off_brings_jobs_that_a_recovery_puts_back(world, wait, wake_up, signal):
