@@ -11,12 +11,15 @@ from ..handlers import Registry
 from ..store.access import Access
 from . import exits, procfs
 from .row import Row
+from .tallies import Tallies
 from .worker import Post, Worker
 
 logger = logging.getLogger(__name__)
 
 
-def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access) -> int:
+def run_worker(
+    row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access, tallies: Tallies | None
+) -> int:
     """Load the handlers and work; the life of a worker's process."""
     try:
         registry = load_handlers()
@@ -27,7 +30,10 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
     gc.freeze()
     if not _fits(post.max_rss_mb):
         return exits.CONFIG
-    return Worker(row, post, registry, access).run()
+    # Handlers and lanes, and what no handler is called for.
+    more = len(list(registry)) + len(post.lanes) + 1
+    tally = tallies.of_row(row, more) if tallies else None
+    return Worker(row, post, registry, access, tally).run()
 
 
 def _tell_once(row: Row, problems: list[str]) -> None:

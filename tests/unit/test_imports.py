@@ -36,9 +36,16 @@ FOUNDATIONS = [
     },
 ]
 SHARED_BY_PROCESSES = [
-    {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},
-    {"processes.board"},
-    {"processes.child"},
+    {
+        "processes",
+        "processes.procfs",
+        "processes.exits",
+        "processes.inbox",
+        "processes.row",
+        "processes.tally",
+    },
+    {"processes.board", "processes.tallies"},
+    {"processes.child", "processes.views", "processes.usage"},
 ]
 JOB_LAYERS = [
     *FOUNDATIONS,
@@ -52,6 +59,7 @@ JOB_LAYERS = [
         "processes.outage",
         "processes.unsettled",
         "processes.run_context",
+        "processes.run_tally",
         "processes.error_texts",
         "processes.handler_call",
         "processes.performance",
@@ -67,7 +75,7 @@ JOB_LAYERS = [
         "processes.publication",
         "processes.recovery",
     },
-    {"processes.worker", "processes.scheduler", "http"},
+    {"processes.worker", "processes.scheduler", "metrics", "http"},
     {"processes.worker_process"},
 ]
 MASTER_LAYERS = [
@@ -96,10 +104,9 @@ MASTER_LAYERS = [
         "processes.reload",
         "processes.resizing",
         "processes.warden",
-        "processes.views",
         "processes.waiting",
     },
-    {"processes.master", "processes.control", "processes.usage"},
+    {"processes.master", "processes.control"},
 ]
 TOP = {"", "__main__", "cli", "demo", "processes.daemon", "processes.blueprint", "testing"}
 """Where everything meets; nothing below imports it, not even as ``from bananasd import …``."""
@@ -258,6 +265,7 @@ def test_importing_the_client_stays_light() -> None:
         "greenlet",
         "http",
         "msgspec",
+        "prometheus_client",
         "psutil",
         "setproctitle",
         "starlette",
