@@ -104,7 +104,7 @@ class Client:
         """Submit a job to run as soon as a worker is free; return its id, or that of the job that has its unique key.
 
         Its options are ``queue``, ``max_retries``, ``timeout_seconds``, ``retry``, ``on_lost``, ``job_id``, ``expires_in``,
-        ``unique_key``, ``unique_seconds``, ``unique_until`` and ``on_duplicate``. `JobOptions` says what they may be, and when
+        ``unique_key``, ``unique_seconds``, ``unique_until``, ``on_duplicate`` and ``headers``. `JobOptions` says what they may be, and when
         `JobExists` is raised; `JobRequest` the same of the other arguments. After a `ConnectionFailed` nobody knows
         whether the server took the job: with a ``job_id`` of your own the call can be repeated, for the same id twice
         is one job.

@@ -25,6 +25,11 @@ LEFT_OPEN: dict[str, str | int] = {
     "redis.service": "",
     "redis.password_file": "",
     "redis.sentinel_password_file": "",
+    "redis.tls_ca_file": "",
+    "redis.tls_cert_file": "",
+    "redis.tls_key_file": "",
+    "http.listen": "",
+    "http.token_file": "",
     "log.file": "",
     "workers.count": 0,
 }
@@ -129,13 +134,14 @@ def _surroundings(environ: Mapping[str, str], directory: Path) -> dict[str, Any]
         "state_dir": directories.state_dir(environ),
         "redis.password_file": _credential(environ, "redis_password"),
         "redis.sentinel_password_file": _credential(environ, "redis_sentinel_password"),
+        "http.token_file": _credential(environ, "http_token"),
         "workers.count": usable_cores(),
         "workers.handlers": directory / "handlers",
     }
 
 
 def _credential(environ: Mapping[str, str], name: str) -> Path | None:
-    """A password as systemd hands it over (LoadCredential=redis_password:…)."""
+    """A secret as systemd hands it over (LoadCredential=redis_password:…)."""
     credential = Path(environ.get("CREDENTIALS_DIRECTORY", ""), name)
     return credential if credential.is_absolute() and _exists(credential) else None
 

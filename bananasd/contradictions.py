@@ -40,6 +40,7 @@ def contradictions(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[t
         )
     yield from _of_pools(config)
     yield from _of_redis(config, given)
+    yield from _of_http(config, given)
 
 
 def risks(config: Config) -> Iterator[str]:
@@ -100,9 +101,44 @@ def _of_redis(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[
             ("redis.password_file", "redis.url"),
             "the embedded server has no password; set redis.url, or leave this out",
         )
+    yield from _of_tls(config, given)
     asks_sentinels = config.redis.asks_sentinels or sentinels or "+sentinel://" in str(given.get("redis.url"))
     if given.get("redis.sentinel_password_file") and not asks_sentinels:
         yield (
             ("redis.sentinel_password_file", "redis.sentinels", "redis.url"),
             "no Sentinel is asked; set redis.sentinels, or leave this out",
+        )
+
+
+def _of_tls(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same for its files, as far as they are given in the file."""
+    names = [
+        name for name in ("redis.tls_ca_file", "redis.tls_cert_file", "redis.tls_key_file") if given.get(name)
+    ]
+    # Named Sentinels and their servers are asked by TLS if there are such files; a URL says it itself.
+    is_tls = given.get("redis.sentinels") or str(given.get("redis.url")).startswith("rediss")
+    if names and not (is_tls or config.redis.url.startswith("rediss")):
+        yield (
+            (names[0], "redis.url", "redis.sentinels"),
+            "no server is asked by TLS; let redis.url begin with rediss://, or leave this out",
+        )
+    if "redis.tls_key_file" in names and "redis.tls_cert_file" not in names:
+        yield (
+            ("redis.tls_key_file", "redis.tls_cert_file"),
+            "it is the key of no certificate; set redis.tls_cert_file, or leave this out",
+        )
+
+
+def _of_http(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same for the dashboard."""
+    http = config.http
+    if http.listen and not http.is_loopback and http.token_file is None:
+        yield (
+            ("http.listen", "http.token_file"),
+            f"{shown(http.listen)}: others could read and delete jobs from afar: set http.token_file, or listen on 127.0.0.1",
+        )
+    if given.get("http.token_file") and not http.listen:
+        yield (
+            ("http.token_file", "http.listen"),
+            "nothing listens for which a token could be asked; set http.listen, or leave this out",
         )

@@ -139,7 +139,7 @@ def handler(
     def declare(function: Callable[Concatenate[Job, More], Result_co]) -> Handler[More, Result_co]:
         file, line = _place(function) or here
         spec = HandlerSpec(
-            name, function, max_retries, timeout_seconds, file, line, _is_async(function),
+            name, function, max_retries, timeout_seconds, file, line, is_async(function),
             retry, retry_on, dead_on, on_lost, cron, every, timezone,
         )  # fmt: skip
         marked = _mark(function, spec)
@@ -158,14 +158,27 @@ def submit_through(make_client: Callable[[], "Client"]) -> None:
     _shared_client.use(make_client)
 
 
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether it can be called with so many arguments."""
+    try:
+        # As it will be called: what a decorator wraps may well take more than its wrapper.
+        inspect.signature(function, follow_wrapped=False).bind(*[None] * count)
+    except ValueError:
+        return True  # something written in C that does not tell
+    except TypeError:
+        return False
+    return True
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call of it returns something to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
 def _place(function: Callable[..., Any]) -> tuple[str, int] | None:
     """File and line of a function's own code; a class or a partial has none."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code and (code.co_filename, code.co_firstlineno)
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _is_one_of(error: BaseException, kinds: Errors) -> bool:

@@ -18,6 +18,7 @@ import click
 
 from . import clock, directories
 from .client import Client
+from .demo_dashboard import free_address, let_look
 from .errors import BananasError, DaemonError
 from .handlers import load_directory
 from .job import Job, Priority, Status
@@ -46,6 +47,8 @@ count = {workers}
 handlers = {handlers}
 [master]
 drain_seconds = {drain_seconds}
+[http]
+listen = "{listen}"
 [log]
 format = "text"
 """
@@ -61,9 +64,11 @@ def run() -> int:
     click.echo("A daemon with a server of its own runs four jobs on the sample handlers, and stops.")
     with clean_end(), _private_directory() as directory, Daemon(directory, handlers) as daemon:
         _tell_handlers(handlers)
-        _tell_processes(daemon.wait_until_up())
+        _tell_processes(daemon.wait_until_up(), daemon.dashboard)
         with Client(daemon.url) as client:
             jobs = _monitor(client, _submit(client), daemon)
+        if daemon.dashboard:
+            let_look(daemon.check_alive)
         status = _stop(daemon)
         is_fine = status == 0 and all(job.status is Status.COMPLETED for job in jobs)
         if not is_fine:
@@ -86,12 +91,14 @@ class Daemon:
     """``bananasd start`` as a process of its own, gone at the end of the block whatever happens in it."""
 
     def __init__(self, directory: Path, handlers: Path) -> None:
+        self.dashboard = free_address()
         config = directory / "bananas.toml"
         config.write_text(
             CONFIG.format(
                 workers=WORKERS,
                 handlers=json.dumps(str(handlers), ensure_ascii=False),
                 drain_seconds=DRAIN_SECONDS,
+                listen=self.dashboard,
             ),
             encoding="utf-8",
         )
@@ -132,7 +139,7 @@ class Daemon:
         while clock.remaining(deadline):
             self.check_alive()
             for node in nodes(self._run_dir):
-                if node.is_up and len(node.children) == WORKERS + 2:
+                if node.is_up and len(node.children) == WORKERS + 2 + bool(self.dashboard):
                     return node
             clock.sleep(POLL_SECONDS)
         raise DaemonError(f"the daemon was not ready within {START_SECONDS} s")
@@ -193,7 +200,7 @@ def _tell_handlers(directory: Path) -> None:
         click.echo(f"   {spec.name:<20} {Path(spec.file).name}")
 
 
-def _tell_processes(node: NodeView) -> None:
+def _tell_processes(node: NodeView, dashboard: str) -> None:
     _step(2, "Workers started")
     for child in node.children:
         if child.kind == "worker":
@@ -202,6 +209,8 @@ def _tell_processes(node: NodeView) -> None:
     for child in node.children:
         if child.kind != "worker":
             click.echo(f"   {child.slot:<20} pid {child.pid}")
+    if dashboard:
+        click.echo(f"   dashboard            http://{dashboard}/")
 
 
 def _workflow() -> list[JobRequest]:

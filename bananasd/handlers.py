@@ -13,8 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .declaration import DECLARED, Handler, HandlerSpec, handler, submit_through
+from . import hooks
+from .declaration import DECLARED, Handler, HandlerSpec, handler, submit_through, takes
 from .errors import HandlersError, InvalidJob
+from .hooks import Hooks
 from .limits import check_max_retries, check_name, check_on_lost, check_retry, check_timeout, shown
 from .schedule import Schedule
 
@@ -25,10 +27,11 @@ PACKAGE = "bananasd_handlers"
 
 
 class Registry:
-    """The handlers of a worker, by name."""
+    """The handlers of a worker, by name, and its hooks, if there are any."""
 
-    def __init__(self, specs: list[HandlerSpec]) -> None:
+    def __init__(self, specs: list[HandlerSpec], hooks: Hooks | None = None) -> None:
         self._specs = {spec.name: spec for spec in specs}
+        self.hooks = hooks
 
     def get(self, name: str) -> HandlerSpec | None:
         """The handler for jobs of this name, if there is one."""
@@ -63,10 +66,11 @@ def load_directory(path: Path) -> Registry:
     """Import every module of a handlers directory and register what it declares.
 
     The directory comes first on ``sys.path``; files whose names start with ``_`` are left to be imported by
-    others. Loading again, in the same process too, runs the code as it is now.
+    others, and ``hooks.py`` holds no handlers but the registry's hooks. Loading again, in the same process too, runs the
+    code as it is now.
 
     Raises `HandlersError` with every problem: no directory, no handler, a module that cannot be imported,
-    a name twice, a name or option or signature that cannot be.
+    a name twice, a name or option or signature that cannot be, what looks like a hook and is none.
     """
     directory = path.absolute()
     _forget_loaded()
@@ -74,6 +78,8 @@ def load_directory(path: Path) -> Registry:
     _open_package(directory)
     specs, problems = _import_all(files)
     problems += _problems_of(specs)
+    found, faults = _load_hooks(directory / hooks.FILE)
+    problems += faults
     if not specs and not problems:
         problems = [
             f'workers.handlers: {directory}: no handler in it; a module there declares one with @handler("name")'
@@ -81,7 +87,20 @@ def load_directory(path: Path) -> Registry:
     if problems:
         _forget_loaded()
         raise HandlersError(problems)
-    return Registry(specs)
+    return Registry(specs, found)
+
+
+def _load_hooks(file: Path) -> tuple[Hooks | None, list[str]]:
+    """What the file of hooks defines, and what is wrong with it."""
+    if not file.is_file():
+        return None, []
+    try:
+        module = _import_file(file)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a user's module may raise anything
+        return None, [_describe(error, file)]
+    return hooks.hooks_of(module, str(file)), list(hooks.faults_of(module, str(file)))
 
 
 def _module_files(directory: Path) -> list[Path]:
@@ -90,7 +109,8 @@ def _module_files(directory: Path) -> list[Path]:
     except OSError as error:
         problem = f"workers.handlers: {directory}: not a directory of handlers ({error.strerror})"
         raise HandlersError([problem]) from None
-    files = (directory / name for name in names if name.endswith(".py") and not name.startswith(("_", ".")))
+    names = [name for name in names if name.endswith(".py") and name != hooks.FILE]
+    files = (directory / name for name in names if not name.startswith(("_", ".")))
     return [file for file in files if file.is_file()]
 
 
@@ -265,20 +285,8 @@ def _faults_of_call(spec: HandlerSpec) -> Iterator[str]:
     except TypeError as error:
         yield f"handler {spec.name!r}: {error}"
         return
-    if not _takes(spec.function, count):
+    if not takes(spec.function, count):
         yield (
             f"handler {spec.name!r} cannot be called: it must take the job, "
             "and may take the payload as a second argument that has a type"
         )
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether it can be called with so many arguments."""
-    try:
-        # As it will be called: what a decorator wraps may well take more than its wrapper.
-        inspect.signature(function, follow_wrapped=False).bind(*[None] * count)
-    except ValueError:
-        return True  # something written in C that does not tell
-    except TypeError:
-        return False
-    return True

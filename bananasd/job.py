@@ -199,6 +199,14 @@ class Job:
         return value if value in ON_LOST else None
 
     @property
+    def headers(self) -> dict[str, str]:
+        """What the client sent along, text by name: a trace's ``traceparent``, for one. Empty if it sent nothing."""
+        headers = self._spec.get("headers")
+        if not isinstance(headers, dict):
+            return {}
+        return {name: value for name, value in headers.items() if isinstance(value, str)}
+
+    @property
     def queue(self) -> str:
         """The queue it was submitted to."""
         return self.lane.partition(":")[0]
@@ -270,7 +278,8 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Everything that is known, ready for JSON; instants in ISO 8601."""
         plain = ("id", "name", "description", "payload", "priority", "queue", "status", "attempts", "recoveries",
-                 "max_retries", "timeout_seconds", "on_lost", "unique_key", "error", "result", "progress", "schedule")  # fmt: skip
+                 "max_retries", "timeout_seconds", "on_lost", "unique_key", "error", "result", "progress", "schedule",
+                 "headers")  # fmt: skip
         instants = (
             "created_at", "updated_at", "scheduled_for", "expires_at", "started_at", "finished_at", "slot_at"
         )  # fmt: skip

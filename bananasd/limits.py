@@ -19,6 +19,8 @@ SPEC_VERSION = 1
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_NOTE_CHARACTERS = 1_000
+MAX_HEADERS_BYTES = 16 * 1024
+"""As JSON, all of a job together: twice what W3C's ``baggage`` may have."""
 MAX_RETRIES = 1_000_000
 MAX_DELAYS = 1_000
 MAX_FACTOR = 1_000
@@ -121,6 +123,21 @@ def check_cancel(running: Any) -> str:
             f"running {shown(running)}: want 'soft' or 'hard', or None to leave a running job alone"
         )
     return running or ""
+
+
+def check_headers(headers: Any) -> dict[str, str]:
+    """Text by name, for those who carry something from a submit to its run: a trace, a tenant."""
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        # Not the headers themselves: some carry tokens.
+        raise InvalidJob(f"headers of type {type(headers).__name__}: want a dict of text by name")
+    for name in headers:
+        check_name(name, "headers, name")
+    size = len(encode_valid(headers, "headers"))
+    if size > MAX_HEADERS_BYTES:
+        raise InvalidJob(
+            f"the headers have {size:,} bytes, at most {MAX_HEADERS_BYTES:,} are taken; what is longer belongs in the payload"
+        )
+    return headers
 
 
 def check_on_lost(value: Any) -> str:

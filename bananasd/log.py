@@ -14,9 +14,12 @@ from . import clock
 _SYSLOG_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG_PRIORITY = 7
 
-# Both take time in proportion to the text, whatever users log: no part of it is looked at twice.
+# All take time in proportion to the text, whatever users log: no part of it is looked at twice.
 _URL_WITH_USER = re.compile(r"((?:rediss?|unix)[+\w]{0,20}://[^\s:@/?]*:)(\S+)", re.IGNORECASE)
-_PASSWORD_OPTION = re.compile(r"([?&]\w*password=)[^&\s]*", re.IGNORECASE)
+_OTHER_URL_WITH_USER = re.compile(r"(://[^\s:@/?#]*:)[^\s/?#]+(?=@)")
+_SECRET_OPTION = re.compile(
+    r"([?&][\w-]*(?:password|passwd|secret|token|api_?key|access_?key|signature)=)[^&\s]*", re.IGNORECASE
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 STDERR = 2
@@ -82,10 +85,11 @@ def clear_job() -> None:
 
 
 def mask_url(text: str) -> str:
-    """The text with the password of each Redis URL in it replaced by ``***``."""
+    """The text with the password of each URL in it, and what a query calls a secret, replaced by ``***``."""
     if "://" not in text:
         return text
-    return _PASSWORD_OPTION.sub(r"\1***", _URL_WITH_USER.sub(_hide_password, text))
+    text = _OTHER_URL_WITH_USER.sub(r"\1***", _URL_WITH_USER.sub(_hide_password, text))
+    return _SECRET_OPTION.sub(r"\1***", text)
 
 
 def _hide_password(url: re.Match[str]) -> str:

@@ -17,6 +17,7 @@ from .limits import (
     check_choice,
     check_description,
     check_duration,
+    check_headers,
     check_id,
     check_max_retries,
     check_name,
@@ -50,6 +51,8 @@ class JobOptions(TypedDict, total=False):
     - ``on_duplicate``: what a submit does if the key is taken. "return", as without it: the id of the job that is there
       is returned. "raise": `JobExists`, with that id. "replace": if that job waits, for another try too, it is cancelled and
       this one accepted; if it runs, as "return".
+    - ``headers``: a dict of text by name, 16 KiB at most, which the run finds as ``job.headers``: for a trace, a tenant, and
+      whatever else is about the job and no part of its payload. See docs/hooks.md.
     """
 
     queue: str
@@ -63,6 +66,7 @@ class JobOptions(TypedDict, total=False):
     unique_seconds: float | timedelta | None
     unique_until: str
     on_duplicate: str
+    headers: dict[str, str] | None
 
 
 _OPTIONS = frozenset(JobOptions.__annotations__)
@@ -79,7 +83,7 @@ class JobRequest:
     - ``scheduled_for``: an aware datetime, or a timedelta from the moment the server accepts the job. A time that
       has passed means at once.
     - ``queue``, ``max_retries``, ``timeout_seconds``, ``retry``, ``on_lost``, ``job_id``, ``expires_in``, ``unique_key``,
-      ``unique_seconds``, ``unique_until``, ``on_duplicate``: see `JobOptions`. Another one is a TypeError.
+      ``unique_seconds``, ``unique_until``, ``on_duplicate``, ``headers``: see `JobOptions`. Another one is a TypeError.
     """
 
     __slots__ = ("due", "extra", "job_id", "lane", "on_duplicate", "spec", "unique_key")
@@ -111,7 +115,7 @@ class JobRequest:
         if check_description(description):
             spec["description"] = orjson.Fragment(encode_valid(description, "description"))
         if options:
-            spec |= _own_policy(options)
+            spec |= _own_members(options)
         # Each part has been checked.
         self.spec = orjson.dumps(spec)
 
@@ -150,18 +154,21 @@ def wire_due(scheduled_for: datetime | timedelta) -> str:
     return str(max(0, clock.to_ms(scheduled_for)))
 
 
-def _own_policy(options: JobOptions) -> dict[str, Any]:
-    """What the job says of its runs instead of its handler."""
+def _own_members(options: JobOptions) -> dict[str, Any]:
+    """What the job says of its runs instead of its handler, and what it carries for them."""
     return {
-        name: _POLICY[name](said) for name, said in options.items() if name in _POLICY and said is not None
+        name: _MEMBERS[name](said)
+        for name, said in options.items()
+        if name in _MEMBERS and said is not None and said != {}
     }
 
 
-_POLICY: dict[str, Callable[[Any], Any]] = {
+_MEMBERS: dict[str, Callable[[Any], Any]] = {
     "max_retries": check_max_retries,
     "timeout_seconds": check_timeout,
     "retry": lambda pauses: check_retry(pauses).to_wire(),
     "on_lost": check_on_lost,
+    "headers": check_headers,
 }
 
 

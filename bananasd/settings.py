@@ -1,5 +1,7 @@
 """Every setting, with its bounds and its default."""
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from .schema import choice, number, seconds, text, whole
 EMBEDDED = "embedded"
 HOUR, DAY = 3600, 86400
 MIB = 1024 * 1024
+MIN_TOKEN_CHARACTERS = 16
 
 Flag = Annotated[bool, Meta(description="true or false")]
 Directory = Annotated[Path, Meta(description="the path of a directory")]
@@ -34,7 +37,16 @@ Sentinels = Annotated[
     Meta(description='a list of addresses "HOST:PORT", without passwords', extra={"is_secret": True}),
 ]
 Service = Annotated[str, text("[A-Za-z0-9._-]+", "a name of letters, digits, '.', '_' or '-', in quotes")]
+PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
+Listen = Annotated[
+    str,
+    text(
+        rf"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?:{PORT})",
+        'an address "HOST:PORT" such as "127.0.0.1:8580", or "" for none',
+    ),
+]
 LogFile = Annotated[Path | None, Meta(description="the path of a file")]
+TlsFile = Annotated[Path | None, Meta(description="the path of a PEM file")]
 SecretFile = Annotated[Path | None, Meta(description="the path of a file", extra={"is_secret": True})]
 
 
@@ -46,6 +58,9 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     service: Service = ""
     password_file: SecretFile = None
     sentinel_password_file: SecretFile = None
+    tls_ca_file: TlsFile = None
+    tls_cert_file: TlsFile = None
+    tls_key_file: TlsFile = None
     timeout_seconds: Annotated[float, seconds(0.01, HOUR)] = 5.0
 
     @property
@@ -62,6 +77,16 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     def asks_sentinels(self) -> bool:
         """Whether Sentinels know where the server is."""
         return self.is_service or "+sentinel://" in self.url
+
+    @property
+    def tls_files(self) -> dict[str, Path]:
+        """The files of TLS that are set, by the option of a URL that says the same."""
+        given = {
+            "ssl_ca_certs": self.tls_ca_file,
+            "ssl_certfile": self.tls_cert_file,
+            "ssl_keyfile": self.tls_key_file,
+        }
+        return {option: path for option, path in given.items() if path is not None}
 
     def read_password(self) -> str | None:
         """What the password file holds, without the end of its line; None if there is no such file to read.
@@ -143,6 +168,47 @@ class RetentionConfig(Struct, frozen=True, kw_only=True):
     result_bytes: Annotated[int, whole(1, 64 * MIB)] = MIB
 
 
+class HttpConfig(Struct, frozen=True, kw_only=True):
+    """``[http]``: the dashboard and what health checks ask."""
+
+    listen: Listen = ""
+    token_file: SecretFile = None
+    read_only: Flag = False
+
+    @property
+    def host(self) -> str:
+        """Of ``listen``, without the brackets of IPv6."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Of ``listen``."""
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only programs of this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def read_token(self) -> str | None:
+        """What the token file holds, without the end of its line; None if there is none, or nothing listens.
+
+        Raises ValueError if it cannot be read, or holds what could be guessed or no header could carry.
+        """
+        token = _read_secret(self.token_file, "token") if self.listen else None
+        if token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_CHARACTERS},}}", token):
+            raise ValueError(
+                f"{self.token_file}: the token must have at least {MIN_TOKEN_CHARACTERS} characters, letters, digits and signs "
+                "without spaces; 'openssl rand -hex 32' makes one"
+            )
+        return token
+
+
 class LogConfig(Struct, frozen=True, kw_only=True):
     """``[log]``: see `bananasd.log.configure`."""
 
@@ -167,6 +233,7 @@ class Config(Struct, frozen=True, kw_only=True):
     scheduler: SchedulerConfig
     retry: RetryConfig
     retention: RetentionConfig
+    http: HttpConfig
     log: LogConfig
     schedules: tuple[Schedule, ...] | None = None
     """``[[schedules]]``; None: the file says nothing of them."""
@@ -186,7 +253,7 @@ class Config(Struct, frozen=True, kw_only=True):
         return sum(pool.workers for pool in self.all_pools)
 
 
-def _read_secret(path: Path | None) -> str | None:
+def _read_secret(path: Path | None, what: str = "password") -> str | None:
     if path is None:
         return None
     try:
@@ -196,5 +263,5 @@ def _read_secret(path: Path | None) -> str | None:
     except UnicodeDecodeError:
         raise ValueError(f"{path}: cannot be read: it is not UTF-8") from None
     if not secret:
-        raise ValueError(f"{path}: holds no password")
+        raise ValueError(f"{path}: holds no {what}")
     return secret

@@ -12,6 +12,7 @@ from .. import config as configuration
 from ..contradictions import risks
 from ..errors import ConfigError, DaemonError, HandlersError
 from ..handlers import Registry, load_directory, schedule_of
+from ..http.obstacles import http_obstacles
 from ..job import Priority
 from ..processes.redis_server import find_server_binary
 from ..schedule import Schedule
@@ -36,6 +37,7 @@ def check(config_path: Path | None, as_json: bool) -> None:
     draft = configuration.examine(configuration.find(config_path), os.environ)
     config, problems = draft.config, list(draft.problems)
     server = _attempt(lambda: server_of(config), problems)
+    problems += http_obstacles(config)
     registry = None
     if "workers.handlers" not in draft.rejected:
         registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
@@ -74,10 +76,15 @@ def _echo(config: Config, address: str, registry: Registry) -> None:
             ("namespace", config.namespace),
             ("redis", f"{'embedded, ' if config.redis.is_embedded else ''}{address}"),
             ("workers", "\n".join(map(_describe_pool, config.all_pools))),
+            ("http", config.http.listen or None),
             ("run_dir", config.run_dir),
             ("state_dir", config.state_dir),
             ("schedules", "\n".join(map(_about, _schedules(config, registry))) or None),
             ("handlers", "\n".join(f"{spec.name} ({spec.file}:{spec.line})" for spec in _by_name(registry))),
+            (
+                "hooks",
+                registry.hooks and f"{', '.join(registry.hooks.names()) or 'none'} ({registry.hooks.file})",
+            ),
         ]
     )
 
@@ -102,6 +109,7 @@ def _to_dict(config: Config, address: str, registry: Registry) -> dict[str, Any]
             "fairness": config.workers.fairness,
         },
         "pools": [structs.asdict(pool) for pool in config.pools],
+        "http": config.http.listen or None,
         "run_dir": str(config.run_dir),
         "state_dir": str(config.state_dir),
         "schedules": [schedule.to_dict() for schedule in _schedules(config, registry)],
@@ -109,6 +117,7 @@ def _to_dict(config: Config, address: str, registry: Registry) -> dict[str, Any]
             {name: getattr(spec, name) for name in ("name", "file", "line", "max_retries", "timeout_seconds")}
             for spec in _by_name(registry)
         ],
+        "hooks": registry.hooks and {"file": registry.hooks.file, "names": registry.hooks.names()},
     }
 
 

@@ -57,6 +57,7 @@ def echo_job(job: Job) -> None:
     told = job.to_dict()
     for name in ("payload", "result"):
         told[name] = None if told[name] is None else compact_json(told[name])
+    told["headers"] = compact_json(job.headers) if job.headers else None
     told["progress"] = job.progress and show_progress(job.progress)
     told["queue"] = f"{job.queue}, priority {told.pop('priority')}"
     error = told.pop("error")

@@ -56,6 +56,14 @@ def unique_key(text: str) -> str:
         raise click.BadParameter(str(error)) from None
 
 
+def header(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``; for an option's type."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.BadParameter(f"{text!r} is no header: want NAME=VALUE")
+    return name, value
+
+
 payload_option = click.option(
     "--payload",
     metavar="JSON",
@@ -138,6 +146,14 @@ payload_option = click.option(
     show_default=True,
     help="If the key is taken: print the id of that job, fail, or replace that job if it waits.",
 )
+@click.option(
+    "--header",
+    "headers",
+    metavar="NAME=VALUE",
+    type=header,
+    multiple=True,
+    help="Text that its runs find as job.headers, as traceparent=00-…; more than once for more.",
+)
 @click.option("--id", "job_id", metavar="UUID", help="Its id; submitting the same id again changes nothing.")
 @wait_option
 @json_option
@@ -165,7 +181,13 @@ def submit(client: Client, wait: float | None, as_json: bool, **options: Any) ->
 
 
 def _request(
-    *, priority: str, delay: float | None, at: datetime | None, timeout: float | None, **same: Any
+    *,
+    priority: str,
+    delay: float | None,
+    at: datetime | None,
+    timeout: float | None,
+    headers: tuple[tuple[str, str], ...],
+    **same: Any,
 ) -> JobRequest:
     if delay is not None and at is not None:
         raise click.UsageError("--in and --at exclude each other")
@@ -175,6 +197,7 @@ def _request(
         priority=Priority(priority),
         scheduled_for=at if delay is None else timedelta(seconds=delay),
         timeout_seconds=timeout,
+        headers=dict(headers),
         **same,
     )
 

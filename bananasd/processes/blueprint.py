@@ -15,6 +15,7 @@ from ..client import Client
 from ..contradictions import risks
 from ..errors import ConfigError
 from ..handlers import Registry, load_directory, submit_through
+from ..http.obstacles import http_obstacles
 from ..server import server_of
 from ..settings import Config, PoolConfig
 from ..store.access import Access
@@ -76,6 +77,7 @@ class Blueprint:
             check_command(config),
             config.workers.start_seconds,
             watched if self._premises.is_watching else (),
+            bool(config.http.listen),
         )
 
     def slots(self) -> Iterator[Slot]:
@@ -83,6 +85,8 @@ class Blueprint:
         if self._config.redis.is_embedded:
             yield self._make_slot(Kind.REDIS, 0)
         yield self._make_slot(Kind.SCHEDULER, 0)
+        if self._config.http.listen:
+            yield self._make_slot(Kind.HTTP, 0)
         pools = [pool.name for pool in self._config.all_pools for _ in range(pool.workers)]
         yield from (self._make_slot(Kind.WORKER, number, pool) for number, pool in enumerate(pools))
 
@@ -94,6 +98,8 @@ class Blueprint:
         if kind is Kind.SCHEDULER:
             restarts = Restarts(SCHEDULER_CAP_SECONDS, limit=None)
             return Slot(kind, number, self._run_scheduler, restarts, start_seconds=start_seconds)
+        if kind is Kind.HTTP:
+            return Slot(kind, number, self._run_http, Restarts(limit=None), start_seconds=start_seconds)
         pool = next(pool for pool in self._config.all_pools if pool.name == pool_name)
         body = partial(self._run_worker, pool)
         return Slot(kind, number, body, Restarts(), start_seconds=start_seconds, pool=pool_name)
@@ -111,7 +117,7 @@ class Blueprint:
     def _renew(self) -> Plan:
         """The plan of the configuration as its file is now."""
         config = configuration.load(configuration.find(self._config.path), os.environ)
-        if problems := list(self._obstacles(config)):
+        if problems := [*self._obstacles(config), *http_obstacles(config)]:
             raise ConfigError(problems)
         warn_of_risks(config)
         if config.workers.preload:
@@ -138,7 +144,7 @@ class Blueprint:
             for name, is_same in fixed.items()
             if not is_same
         )
-        most = len(self._premises.board.rows) // ROWS_PER_SLOT - 2
+        most = len(self._premises.board.rows) // ROWS_PER_SLOT - 2 - bool(new.http.listen)
         if new.worker_count > most:
             name = "workers.count with all pools" if new.pools else "workers.count"
             yield (
@@ -178,6 +184,13 @@ class Blueprint:
         )
         submit_through(self._make_client)
         return run_worker(row, post, self._load_handlers(), self._access, self._premises.board.tallies)
+
+    def _run_http(self, row: Row) -> int:
+        self._enter()
+        # Not at the top: what it imports is large, and no other process has a use for it.
+        from .http_process import run_http  # noqa: PLC0415
+
+        return run_http(row, self._config.http, self._premises.board, self._access)
 
     def _enter(self) -> None:
         self._premises.state_lock.close()

@@ -11,7 +11,7 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, NEWS, ROW_BYTES, Row
+from .row import BACK_TOLD_NS, HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_TOLD_NS, NEWS, ROW_BYTES, Row
 from .tallies import TALLIES_SUFFIX, Tallies
 
 LAYOUT = 0x62616E616E6102
@@ -21,7 +21,7 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header. The master writes them, but for NEWS and HAS_ENTERED, which are the workers', and IS_FIT, the scheduler's."""
+    """Words of the header. The master writes them, but for NEWS and HAS_ENTERED, which are the workers', IS_FIT, the scheduler's, and what all of these have told."""
 
     LAYOUT = 0
     MASTER_PID = 1
@@ -38,6 +38,9 @@ class Head(IntEnum):
     NEWS = NEWS
     IS_FIT = 13  # the server has been examined, and may be used
     HAS_ENTERED = HAS_ENTERED
+    LOST_TOLD_NS = LOST_TOLD_NS  # monotonic: when one of them has last told that the server is lost
+    BACK_TOLD_NS = BACK_TOLD_NS  # the same, that it is back
+    TURNED_NS = 15  # monotonic; the master's sign of life
 
 
 class Phase(IntEnum):
@@ -73,7 +76,7 @@ class Board:
             head[Head.MASTER_BORN] = procfs.born(os.getpid()) or 0
             head[Head.SESSION] = os.getsid(0)
             head[Head.ROWS] = rows
-            head[Head.STARTED_NS] = clock.monotonic_ns()
+            head[Head.STARTED_NS] = head[Head.TURNED_NS] = clock.monotonic_ns()
             memory[ID_AT : ID_AT + ID_BYTES] = procfs.boot_id().encode()
             head[Head.LAYOUT] = LAYOUT
         board = cls(path, memory)
@@ -170,6 +173,15 @@ class Board:
         if self.has_master:
             return False
         return not self.is_of_this_boot or procfs.is_gone(self.master_pid, self.head[Head.MASTER_BORN])
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago its master has last turned its loop."""
+        return (clock.monotonic_ns() - self.head[Head.TURNED_NS]) / 1e9
+
+    def show_life(self) -> None:
+        """The master's loop has turned."""
+        self.head[Head.TURNED_NS] = clock.monotonic_ns()
 
     def used_rows(self) -> Iterator[Row]:
         """The rows that have a child, dead or alive."""

@@ -7,8 +7,11 @@ import secrets
 import signal
 from contextlib import ExitStack
 
-from .. import log
+# Payloads only to be there before the fork: each worker needs them, and would have a copy of its own.
+from .. import log, payloads  # noqa: F401
+from ..errors import ConfigError
 from ..handlers import load_directory
+from ..http.obstacles import http_obstacles
 from ..settings import Config
 from .blueprint import Blueprint, Premises, access_of, apply_log, warn_of_risks
 from .board import Board
@@ -50,6 +53,8 @@ class Boot:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._address = access_of(config).server.address
+        if problems := list(http_obstacles(config)):
+            raise ConfigError(problems)
         self._binary = find_server_binary(os.environ) if config.redis.is_embedded else ""
         self._registry = load_directory(config.workers.handlers) if config.workers.preload else None
         self._run_lock, self._state_lock = ExitStack(), ExitStack()

@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from ..repeats import Repeats
 from . import exits, procfs
 from .restarts import is_crash
 from .row import Cause, Kind, Row, State, Word
@@ -77,16 +78,47 @@ def log_lost_pool(fleet: Fleet, slot: Slot) -> None:
             )
 
 
-def log_end(slot: Slot, row: Row, wait_status: int, *, is_expected: bool) -> None:
-    """One line; of a slot that goes on crashing only the 1st, 2nd, 4th, 8th … are worth a warning."""
-    crashes = slot.restarts.crashes
-    is_told = crashes & (crashes - 1) == 0
-    level = logging.INFO if is_expected or row.state is State.LEFT else logging.WARNING
-    logger.log(
-        level if is_told else logging.DEBUG,
-        "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s crashes=%d",
-        slot.name, row.words[Word.PID], exits.describe_wait_status(wait_status),
-        "yes" if row.words[Word.ARMED] else "no", slot.last_cause.name.lower(), crashes,
-    )  # fmt: skip
-    if slot.restarts.is_fatal:
-        logger.critical("slot fatal slot=%r crashes=%d: it is not started again", slot.name, crashes)
+class Kindred(NamedTuple):
+    """What makes two deaths the same to whoever reads the log: whose they were, and how they came."""
+
+    kind: str
+    end: str
+    in_job: str
+    killed_for: str
+
+
+class DeathLog:
+    """The lines of deaths. Those of a kind are worth one warning, and then a number."""
+
+    def __init__(self) -> None:
+        self._repeats = Repeats[Kindred]()
+
+    def note(self, slot: Slot, row: Row, wait_status: int, *, is_expected: bool) -> None:
+        """A child has ended."""
+        crashes = slot.restarts.crashes
+        kin = Kindred(
+            slot.kind.name.lower(),
+            exits.describe_wait_status(wait_status),
+            "yes" if row.words[Word.ARMED] else "no",
+            slot.last_cause.name.lower(),
+        )
+        if is_expected or row.state is State.LEFT:
+            level = logging.INFO
+        else:
+            level = logging.WARNING if self._repeats.note(kin) else logging.DEBUG
+        logger.log(
+            level,
+            "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s crashes=%d",
+            slot.name, row.words[Word.PID], *kin[1:], crashes,
+        )  # fmt: skip
+        if slot.restarts.is_fatal:
+            logger.critical("slot fatal slot=%r crashes=%d: it is not started again", slot.name, crashes)
+
+    def tell_again(self) -> None:
+        """How many more there were of what has been told before; to be called time and again."""
+        for kin, again in self._repeats.due():
+            logger.warning(
+                "children ended again kind=%s end=%r in_job=%s killed_for=%s times=%d seconds=%.0f",
+                *kin,
+                *again,
+            )

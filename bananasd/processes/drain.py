@@ -1,4 +1,4 @@
-"""The orderly end of a daemon: workers, then the scheduler, then the embedded server, all within one deadline."""
+"""The orderly end of a daemon: workers, then the scheduler, the dashboard, the embedded server, all within one deadline."""
 
 import logging
 from enum import IntEnum
@@ -17,6 +17,12 @@ KILL_SECONDS = 2.0
 RECOVER_SECONDS = 0.5
 """The scheduler's last recovery must be over so long before the end."""
 
+HTTP_SECONDS = 1.0
+"""So long the dashboard has to finish what it answers …"""
+
+HTTP_SPARE_SECONDS = 0.25
+"""… and it is killed so long before the end, to leave the server a moment."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,11 +31,17 @@ class Stage(IntEnum):
 
     WORKERS = 1
     SCHEDULER = 2
-    REDIS = 3
-    OVER = 4
+    HTTP = 3
+    REDIS = 4
+    OVER = 5
 
 
-KINDS = {Stage.WORKERS: Kind.WORKER, Stage.SCHEDULER: Kind.SCHEDULER, Stage.REDIS: Kind.REDIS}
+KINDS = {
+    Stage.WORKERS: Kind.WORKER,
+    Stage.SCHEDULER: Kind.SCHEDULER,
+    Stage.HTTP: Kind.HTTP,
+    Stage.REDIS: Kind.REDIS,
+}
 
 
 class Drain:
@@ -40,6 +52,7 @@ class Drain:
         self._deadline = deadline
         self._has_scheduler_left = False
         self._stage = Stage.WORKERS
+        self._http_until = deadline
         fleet.board.phase = Phase.DRAINING
         self._terminate()
 
@@ -57,10 +70,10 @@ class Drain:
         self._deadline = min(self._deadline, now + KILL_SECONDS)
 
     def wants(self, slot: Slot) -> bool:
-        """Whether the slot is still to be kept filled: recovery needs the scheduler, and both the server."""
+        """Whether the slot is still to be kept filled: recovery needs the scheduler, both the server; people may watch."""
         if slot.kind is Kind.SCHEDULER:
             return self._stage <= Stage.SCHEDULER and not self._has_scheduler_left
-        return slot.kind is Kind.REDIS and self._stage <= Stage.SCHEDULER
+        return slot.kind in (Kind.REDIS, Kind.HTTP) and self._stage <= Stage.SCHEDULER
 
     def note_end(self, slot: Slot) -> None:
         """A child has ended. A scheduler has recovered everything exactly if it has taken the board away.
@@ -76,12 +89,16 @@ class Drain:
             self._kill()
         if self._stage is Stage.SCHEDULER and now >= self._deadline - RECOVER_SECONDS:
             self._give_up_recovery()
+        if self._stage is Stage.HTTP and now >= self._http_until:
+            self._kill()
         if self._stage is Stage.REDIS and now >= self._deadline:
             self._kill()
         while not self.is_over and self._is_stage_done():
             self._stage = Stage(self._stage + 1)
             if self._stage is Stage.SCHEDULER:
                 self._fleet.board.phase = Phase.LEAVING
+            if self._stage is Stage.HTTP:
+                self._http_until = min(now + HTTP_SECONDS, self._deadline - HTTP_SPARE_SECONDS)
             self._terminate()
 
     def _is_stage_done(self) -> bool:

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import NoReturn
 
 
 def guard(signums: Collection[signal.Signals], renounce: Callable[[], None]) -> None:
@@ -26,3 +29,13 @@ def guard(signums: Collection[signal.Signals], renounce: Callable[[], None]) -> 
         unblock()
 
     os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=begin)
+
+
+def end_copy() -> NoReturn:
+    """What a handler or a hook has forked came back from there: it must not go on as a second worker of this name."""
+    error = sys.exception()
+    code = error.code if isinstance(error, SystemExit) else int(error is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))

@@ -56,6 +56,11 @@ class Helper:
         """The next job begins."""
         self._job_since = now
 
+    def note_hooks(self, now: float) -> None:
+        """The hooks that follow a job begin. If they take their time, its outcome is not to wait for them."""
+        self.note_job(now)
+        self.note_batch()
+
     def note_idle(self) -> None:
         """No job runs any more: the main loop sees to the rest itself."""
         self._job_since = math.inf

@@ -127,7 +127,7 @@ def _kill_for(row: Row, job: int, cause: Cause) -> None:
 
 def _why(row: Row, job: int, cause: Cause) -> str:
     if cause is Cause.HUNG:
-        return "what its handler left hangs"
+        return "what its handler left, or a hook, hangs"
     is_hard = cause is Cause.CANCELLED and row.is_cancelled_hard(job)
     return "its job was cancelled, hard" if is_hard else "its job ignored the interrupt"
 

@@ -61,6 +61,7 @@ class Master:
         self._reload: Reload | None = None
         self._is_reload_wanted = False
         self._watch = Watch()
+        self._death_log = deaths.DeathLog()
         self._stack_dump: StackDump | None = None
         self._drain: Drain | None = None
         self._is_ready = False
@@ -74,6 +75,7 @@ class Master:
         # All others are let in: whoever started us may have had TERM blocked.
         signal.pthread_sigmask(signal.SIG_SETMASK, BLOCKED)
         while not (self._drain and self._drain.is_over):
+            self._fleet.board.show_life()
             self._start_slots()
             self._notice_up()
             self._obey(self._inbox.wait(self._seconds_to_wait()))
@@ -110,6 +112,7 @@ class Master:
             self._begin_reload()
         else:
             self._recycler.step(self._plan)
+        self._death_log.tell_again()
         self._give_up_if_hopeless()
 
     # Signals
@@ -199,7 +202,7 @@ class Master:
 
     def _reopen_logs(self, signum: signal.Signals) -> None:
         log.reopen()
-        for slot in self._fleet.running(Kind.WORKER, Kind.SCHEDULER):
+        for slot in self._fleet.running(Kind.WORKER, Kind.SCHEDULER, Kind.HTTP):
             procfs.send(slot.pid, signum)
 
     def _dump_stacks(self, _signum: signal.Signals) -> None:
@@ -245,7 +248,7 @@ class Master:
     def _bury(self, death: Death, slot: Slot, row: Row) -> None:
         deaths.count(slot, row, death.wait_status, clock.monotonic())
         self._count(slot, row)
-        deaths.log_end(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
+        self._death_log.note(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
         deaths.log_lost_pool(self._fleet, slot)
         self._done_before += row.words[Word.DONE]
         slot.pid, slot.row, slot.up_since, slot.asked_at = 0, None, None, None

@@ -1,14 +1,11 @@
 """One run of a handler: guarded against everything that it may raise, and open to an interrupt only meanwhile."""
 
 import logging
-import os
 import random
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from .. import clock, log
 from ..errors import (
@@ -27,8 +24,10 @@ from ..limits import MAX_SECONDS, is_id
 from ..retry import RetryPolicy
 from ..store.claims import Claimed
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
+from . import forks
 from .error_texts import error_text, fit_to_keep, last_line, said
 from .handler_call import call
+from .hook_calls import HookCalls
 from .row import Reason, Row, Word
 from .run_tally import RunTally
 
@@ -69,6 +68,7 @@ class Performer:
         context: RunContext,
         declared_policy: Callable[[str], RetryPolicy],
         guard: Callable[[str, str, int], bool],
+        hooks: HookCalls | None = None,
         runs: RunTally | None = None,
     ) -> None:
         """``guard`` keeps a run, by holder, id and number, from being repeated; False: it is not this worker's any more."""
@@ -81,6 +81,7 @@ class Performer:
         self._context = context
         self._declared_policy = declared_policy
         self._guard = guard
+        self._hooks = hooks
         self._runs = runs or RunTally.of_nobody([spec.name for spec in registry])
         self._took_ns, self._since_ms = self._runs.took_ns, self._runs.since_ms
         self._armed = self._started_ns = 0
@@ -114,10 +115,7 @@ class Performer:
         name = job.name
         spec = self._registry.get(name)
         if spec is None:
-            policy = job.retry_policy.over(self._declared_policy(name)).over(self._rules.retry)
-            return self._without_handler(
-                self._fail(job, holder, f"no handler is loaded for the name {name!r}", policy)
-            )
+            return self._miss_handler(job, holder)
         rules = self._rules_of[name]
         if job.has_rules:
             rules = rules.under(job)
@@ -129,6 +127,24 @@ class Performer:
         # What it returned or raised has been looked at: until now the user's code could still hang this worker.
         self._row.words[_ENDED] = self._number
         return outcome
+
+    def tell_hooks(self, outcome: Outcome) -> None:
+        """Call the hooks that follow a run. Whoever calls this has kept the outcome: one that hangs ends the worker."""
+        assert self._hooks is not None  # noqa: S101 - whoever has none calls nobody
+        # As if its end were not known yet: see `Interrupter`.
+        self._row.words[_ENDED] = 0
+        self._hooks.after(outcome)
+        self._row.words[_ENDED] = self._number
+
+    def _miss_handler(self, job: Job, holder: str) -> Outcome:
+        text = f"no handler is loaded for the name {job.name!r}"
+        if self._hooks is not None:
+            self._hooks.note_error(job, LookupError(text))
+            # In the row, so that somebody sees it if a hook hangs.
+            self._number += 1
+            self._row.begin_job(self._number, job.id, job.name, clock.monotonic_ns(), 0, 0, job.run)
+        policy = job.retry_policy.over(self._declared_policy(job.name)).over(self._rules.retry)
+        return self._without_handler(self._fail(job, holder, text, policy))
 
     def _without_handler(self, outcome: Retried | Buried) -> Outcome:
         self._runs.note_without_handler(outcome)
@@ -149,6 +165,8 @@ class Performer:
     def _run(self, job: Job, spec: HandlerSpec, rules: Rules, holder: str) -> Outcome:
         self._begin(job, spec, rules)
         log.set_job(job.id, spec.name, job.attempt)
+        if self._hooks is not None:
+            self._hooks.before(job)
         result = _NOTHING
         try:
             try:
@@ -156,7 +174,7 @@ class Performer:
                 result = call(spec, job)
             finally:
                 if self.is_copy:
-                    _end_copy()
+                    forks.end_copy()
                 self._armed = 0
                 self._row.words[_ARMED] = 0
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit included
@@ -187,6 +205,8 @@ class Performer:
         try:
             encoded = encode_result(result, self._rules.result_bytes)
         except Exception as error:  # noqa: BLE001 - a result may have code of its own, which runs here
+            if self._hooks is not None:
+                self._hooks.note_error(job, error)
             # The work is done: doing it again could not make the result any better.
             return self._note_end(spec, self._bury(job, holder, f"the handler returned, but {said(error)}"))
         self._row.words[_DONE] += 1
@@ -200,6 +220,8 @@ class Performer:
     def _raised(
         self, job: Job, spec: HandlerSpec, rules: Rules, holder: str, error: BaseException
     ) -> Retried | Buried | Released:
+        if self._hooks is not None:
+            self._hooks.note_error(job, error)
         if isinstance(error, RetryLater):
             return self._fail(job, holder, f"RetryLater: {said(error)}", rules.retry, _wanted_ms(error))
         final = self._final_error(spec, rules, error)
@@ -266,16 +288,6 @@ def _wanted_ms(error: RetryLater) -> int | None:
     """The delay that a handler asked for; None, as if it had not, for what is no number."""
     seconds = getattr(error, "seconds", None)
     return int(max(0, min(seconds, MAX_SECONDS)) * 1000) if isinstance(seconds, (int, float)) else None
-
-
-def _end_copy() -> NoReturn:
-    """What a handler has forked came back from the handler: it must not go on as a second worker of this name."""
-    error = sys.exception()
-    code = error.code if isinstance(error, SystemExit) else int(error is not None)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _interrupt_for(reason: Reason) -> JobInterrupted:

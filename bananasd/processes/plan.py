@@ -30,7 +30,7 @@ class Plan:
 
     ``renew`` raises `ConfigError`, also for what cannot change without a restart. ``check_command`` is the program that
     tries the handlers in a process of its own, for ``check_seconds`` at most, 0 for as long as it takes. A change of
-    what is ``watched`` is as good as a HUP.
+    what is ``watched`` is as good as a HUP. ``has_http``: whether there is to be a dashboard.
     """
 
     pools: Mapping[str, int]
@@ -41,6 +41,7 @@ class Plan:
     check_command: Sequence[str] = ()
     check_seconds: float = 0.0
     watched: Sequence[Path] = ()
+    has_http: bool = False
 
     @property
     def workers(self) -> int:

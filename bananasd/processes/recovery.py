@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from ..repeats import Repeats
 from ..store.store import Charge, Recovery, Store, node_of
 from . import procfs
 from .board import Board, Head, boards_in
@@ -53,6 +54,7 @@ class Recoverer:
         self._board = board
         self._terms = terms
         self._stay_alive = stay_alive
+        self._repeats = Repeats[str]()
         self._tally = tally or Tally.of_nobody()
 
     def recover_all(self) -> bool:
@@ -64,6 +66,8 @@ class Recoverer:
         recovered = {board.node for board in local if self._recover_board(board, holders)}
         # One that still dies is judged by its lease, as any other: what cannot be read may look alive for ever.
         self._recover_lost_nodes(holders, {self._board.node, *recovered})
+        for cause, again in self._repeats.due():
+            logger.warning("jobs recovered again times=%d seconds=%.0f cause=%s", *again, cause)
         return len(recovered) < len(local)
 
     def recover_own(self) -> None:
@@ -143,7 +147,7 @@ class Recoverer:
             judge=judge,
             lease_ms=self._terms.lease_ms,
         )
-        _log(holder, charge, recovery)
+        self._log(holder, charge, recovery)
         self._count(recovery)
         self._stay_alive()
         return recovery
@@ -153,6 +157,21 @@ class Recoverer:
         self._tally.add(Figure.RETRIED, len(recovery.retried))
         self._tally.add(Figure.DEAD, len(recovery.dead))
         self._tally.add(Figure.CANCELLED, len(recovery.cancelled))
+
+    def _log(self, holder: str, charge: Charge, recovery: Recovery) -> None:
+        for job_id in recovery.dead:
+            logger.error("job dead id=%s holder=%s error=%s", job_id, holder, charge.cause or "unreadable")
+        for job_id in recovery.cancelled:
+            logger.info("job cancelled id=%s holder=%s", job_id, holder)
+        for job_id in recovery.retried:
+            logger.warning("job failed id=%s holder=%s error=%s", job_id, holder, charge.cause)
+        if recovery.requeued:
+            cause = charge.cause or "none"
+            # Workers that keep dying of the same are worth one warning, and then a number.
+            level = logging.WARNING if self._repeats.note(cause) else logging.DEBUG
+            logger.log(
+                level, "jobs recovered holder=%s jobs=%d cause=%s", holder, len(recovery.requeued), cause
+            )
 
 
 def _clear_away(rows: Collection[Row], session: int) -> bool:
@@ -193,7 +212,7 @@ def _end_of(row: Row, job: JobView | None) -> str:
 
 def _fault(cause: Cause, job: JobView) -> str:
     if cause is Cause.HUNG:
-        return "its handler ended, but what it returned or raised hung when it was looked at, and was killed"
+        return "a hook hung, or what its handler had returned or raised hung when it was looked at, and was killed"
     seconds = (job.deadline_ns - job.started_ns) / 1e9
     return f"it ran longer than its timeout of {seconds:g} s, ignored the interrupt, and was killed"
 
@@ -214,19 +233,3 @@ def _numbers(holder: str) -> tuple[int, int]:
         return int(generation), int(trip)
     except ValueError:
         return 0, 0
-
-
-def _log(holder: str, charge: Charge, recovery: Recovery) -> None:
-    for job_id in recovery.dead:
-        logger.error("job dead id=%s holder=%s error=%s", job_id, holder, charge.cause or "unreadable")
-    for job_id in recovery.cancelled:
-        logger.info("job cancelled id=%s holder=%s", job_id, holder)
-    for job_id in recovery.retried:
-        logger.warning("job failed id=%s holder=%s error=%s", job_id, holder, charge.cause)
-    if recovery.requeued:
-        logger.warning(
-            "jobs recovered holder=%s jobs=%d cause=%s",
-            holder,
-            len(recovery.requeued),
-            charge.cause or "none",
-        )

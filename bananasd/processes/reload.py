@@ -100,6 +100,7 @@ class Reload:
         pair = next(self._pairs, None)
         if pair is None:
             self._retire_surplus()
+            self._renew_http()
             self._apply()
             self.end([])
         else:
@@ -127,6 +128,21 @@ class Reload:
         for pool in self._fleet.pools:
             for slot in self._fleet.workers_of(pool)[self.plan.pools.get(pool, 0) :]:
                 self._fleet.retire(slot)
+
+    def _renew_http(self) -> None:
+        """Not beside the old one, which has the port that the new one may want: the slot's next child goes by the plan."""
+        there = self._fleet.of(Kind.HTTP)
+        if not self.plan.has_http:
+            for slot in there:
+                self._fleet.retire(slot)
+            return
+        new = self.plan.make_slot(Kind.HTTP, 0, "")
+        if not there:
+            self._fleet.add(new)
+        for slot in there:
+            slot.body, slot.restarts, slot.start_seconds = new.body, new.restarts, new.start_seconds
+            if slot.is_running:
+                slot.ask_to_leave()
 
 
 def _note_begin(board: Board) -> None:

@@ -8,12 +8,14 @@ import mmap
 from enum import IntEnum
 from typing import NamedTuple
 
+from .. import clock
+
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
 POOL_AT, POOL_BYTES = 448, 64
 
-IS_QUIET, NEWS, HAS_ENTERED = 8, 12, 14
+IS_QUIET, NEWS, HAS_ENTERED, LOST_TOLD_NS, BACK_TOLD_NS = 8, 12, 14, 20, 21
 """The words of the board's header that children look at, or write."""
 
 
@@ -63,6 +65,7 @@ class Kind(IntEnum):
     WORKER = 1
     SCHEDULER = 2
     REDIS = 3
+    HTTP = 4
 
 
 class State(IntEnum):
@@ -223,6 +226,18 @@ class Row:
         is_news = self._head[NEWS] != digest
         self._head[NEWS] = digest
         return is_news
+
+    def may_tell(self, what: int, seconds: float) -> bool:
+        """Whether no child of this board has told it within these seconds: all lose, and find, the server at one time."""
+        now = clock.monotonic_ns()
+        is_news = now - self._head[what] >= seconds * 1e9 or self._head[what] == 0
+        if is_news:
+            self._head[what] = now
+        return is_news
+
+    def forget_told(self, what: int) -> None:
+        """The next one who wants to tell it may."""
+        self._head[what] = 0
 
     def note_entered(self) -> None:
         """A worker has got to the server: from now on there may be jobs to put back at the daemon's end."""

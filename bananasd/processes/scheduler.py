@@ -64,7 +64,7 @@ class Scheduler:
         self._firing = Firing(self._schedules, self._tally.histogram(LAG))
         self._orders = Orders(board, access.namespace)
         self._publication = Silence() if schedules is None else Publication.of_configuration(schedules)
-        self._outage = Outage()
+        self._outage = Outage(row)
         self._resume_at = 0.0
         self._is_examined = False
         self._beater = Beater(access.store(self._connection), board, terms.lease_ms, about)

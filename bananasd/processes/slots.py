@@ -13,7 +13,7 @@ from .child import ATTENTION
 from .restarts import Restarts
 from .row import Cause, Kind, Row, State, Word, title_of
 
-WORKER_OOM_SCORE = 500
+EXPENDABLE_OOM_SCORE = 500
 ROWS_PER_SLOT = 2
 LINGER_SECONDS = 2.0
 
@@ -89,7 +89,7 @@ class Slot:
     @property
     def oom_score(self) -> int:
         """How much sooner than the master the child is killed when memory runs out."""
-        return WORKER_OOM_SCORE if self.kind is Kind.WORKER else 0
+        return EXPENDABLE_OOM_SCORE if self.kind in (Kind.WORKER, Kind.HTTP) else 0
 
     def ask_to_leave(self) -> None:
         """Have its child end what it does and leave. A job may have taken the signal for itself: the row says it too."""
@@ -201,8 +201,10 @@ class Fleet:
 
     @property
     def is_up(self) -> bool:
-        """Whether every child that is wanted does its work."""
-        return all(slot.is_up for slot in self.wanted)
+        """Whether every child that is wanted does its work; without a dashboard that crashes, jobs run all the same."""
+        return all(
+            slot.is_up or (slot.kind is Kind.HTTP and slot.restarts.crashes > 0) for slot in self.wanted
+        )
 
     def fatal_end(self) -> Slot | None:
         """A slot without which there is no use in going on: the last worker, the scheduler, the server."""

@@ -59,7 +59,7 @@ class StackDump:
         board = fleet.board
         self._asked = [("master", os.getpid(), board.stacks_path(MASTER))] + [
             (slot.name, slot.pid, board.stacks_path(slot.row.generation))
-            for slot in fleet.running(Kind.WORKER, Kind.SCHEDULER)
+            for slot in fleet.running(Kind.WORKER, Kind.SCHEDULER, Kind.HTTP)
             if slot.row is not None
         ]
         self._collect_at = clock.deadline_in(WAIT_SECONDS)

@@ -8,7 +8,9 @@ from .. import clock
 from . import procfs
 from .board import Board, Head, Phase, boards_in
 from .exits import describe_wait_status
-from .row import Cause, Row, State, Word
+from .row import Cause, Kind, Row, State, Word
+
+ORDER = (Kind.REDIS, Kind.SCHEDULER, Kind.HTTP, Kind.WORKER)
 
 KILLED = {
     Cause.TIME: "killed for its job's time",
@@ -75,15 +77,16 @@ class NodeView(NamedTuple):
 def nodes(run_dir: Path) -> list[NodeView]:
     """The daemons of this run_dir, also one whose master is stuck or gone; at most one of them is running."""
     boards = [board for board in map(Board.open, boards_in(run_dir)) if board is not None]
-    return [_node_view(board) for board in boards if board.is_of_this_boot or board.has_master]
+    return [node_view(board) for board in boards if board.is_of_this_boot or board.has_master]
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
-    """As people look for them: the server, the scheduler, the workers by number, the older one first."""
-    return sorted(rows, key=lambda row: (-row.words[Word.KIND], row.words[Word.SLOT], row.generation))
+    """As people look for them: the server, the scheduler, the dashboard, the workers by number, the older one first."""
+    return sorted(rows, key=lambda row: (ORDER.index(row.kind), row.words[Word.SLOT], row.generation))
 
 
-def _node_view(board: Board) -> NodeView:
+def node_view(board: Board) -> NodeView:
+    """A daemon as this board shows it."""
     children = [view for row in in_order(board.used_rows()) if (view := _child_view(row))]
     is_running = not board.is_master_gone
     return NodeView(

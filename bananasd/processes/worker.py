@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 from setproctitle import setproctitle
 
@@ -16,11 +17,12 @@ from ..retry import RetryPolicy
 from ..store.access import Access, WakeUp
 from ..store.claims import Claim, Claimed
 from ..store.keys import Lane
-from ..store.outcomes import Outcome, Released
+from ..store.outcomes import Released
 from . import forks
 from .batch import MAX_BATCH, BatchSize
 from .child import ATTENTION, CAUGHT
 from .helper import Helper, Unstarted
+from .hook_calls import HookCalls
 from .inbox import Inbox
 from .outage import Outage
 from .performance import Performer, Rules
@@ -56,12 +58,22 @@ class Post:
     fairness: int = 0
 
 
+class _Terms(NamedTuple):
+    """Who claims, from which lanes, and how many."""
+
+    holder: str
+    node: str
+    lanes: Sequence[Lane]
+    want: int
+
+
 class Worker:
     """A worker has a row, a store, a registry; its holder's name changes with every trip."""
 
     def __init__(
-        self, row: Row, post: Post, registry: Registry, access: Access, tally: Tally | None = None
-    ) -> None:
+        self, row: Row, post: Post, registry: Registry, access: Access,
+        hooks: HookCalls | None = None, tally: Tally | None = None,
+    ) -> None:  # fmt: skip
         self._row = row
         handlers, lanes = [spec.name for spec in registry], [str(lane) for lane in post.lanes]
         self._tally = tally or Tally.of_nobody(1 + len(handlers) + len(lanes))
@@ -72,17 +84,19 @@ class Worker:
         self._unstarted: Unstarted = deque()
         self._unsettled = Unsettled()
         self._helper = Helper(self._unstarted, self._unsettled, access.store, self._tally)
-        self._outage = Outage()
+        self._outage = Outage(row)
         self._batch = BatchSize()
         self._turns = Turns(post.lanes, post.fairness)
         self._is_draining = False
         self._is_entered = False
+        self._is_idle = False
         self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
         self._runs = RunTally(self._tally, handlers, lanes)
+        self._hooks = hooks
         self._performer = Performer(
-            row, registry, post.rules, self._context, self._declared_policy, self._guard, self._runs
+            row, registry, post.rules, self._context, self._declared_policy, self._guard, hooks, self._runs
         )
 
     def run(self) -> int:
@@ -152,6 +166,8 @@ class Worker:
         self._row.note_entered()
         self._publication.make(self._schedules)
         self._is_entered = True
+        # What lies there already may have no token.
+        self._is_idle = False
 
     def _close_account(self) -> None:
         """Report every outcome under the holder it belongs to; put back what a lost reply had claimed."""
@@ -188,37 +204,53 @@ class Worker:
 
     def _rest(self) -> None:
         """Until the daemon is resumed, or the worker whose place it takes has left."""
+        if self._wake_up.is_waiting:
+            self._enter()  # puts back what the wait may bring
         self._settle()
         self._show("resting")
         self._inbox.wait(REST_SECONDS)
 
     def _work_once(self) -> None:
-        claim = self._settle_and_claim()
+        claim = self._wait_and_claim() if self._is_idle else self._settle_and_claim()
+        if claim is None:
+            return
+        self._is_idle = not (claim.jobs or claim.is_gone or claim.is_cut)
         if claim.is_gone:
             self._is_entered = False
-        elif claim.jobs:
-            self._outage.note_success()
-            self._perform(claim.jobs)
-        elif not claim.is_cut:
-            self._wait_for_work()
-            self._outage.note_success()
-
-    def _settle_and_claim(self) -> Claim:
-        def trip(outcomes: list[Outcome]) -> tuple[list[str], Claim]:
-            return self._store.settle_and_claim(
-                outcomes,
-                self._holder,
-                self._post.node,
-                self._turns.lanes_after(self._row.words[_CLAIMS]),
-                min(self._batch.jobs, self._jobs_left),
-            )
-
-        refused, claim = self._unsettled.send(trip)
-        self._note_settled(refused)
-        if not (claim.is_gone or claim.is_cut):
+            return
+        self._outage.note_success()
+        if not claim.is_cut:
             # In the row: its successor goes on counting, however few claims each of them lives for.
             self._row.words[_CLAIMS] += 1
+        if claim.jobs and not self._row.may_claim:
+            self._give_back(claim.jobs)
+        elif claim.jobs:
+            self._perform(claim.jobs)
+
+    def _settle_and_claim(self) -> Claim:
+        terms = self._claim_terms()
+        refused, claim = self._unsettled.send(lambda outcomes: self._store.settle_and_claim(outcomes, *terms))
+        self._note_settled(refused)
         return claim
+
+    def _wait_and_claim(self) -> Claim | None:
+        """Claim as soon as there is work; None if a signal came before."""
+        self._show("idle")
+        terms = self._claim_terms()
+        claim = self._wake_up.wait_and_claim(
+            self._store.claim_call(*terms), terms.lanes, self._inbox.fileno()
+        )
+        self._inbox.take()
+        return claim
+
+    def _claim_terms(self) -> "_Terms":
+        lanes = self._turns.lanes_after(self._row.words[_CLAIMS])
+        return _Terms(self._holder, self._post.node, lanes, min(self._batch.jobs, self._jobs_left))
+
+    def _give_back(self, jobs: list[Claimed]) -> None:
+        """What was claimed at the end of a wait, after the daemon had become quiet."""
+        for claimed in jobs:
+            self._unsettled.add(Released(self._holder, claimed.job_id, claimed.run))
 
     def _settle(self) -> None:
         if len(self._unsettled):
@@ -259,12 +291,8 @@ class Worker:
     def _perform_all(self) -> int:
         """Run what is left in the deque; what a drain or an interrupt finds unstarted is released."""
         performed = 0
-        unstarted, unsettled, performer, helper = (
-            self._unstarted,
-            self._unsettled,
-            self._performer,
-            self._helper,
-        )
+        unstarted, unsettled, hooks = self._unstarted, self._unsettled, self._hooks
+        performer, helper = self._performer, self._helper
         while unstarted:
             try:
                 holder, claimed = unstarted.popleft()
@@ -274,14 +302,13 @@ class Worker:
                 unsettled.add(Released(holder, claimed.job_id, claimed.run))
                 continue
             helper.note_job(clock.monotonic())
-            unsettled.add(performer.perform(claimed, holder))
+            outcome = performer.perform(claimed, holder)
+            unsettled.add(outcome)
+            if hooks is not None:
+                helper.note_hooks(clock.monotonic())
+                performer.tell_hooks(outcome)
             performed += 1
         return performed
-
-    def _wait_for_work(self) -> None:
-        self._show("idle")
-        self._wake_up.wait_for_work(self._post.lanes, self._inbox.fileno())
-        self._inbox.take()
 
     def _show(self, what: str) -> None:
         if what != self._shown:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from ..errors import HandlersError
 from ..handlers import Registry
+from ..hooks import WorkerInfo
 from ..store.access import Access
 from . import exits, procfs
+from .hook_calls import HookCalls
 from .row import Row
 from .tallies import Tallies
 from .worker import Post, Worker
@@ -33,7 +35,13 @@ def run_worker(
     # Handlers and lanes, and what no handler is called for.
     more = len(list(registry)) + len(post.lanes) + 1
     tally = tallies.of_row(row, more) if tallies else None
-    return Worker(row, post, registry, access, tally).run()
+    if registry.hooks is None:
+        return Worker(row, post, registry, access, tally=tally).run()
+    hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool))
+    hooks.start()
+    status = Worker(row, post, registry, access, hooks, tally).run()
+    hooks.stop()
+    return status
 
 
 def _tell_once(row: Row, problems: list[str]) -> None:

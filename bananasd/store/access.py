@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from .calls import checked
+from redis.exceptions import NoScriptError
+
+from .calls import Call, checked
+from .claims import Claim, read_claim
 from .connection import BLOCK_SECONDS, HeldConnection, Server
 from .keys import Keys, Lane
 from .schedules import ScheduleStore
+from .scripts import Command
 from .store import Retention, Store
 
 LONG_SECONDS = 3600.0
@@ -41,22 +46,37 @@ class WakeUp:
         self._connection = connection
         self._keys = Keys(namespace)
 
-    def wait_for_work(self, lanes: Sequence[Lane], stop_fd: int) -> bool:
-        """Until one of the lanes has a token, which is taken; False after a second or when stop_fd is readable."""
-        return self._wait([self._keys.wake(lane) for lane in lanes], LONG_SECONDS, stop_fd)
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a wait was broken off by stop_fd: with the next one it goes on. Until then it may bring jobs nobody sees."""
+        return self._connection.is_asking
+
+    def wait_and_claim(self, claim: Call, lanes: Sequence[Lane], stop_fd: int) -> Claim | None:
+        """What ``claim`` brings, once one of its lanes has a token, which is taken, or after a second.
+
+        None if stop_fd is readable before. The server claims by itself, at the end of the wait: that saves a way there
+        and back, which is most of what an idle worker's job waits for.
+        """
+        by_digest = claim.script.by_digest(claim.keys, claim.args)
+        replies = self._wait([self._keys.wake(lane) for lane in lanes], LONG_SECONDS, stop_fd, by_digest)
+        if not replies:
+            return None
+        if isinstance(replies[1], NoScriptError):
+            return Claim([], is_cut=True)
+        return read_claim(checked(replies)[1], lanes)
 
     def wait_for_schedule(self, seconds: float, stop_fd: int, node: str) -> bool:
         """Until there is a due time earlier than all others were, or an order for the node; False after ``seconds``, or as above.
 
         The time is kept here, not by the server, which looks at its clock only ten times a second.
         """
-        return self._wait([self._keys.wake_scheduled, self._keys.bell(node)], seconds, stop_fd)
+        keys = [self._keys.wake_scheduled, self._keys.bell(node)]
+        return any(checked(self._wait(keys, seconds, stop_fd)))
 
     def close(self) -> None:
         """Drop the connection; the next wait makes another."""
         self._connection.close()
 
-    def _wait(self, keys: list[str], seconds: float, stop_fd: int) -> bool:
-        self._connection.ask(("BLPOP", *keys, BLOCK_SECONDS))
-        (token,) = checked([self._connection.answer(seconds, stop_fd)])
-        return bool(token)
+    def _wait(self, keys: list[str], seconds: float, stop_fd: int, *then: Command) -> list[Any]:
+        self._connection.ask(("BLPOP", *keys, BLOCK_SECONDS), *then)
+        return self._connection.answer(seconds, stop_fd)

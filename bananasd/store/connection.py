@@ -57,6 +57,9 @@ class Server:
     waits: Waits = field(default=BLOCKING, repr=False, compare=False)
     """How those wait who use it."""
     address: str = field(init=False)
+    connection_class: type[Any] = field(init=False, repr=False)
+    connection_options: dict[str, Any] = field(init=False, repr=False, compare=False)
+    """Of redis-py's connections to it. Found once, before any fork: a process that does it has a megabyte more of its own."""
     service: Service | None = field(init=False, repr=False)
     """If it is one that Sentinels know: its host and port are asked for at every connect."""
     last_answer: LastAnswer = field(init=False, repr=False, compare=False, default_factory=LastAnswer)
@@ -65,7 +68,11 @@ class Server:
         object.__setattr__(self, "address", address_of(self.url))
         object.__setattr__(self, "service", service_of(self.url))
         check_options(self.url, self.address, self.waits.lacking_options)
-        self.make_connection()
+        try:
+            self._find_connection()
+            self.make_connection()
+        except (ValueError, TypeError, RedisError) as error:
+            raise BadAddress(f"{self.address}: not a usable address ({error})") from None
         self.sentinels()
 
     def sentinels(self) -> "list[Server]":
@@ -75,6 +82,10 @@ class Server:
 
     def make_connection(self) -> AbstractConnection:
         """An unconnected connection of redis-py; that of a service has no host yet."""
+        connection: AbstractConnection = self.connection_class(**self.connection_options)
+        return connection
+
+    def _find_connection(self) -> None:
         limits: dict[str, Any] = {
             "socket_timeout": self.timeout_seconds,
             "socket_connect_timeout": self.timeout_seconds,
@@ -87,19 +98,16 @@ class Server:
             "health_check_interval": 0,
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
-        try:
-            url = self.service.server_url if self.service else self.url
-            pool = self.waits.pools.from_url(url, **limits)
-            # What stands in the URL itself would win over our limits.
-            options = pool.connection_kwargs | limits
-            if self.password is not None:
-                options["password"] = self.password
-            if pool.connection_class is UnixDomainSocketConnection:
-                del options["maint_notifications_config"]
-            connection: AbstractConnection = pool.connection_class(**options)
-        except (ValueError, TypeError, RedisError) as error:
-            raise BadAddress(f"{self.address}: not a usable address ({error})") from None
-        return connection
+        url = self.service.server_url if self.service else self.url
+        pool = self.waits.pools.from_url(url, **limits)
+        # What stands in the URL itself would win over our limits.
+        options = pool.connection_kwargs | limits
+        if self.password is not None:
+            options["password"] = self.password
+        if pool.connection_class is UnixDomainSocketConnection:
+            del options["maint_notifications_config"]
+        object.__setattr__(self, "connection_class", pool.connection_class)
+        object.__setattr__(self, "connection_options", options)
 
 
 class HeldConnection:
@@ -110,7 +118,7 @@ class HeldConnection:
         self.wire = server.waits.wire(server.make_connection())
         self._sentinels = _sentinels_of(server)
         self._asked_until: float | None = None
-        self._asked_on_detour: Command = ()
+        self._asked: Sequence[Command] = ()
 
     def trip(self, commands: Sequence[Command]) -> list[Any]:
         """See `Transport`. After a failure the connection is closed, so no late reply can be taken for another."""
@@ -128,36 +136,46 @@ class HeldConnection:
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
 
-    def ask(self, command: Command) -> None:
-        """Send a blocking command; its reply is for `answer`. Nothing happens while one is under way."""
-        if detour.current is not None:
-            self._asked_on_detour = command
-            return
+    @property
+    def is_asking(self) -> bool:
+        """Whether the reply to `ask` is still to come."""
+        return self._asked_until is not None
+
+    def ask(self, command: Command, *then: Command) -> None:
+        """Send a blocking command, and what the server shall do as soon as it has ended; the replies are for `answer`.
+
+        Nothing happens while one is under way.
+        """
         if self._asked_until is None:
+            self._asked = (command, *then)
+            if detour.current is not None:
+                return
             try:
-                self._send(clock.deadline_in(self.server.timeout_seconds), [command])
+                self._send(clock.deadline_in(self.server.timeout_seconds), self._asked)
             except BaseException as error:  # noqa: BLE001 - it is raised again
                 raise self._failed(error) from None
             self._asked_until = clock.deadline_in(BLOCK_SECONDS + self.server.timeout_seconds)
 
-    def answer(self, seconds: float, stop_fd: int | None = None) -> Any:
-        """The reply to `ask`; None if it did not come in time, or before ``stop_fd`` became readable."""
+    def answer(self, seconds: float, stop_fd: int | None = None) -> list[Any]:
+        """The replies to `ask`; none if they did not come in time, or before ``stop_fd`` became readable."""
         if detour.current is not None:
-            return self.server.waits.block(detour.current, self._asked_on_detour, seconds)
+            return [self.server.waits.block(detour.current, self._asked[0], seconds)]
         if self._asked_until is None:
-            return None
+            return []
         try:
             limit = min(seconds, clock.remaining(self._asked_until))
             replies = self.wire.poll(limit, self.server.timeout_seconds, stop_fd)
             if replies:
                 self._asked_until = None
                 deadline = clock.deadline_in(self.server.timeout_seconds)
-                return self._heed(deadline, replies)[0]
+                if more := len(self._asked) - 1:
+                    replies += self.wire.receive(deadline, more)
+                return self._heed(deadline, replies)
         except BaseException as error:  # noqa: BLE001 - it is raised again
             raise self._failed(error) from None
         if replies is None and clock.remaining(self._asked_until) == 0:
             raise self._failed(TimeoutError(f"no answer within {self.server.timeout_seconds:g} s"))
-        return None
+        return []
 
     def _heed(self, deadline: float, replies: list[Any]) -> list[Any]:
         """Leave a server that refuses: its name may lead to another by now, as after a failover."""

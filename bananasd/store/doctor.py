@@ -11,7 +11,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from ..job import Status
 from ..limits import is_id
@@ -137,7 +137,10 @@ class Doctor:
             for job_id in ids
             for what in questions
         ]
-        answers = list(zip(*[iter(self._transport.trip(asked))] * len(questions), strict=True))
+        replies = self._transport.trip(asked)
+        # Any other refusal of a question is one of the record's: it is of another type.
+        checked([reply for reply in replies if isinstance(reply, NoPermissionError)])
+        answers = list(zip(*[iter(replies)] * len(questions), strict=True))
         waiting = {
             job_id: size
             for job_id, (fields, size, _) in zip(ids, answers, strict=True)

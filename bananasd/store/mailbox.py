@@ -58,8 +58,8 @@ class Mailbox:
         """
         self._renew_in_a_copy()
         self._connection.ask(("BLPOP", self._keys.mail(self._name), BLOCK_SECONDS))
-        (told,) = checked([self._connection.answer(seconds)])
-        return text(told[1]) if told else None
+        told = checked(self._connection.answer(seconds))
+        return text(told[0][1]) if told and told[0] else None
 
     def take_rest(self, deadline: float) -> list[str]:
         """The others that are there already."""

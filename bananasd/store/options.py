@@ -1,11 +1,11 @@
 """The options of a URL, behind its ``?``: which there are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from inspect import signature
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from redis.connection import (
     URL_QUERY_ARGUMENT_PARSERS,
@@ -38,6 +38,11 @@ _KINDS: dict[str, type[Any]] = {
     "rediss": SSLConnection,
     "unix": UnixDomainSocketConnection,
 }
+
+
+def with_options(url: str, more: Mapping[str, str]) -> str:
+    """The URL with these options behind its own, each of which wins over one of that name before it."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(more)}" if more else url
 
 
 def check_options(url: str, address: str, lacking: Collection[str] = ()) -> None:

@@ -50,14 +50,9 @@ def service_of(url: str) -> Service | None:
     )
 
 
-def url_of(sentinels: Sequence[str], name: str) -> str:
+def url_of(sentinels: Sequence[str], name: str, *, is_tls: bool = False) -> str:
     """The URL of a service whose servers need no more than that."""
-    return f"redis+sentinel://{','.join(sentinels)}/{name}"
-
-
-def with_password(url: str, password: str) -> str:
-    """The URL of a service, with the password of its Sentinels."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode({'sentinel_password': password})}"
+    return f"redis{'s' * is_tls}+sentinel://{','.join(sentinels)}/{name}"
 
 
 def advice(address: str, services: Sequence[bytes]) -> str:

@@ -190,7 +190,7 @@ class Store:
     ) -> tuple[list[str], Claim]:
         """Settle, and claim up to ``want`` jobs from the lanes in their order, in one round trip."""
         calls = [self._settlement(*group) for group in in_calls(outcomes)]
-        *refused, claimed = self._run_all([*calls, self._claim(holder, node, lanes, want)])
+        *refused, claimed = self._run_all([*calls, self.claim_call(holder, node, lanes, want)])
         return [job_id for ids in refused for job_id in _texts(ids)], read_claim(claimed, lanes)
 
     def settle_and_guard(
@@ -268,7 +268,8 @@ class Store:
 
     # How calls are sent
 
-    def _claim(self, holder: str, node: str, lanes: Sequence[Lane], want: int) -> Call:
+    def claim_call(self, holder: str, node: str, lanes: Sequence[Lane], want: int) -> Call:
+        """The call that claims, to be sent by a `WakeUp`."""
         keys = [self.keys.held(holder), self.keys.holders, self.keys.nodes]
         keys += [self.keys.ready(lane) for lane in lanes]
         keys += [self.keys.wake(lane) for lane in lanes]

@@ -1,11 +1,14 @@
 """The demo, where it does not end as it should."""
 
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -57,3 +60,37 @@ def test_a_demo_that_is_told_to_end_leaves_nothing_behind(place, signum):
     process.communicate(timeout=20)
     assert process.returncode == -signum
     assert list(place.iterdir()) == []
+
+
+def test_on_a_terminal_there_is_time_to_look_at_the_dashboard_until_enter(place):
+    terminal, its_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN.format(change="pass")],
+        stdin=its_end, stdout=its_end, stderr=its_end, env={**os.environ, "TMPDIR": str(place)},
+    )  # fmt: skip
+    os.close(its_end)
+    told = read_until(terminal, "with Enter.")
+    (address,) = re.findall(r"http://[\d.:]+/", told)
+    with urllib.request.urlopen(f"{address}readyz", timeout=5) as answer:
+        assert answer.status == 200
+    assert process.poll() is None
+    os.write(terminal, b"\n")
+    told = read_until(terminal, " in all")
+    assert "4 of 4 completed" in told
+    assert process.wait(20) == 0
+    os.close(terminal)
+
+
+def test_without_the_extra_there_is_no_dashboard_and_nothing_is_missed(place):
+    change = "from bananasd import demo_dashboard; demo_dashboard.LIBRARIES = ('no_such_library',)"
+    told, _ = start(place, change).communicate(timeout=40)
+    assert "4 of 4 completed" in told
+    assert "dashboard" not in told
+
+
+def read_until(terminal, words):
+    """What is told until then."""
+    told = b""
+    while words.encode() not in told:
+        told += os.read(terminal, 4096)
+    return told.decode()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from bananasd import Client, JobNotFound, Status
+from tests import npm
 from tests.systemd.surroundings import require
 
 pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
 
 DOCS = Path(__file__).parents[2] / "docs"
-INSTALL_TRIES, INSTALL_SECONDS = 3, 60
 
 HELLO = """
     @handler("hello")
@@ -43,26 +43,7 @@ def redis_cli(server, tmp_path):
 @pytest.fixture(scope="module")
 def ioredis(tmp_path_factory):
     """A folder that node finds ioredis in."""
-    require(bool(shutil.which("node") and shutil.which("npm")), "it needs node and npm")
-    folder = tmp_path_factory.mktemp("node")
-    for _ in range(INSTALL_TRIES):
-        told = install(folder)
-        if told == "":
-            return folder
-    require(False, f"ioredis could not be installed: {told}")
-    return None
-
-
-def install(folder):
-    """Install ioredis; what went wrong, if anything did."""
-    try:
-        done = subprocess.run(
-            ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "ioredis@5"],
-            cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return f"not within {INSTALL_SECONDS} s"
-    return "" if done.returncode == 0 else done.stderr or f"npm ended with {done.returncode}"
+    return npm.install(tmp_path_factory.mktemp("node"), "ioredis@5")
 
 
 def run(*command, **options):

@@ -134,6 +134,7 @@ def without_chance(story: str) -> list[str]:
     """The lines of a demo, but for what differs from one to the next; sorted, for two jobs may swap."""
     story = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", story)
     story = re.sub(r"pid \d+", "pid N", story)
+    story = re.sub(r"127\.0\.0\.1:\d+", "HERE", story)
     story = re.sub(r" *\d+\.\d+ s", " T s", story)
     return sorted(re.sub(r"\d+ ms", "T ms", story).splitlines())
 

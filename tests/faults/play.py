@@ -43,8 +43,10 @@ from bananasd.processes.scheduler import Scheduler
 from bananasd.processes.worker import Post, Worker
 from bananasd.retry import Retry, RetryPolicy
 from bananasd.schedule import Schedule
+from bananasd.store import access as waits
 from bananasd.store import pool
 from bananasd.store.census import namespace_remarks
+from bananasd.store.claims import Claim
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.doctor import Doctor
 from bananasd.store.keys import lanes_of
@@ -61,11 +63,10 @@ RESTING = Schedule(name="resting", job="brief", every="1d", enabled=False, sourc
 
 
 class Bell:
-    """In place of an inbox: it is always rung, and ``rung`` is what happens then."""
+    """In place of an inbox: it is always rung, or never."""
 
-    def __init__(self, rung: Callable[[], None] = lambda: None) -> None:
-        self._descriptor = os.eventfd(1)
-        self._rung = rung
+    def __init__(self, *, is_rung: bool = True) -> None:
+        self._descriptor = os.eventfd(int(is_rung))
 
     def fileno(self) -> int:
         return self._descriptor
@@ -74,7 +75,6 @@ class Bell:
         return []
 
     def take(self) -> list[int]:
-        self._rung()
         return []
 
     def close(self) -> None:
@@ -95,7 +95,8 @@ class StagedWorker(Worker):
 
     def __init__(self, when_idle: Callable[[], None], *args: Any) -> None:
         super().__init__(*args)
-        self._inbox = Bell(when_idle)
+        self._when_idle = when_idle
+        self._inbox = Bell(is_rung=False)
         self._batch = FixedBatch()
         self._helper._run = self._run_helper
 
@@ -104,6 +105,10 @@ class StagedWorker(Worker):
 
     def _show(self, what: str) -> None:
         pass
+
+    def _wait_and_claim(self) -> Claim | None:
+        self._when_idle()
+        return super()._wait_and_claim()
 
     def close(self) -> None:
         self._inbox.close()
@@ -189,6 +194,7 @@ class Play:
         # No job is long but that which says so.
         self._patch.setattr(helper, "BATCH_SECONDS", math.inf)
         self._patch.setattr(helper, "PAUSE_AFTER_FAILURE_SECONDS", 0.001)
+        self._patch.setattr(waits, "BLOCK_SECONDS", 0.01)
         self._patch.setattr(pool, "RETRY_PAUSE_SECONDS", 0.001)
         self._patch.setattr(waiting, "RETRY_PAUSE_SECONDS", 0.001)
         self._patch.setattr(outage.random, "uniform", lambda *_: 0.0)

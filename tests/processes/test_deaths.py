@@ -5,10 +5,11 @@ import signal
 
 import pytest
 
+from bananasd import clock
 from bananasd.processes import deaths
 from bananasd.processes.board import Board
 from bananasd.processes.restarts import Restarts
-from bananasd.processes.row import Kind, State
+from bananasd.processes.row import Kind, State, Word
 from bananasd.processes.slots import Slot
 
 
@@ -17,31 +18,61 @@ def row(tmp_path):
     return Board.create(tmp_path, "node", 1).rows[0]
 
 
+@pytest.fixture
+def at(monkeypatch):
+    """Set the clock."""
+
+    def at(seconds):
+        monkeypatch.setattr(clock, "monotonic", lambda: 1000.0 + seconds)
+
+    at(0)
+    return at
+
+
 def levels(caplog) -> list[int]:
     return [record.levelno for record in caplog.records]
 
 
-def test_a_slot_that_goes_on_crashing_is_told_ever_more_rarely_and_counted(row, caplog):
+def worker(number: int = 0, **options) -> Slot:
+    return Slot(Kind.WORKER, number, lambda _row: 0, Restarts(**options))
+
+
+def test_workers_that_keep_dying_of_the_same_are_told_once_and_then_counted(row, caplog, at):
     caplog.set_level(logging.DEBUG)
-    slot = Slot(Kind.SCHEDULER, 0, lambda _row: 0, Restarts(limit=None))
-    for _ in range(9):
-        slot.restarts.note_crash(0)
-        deaths.log_end(slot, row, signal.SIGSEGV, is_expected=False)
-    told = [number for number, level in enumerate(levels(caplog), start=1) if level == logging.WARNING]
-    assert told == [1, 2, 4, 8]
-    assert "crashes=8" in caplog.records[7].getMessage()
+    told = deaths.DeathLog()
+    for number in range(13):
+        told.note(worker(number), row, signal.SIGSEGV, is_expected=False)
+        told.tell_again()
+    assert levels(caplog) == [logging.WARNING] + 12 * [logging.DEBUG]
+    at(30)
+    told.tell_again()
+    told.tell_again()
+    (again,) = caplog.messages[13:]
+    assert again == (
+        "children ended again kind=worker end='signal 11 (SIGSEGV)' in_job=no killed_for=none times=12 seconds=30"
+    )
+    assert levels(caplog)[-1] == logging.WARNING
+
+
+def test_another_end_and_another_kind_are_told_at_once(row, caplog):
+    caplog.set_level(logging.DEBUG)
+    told = deaths.DeathLog()
+    told.note(worker(), row, signal.SIGSEGV, is_expected=False)
+    told.note(worker(), row, signal.SIGKILL, is_expected=False)
+    told.note(Slot(Kind.SCHEDULER, 0, lambda _row: 0, Restarts()), row, signal.SIGKILL, is_expected=False)
+    row.words[Word.ARMED] = 1
+    told.note(worker(), row, signal.SIGKILL, is_expected=False)
+    assert levels(caplog) == 4 * [logging.WARNING]
 
 
 @pytest.mark.parametrize(("is_expected", "state"), [(True, State.UP), (False, State.LEFT)])
 def test_an_end_that_was_asked_for_is_no_warning(row, caplog, is_expected, state):
     caplog.set_level(logging.DEBUG)
     row.state = state
-    deaths.log_end(Slot(Kind.WORKER, 0, lambda _row: 0, Restarts()), row, 0, is_expected=is_expected)
+    deaths.DeathLog().note(worker(), row, 0, is_expected=is_expected)
     assert levels(caplog) == [logging.INFO]
 
 
 def test_a_slot_that_is_given_up_is_told_as_such(row, caplog):
-    deaths.log_end(
-        Slot(Kind.WORKER, 2, lambda _row: 0, Restarts(is_final=True)), row, 78 << 8, is_expected=False
-    )
+    deaths.DeathLog().note(worker(2, is_final=True), row, 78 << 8, is_expected=False)
     assert "slot fatal slot='worker 2'" in caplog.text

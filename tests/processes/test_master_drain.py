@@ -8,6 +8,7 @@ import pytest
 
 from bananasd import Status
 from bananasd.processes import control
+from bananasd.store.keys import Keys
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 from tests.proxy import Proxy
@@ -155,6 +156,7 @@ def test_term_while_the_server_is_down_ends_idle_workers_at_once_and_leaves_the_
 ):
     daemon = make_daemon(redis_url=own_server.url).start()
     workers = [child.pid for child in daemon.children("worker")]
+    wait_until(lambda: own_server.call("SCARD", Keys("default").holders) == len(workers))
     own_server.stop()
     daemon.terminate()
     wait_until(lambda: not any(map(is_alive, workers)), 3)

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from bananasd.processes.board import Board
 from bananasd.processes.outage import Outage
 
 ERROR = ConnectionError("refused")
@@ -15,6 +16,7 @@ def at(monkeypatch):
 
     def at(seconds):
         monkeypatch.setattr("bananasd.clock.monotonic", lambda: 1000.0 + seconds)
+        monkeypatch.setattr("bananasd.clock.monotonic_ns", lambda: int((1000.0 + seconds) * 1e9))
 
     at(0)
     return at
@@ -88,3 +90,56 @@ def test_a_server_that_is_back_and_lost_again_all_the_time_is_not_tried_at_once(
         assert pause >= 0.6
         now += pause
         at(now)
+
+
+# One of many
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return Board.create(tmp_path, "node", 3).rows
+
+
+def told(caplog, words):
+    return [record.message for record in caplog.records if words in record.message and record.levelno >= logging.WARNING]  # fmt: skip
+
+
+def test_of_all_processes_of_a_node_one_tells_each_line_of_an_outage(rows, at, caplog):
+    caplog.set_level(logging.DEBUG)
+    outages = [Outage(row) for row in rows]
+    for tenth in range(1, 200):
+        at(tenth / 10)
+        outages[tenth % 3].note_failure(ERROR)
+    lines = [float(line.split("for=")[1].split("s")[0]) for line in told(caplog, "redis lost")]
+    assert len(lines) == 6, lines
+    assert len([record for record in caplog.records if "redis lost" in record.message]) == 18
+    for outage in outages:
+        outage.note_success()
+    assert len(told(caplog, "redis back")) == 1
+
+
+def test_one_that_comes_late_to_an_outage_does_not_tell_it_anew(rows, at, caplog):
+    first, late = Outage(rows[0]), Outage(rows[1])
+    fail_every_second(first, at, 21)
+    late.note_failure(ERROR)
+    assert len(told(caplog, "for=0.0s")) == 1
+
+
+def test_the_next_outage_and_its_end_are_told_however_soon(rows, at, caplog):
+    outages = [Outage(row) for row in rows]
+    for begin in (10, 15):
+        for outage in outages:
+            at(begin)
+            outage.note_failure(ERROR)
+            at(begin + 2)
+            outage.note_failure(ERROR)
+        for outage in outages:
+            outage.note_success()
+    assert len(told(caplog, "redis lost for=0.0s")) == len(told(caplog, "redis back")) == 2
+
+
+def test_when_the_one_that_told_is_gone_another_goes_on(rows, at, caplog):
+    first, other = Outage(rows[0]), Outage(rows[1])
+    first.note_failure(ERROR)
+    fail_every_second(other, at, 120)
+    assert len(told(caplog, "redis lost")) >= 8

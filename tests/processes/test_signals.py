@@ -9,6 +9,7 @@ import termios
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bananasd import Status
@@ -128,6 +129,23 @@ def test_a_quiet_daemon_ends_what_runs_and_takes_nothing_until_it_is_resumed(dae
         send(daemon.pid, signal.SIGCONT)
         assert {client.wait(job_id, 10).status for job_id in waiting} == {Status.COMPLETED}
     assert daemon.node.phase == "running"
+
+
+def test_what_an_idle_worker_is_given_when_the_daemon_has_just_become_quiet_is_not_begun(make_daemon):
+    daemon = make_daemon(settings={"workers": {"count": 1}}).start()
+    (worker,) = daemon.children("worker")
+    with daemon.client() as client:
+        client.wait(client.submit_job("note", {}), 10)
+        send(daemon.pid, signal.SIGTSTP)
+        wait_until(lambda: daemon.node.phase == "quiet")
+        waiting = [client.submit_job("note", {}) for _ in range(3)]
+        wait_until(lambda: "[resting]" in psutil.Process(worker.pid).cmdline()[0])
+        assert [job.status for job in map(client.get_job, waiting)] == [Status.PENDING] * 3
+        assert len(daemon.entries("start")) == 1
+        send(daemon.pid, signal.SIGCONT)
+        jobs = client.wait(waiting, 10)
+        assert [(job.status, job.attempts, job.recoveries) for job in jobs] == [(Status.COMPLETED, 1, 0)] * 3
+        assert [entry[1] for entry in daemon.entries("start")[1:]] == waiting
 
 
 def test_a_quiet_daemon_stops_as_any_other(daemon):

@@ -17,8 +17,10 @@ from bananasd.errors import (
     RetryLater,
 )
 from bananasd.handlers import HandlerSpec, Registry
+from bananasd.hooks import PARAMETERS, Hooks, WorkerInfo
 from bananasd.processes.board import Board
 from bananasd.processes.handler_call import call
+from bananasd.processes.hook_calls import HookCalls
 from bananasd.processes.performance import Performer, Rules
 from bananasd.processes.row import Kind, Reason, State, Word
 from bananasd.retry import OPEN, Retry, RetryPolicy
@@ -504,3 +506,37 @@ def test_code_of_a_payloads_type_that_fails_is_a_failed_attempt(make_performer):
         pass
 
     assert make_performer(handler).perform(claimed(), HOLDER).error.endswith("LookupError: not now")
+
+
+class Calls:
+    """Hooks that do this, and note what they are called with."""
+
+    def __init__(self, do):
+        self.do, self.told = do, []
+
+    def hook(self, *arguments):
+        self.told.append(arguments)
+        self.do()
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_an_interrupt_that_comes_while_a_hook_runs_hits_neither_the_hook_nor_the_job(row, reason):
+    def interrupt_now():
+        row.words[Word.REASON], row.words[Word.INTERRUPT] = reason, row.words[Word.JOB]
+        performer.attend(0, None)
+        passed.append(row.words[Word.ARMED])
+
+    passed = []
+    calls = Calls(interrupt_now)
+    hooks = HookCalls(
+        Hooks("hooks.py", dict.fromkeys(PARAMETERS, calls.hook)), WorkerInfo("node", "worker 0", "")
+    )
+    spec = HandlerSpec("tested", lambda job: 5, None, None, __file__, 1, is_async=False)
+    rules = Rules(300, RetryPolicy(5, Retry()), 1000)
+    performer = Performer(row, Registry([spec]), rules, NoContext(), lambda name: OPEN, None, hooks)
+    outcome = performer.perform(claimed(), HOLDER)
+    performer.tell_hooks(outcome)
+    assert isinstance(outcome, Completed) and outcome.result == b"5"
+    assert passed == [0, 0] and not performer.has_interrupted
+    assert [end.outcome for _, end in calls.told[1:]] == ["completed"]
+    assert row.words[Word.ENDED] == row.words[Word.JOB]

@@ -249,18 +249,18 @@ def pipe():
 def test_a_blocking_command_is_answered_as_soon_as_there_is_something(server, connect, pipe):
     connection = connect(server.url)
     connection.ask(("BLPOP", "tokens", 1))
-    assert connection.answer(0, pipe[0]) is None
+    assert connection.answer(0, pipe[0]) == []
     server.call("RPUSH", "tokens", "x")
-    assert connection.answer(5, pipe[0]) == [b"tokens", b"x"]
+    assert connection.answer(5, pipe[0]) == [[b"tokens", b"x"]]
 
 
 def test_the_wait_ends_when_its_time_is_over_and_goes_on_where_it_was(server, connect, pipe):
     connection = connect(server.url)
     for _ in range(3):
         connection.ask(("BLPOP", "tokens", 1))
-        assert connection.answer(0.01, pipe[0]) is None
+        assert connection.answer(0.01, pipe[0]) == []
     server.call("RPUSH", "tokens", "x", "y")
-    assert connection.answer(5, pipe[0]) == [b"tokens", b"x"]
+    assert connection.answer(5, pipe[0]) == [[b"tokens", b"x"]]
     assert server.call("LRANGE", "tokens", 0, -1) == [b"y"]
 
 
@@ -269,7 +269,7 @@ def test_the_wait_ends_early_when_the_other_descriptor_is_readable(server, conne
     connection.ask(("BLPOP", "tokens", 1))
     os.write(pipe[1], b"!")
     with Stopwatch() as watch:
-        assert connection.answer(5, pipe[0]) is None
+        assert connection.answer(5, pipe[0]) == []
     assert watch.seconds < 1
 
 
@@ -278,13 +278,13 @@ def test_a_trip_gives_the_wait_up_and_its_reply_is_not_taken_for_the_trips(serve
     connection.ask(("BLPOP", "tokens", 1))
     server.call("RPUSH", "tokens", "x")
     assert connection.trip([("ECHO", "mine")]) == [b"mine"]
-    assert connection.answer(0, pipe[0]) is None
+    assert connection.answer(0, pipe[0]) == []
 
 
 def test_the_server_ends_the_wait_without_a_fault(server, connect, pipe):
     connection = connect(server.url)
     connection.ask(("BLPOP", "tokens", 0.01))
-    assert connection.answer(5, pipe[0]) is None
+    assert connection.answer(5, pipe[0]) == [None]
     assert connection.trip([("PING",)]) == [b"PONG"]
 
 
@@ -292,7 +292,7 @@ def test_waiting_on_a_frozen_server_fails_once_the_reply_is_overdue(frozen, conn
     monkeypatch.setattr("bananasd.store.connection.BLOCK_SECONDS", 0.1)
     connection = connect(frozen.url, 0.2)
     connection.ask(("BLPOP", "tokens", 0.1))
-    assert connection.answer(0.01, pipe[0]) is None
+    assert connection.answer(0.01, pipe[0]) == []
     with Stopwatch() as watch, pytest.raises(ConnectionFailed, match="no answer within"):
         connection.answer(30, pipe[0])
     assert watch.seconds < 2
@@ -322,7 +322,29 @@ def test_an_error_of_the_server_is_the_answer(server, connect, pipe):
     server.call("SET", "tokens", "no list")
     connection = connect(server.url)
     connection.ask(("BLPOP", "tokens", 1))
-    assert isinstance(connection.answer(5, pipe[0]), Exception)
+    (answer,) = connection.answer(5, pipe[0])
+    assert isinstance(answer, Exception)
+
+
+def test_what_is_to_be_done_after_the_wait_is_done_at_its_end_and_not_before(server, connect, pipe):
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 1), ("INCR", "done"), ("ECHO", "last"))
+    assert connection.answer(0.01, pipe[0]) == []
+    assert connection.is_asking
+    assert server.call("GET", "done") is None
+    server.call("RPUSH", "tokens", "x")
+    assert connection.answer(5, pipe[0]) == [[b"tokens", b"x"], 1, b"last"]
+    assert not connection.is_asking
+    assert connection.trip([("PING",)]) == [b"PONG"]
+
+
+def test_what_was_to_be_done_after_a_wait_is_not_done_once_the_connection_is_closed(server, connect):
+    connection = connect(server.url)
+    connection.ask(("BLPOP", "tokens", 1), ("INCR", "done"))
+    connection.close()
+    wait_until(lambda: b"blocked_clients:0" in server.call("INFO", "clients"))
+    server.call("RPUSH", "tokens", "x")
+    assert (server.call("GET", "done"), server.call("LLEN", "tokens")) == (None, 1)
 
 
 def test_a_connection_that_is_dropped_is_closed_at_once(server, connect):

@@ -36,6 +36,7 @@ def test_an_instance_is_the_unit_under_other_names():
         line.replace("bananasd %i,", "bananasd,")
         .replace("/%i.toml", "/bananas.toml")
         .replace("/%i.redis_", "/redis_")
+        .replace("/%i.http_", "/http_")
         .replace("bananasd-%i", "bananasd")
         for line in settings(TEMPLATE)
     ]
@@ -45,7 +46,7 @@ def test_an_instance_is_the_unit_under_other_names():
 def test_no_setting_of_an_instance_is_that_of_the_unit():
     named = r"(?:RuntimeDirectory|StateDirectory|ExecStart|ExecReload|#LoadCredential)="
     lines = [line for line in settings(TEMPLATE) if re.match(named, line)]
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert [line for line in lines if "%i" not in line] == []
 
 
@@ -53,9 +54,9 @@ def test_no_setting_of_an_instance_is_that_of_the_unit():
 def test_every_credential_of_the_examples_is_one_that_the_daemon_finds(path, tmp_path):
     names = re.findall(r"^#LoadCredential=(\w+):", path.read_text(), re.MULTILINE)
     for name in names:
-        (tmp_path / name).write_text(f"of {name}\n")
+        (tmp_path / name).write_text(f"the-secret-of-{name}\n")
     file = tmp_path / "bananas.toml"
-    file.write_text('[redis]\nsentinels = ["a"]\nservice = "jobs"\n')
-    redis = config.load(file, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).redis
-    passwords = [redis.read_password(), redis.read_sentinel_password()]
-    assert passwords == [f"of {name}" for name in names]
+    file.write_text('[redis]\nsentinels = ["a"]\nservice = "jobs"\n[http]\nlisten = "0.0.0.0:8580"\n')
+    loaded = config.load(file, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    secrets = [loaded.redis.read_password(), loaded.redis.read_sentinel_password(), loaded.http.read_token()]
+    assert secrets == [f"the-secret-of-{name}" for name in names]

@@ -25,7 +25,7 @@ def test_every_option_reaches_the_job(server: RedisServer, client: Client) -> No
     result = bananasd(
         "submit", "greet", "--priority", "high", "--queue", "mail", "--description", "a greeting",
         "--max-retries", 2, "--timeout", "1.5m", "--expires-in", "2h", "--retry", "1s, 2m,0.5", "--on-lost", "dead",
-        "--id", JOB_ID, *on(server),
+        "--header", "tenant=7", "--header", "empty=", "--header", "a=b=c", "--id", JOB_ID, *on(server),
     )  # fmt: skip
     assert result.stdout == f"{JOB_ID}\n"
     job = client.get_job(JOB_ID)
@@ -33,6 +33,16 @@ def test_every_option_reaches_the_job(server: RedisServer, client: Client) -> No
     assert (job.priority, job.queue, job.description) == ("high", "mail", "a greeting")
     assert (job.max_retries, job.timeout_seconds, job.payload) == (2, 90, None)
     assert (job.retry, job.on_lost) == (Delays((1, 120, 0.5)), "dead")
+    assert job.headers == {"tenant": "7", "empty": "", "a": "b=c"}
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"), [("tenant", "'tenant' is no header: want NAME=VALUE"), ("=7", "headers, name ''")]
+)
+def test_what_is_no_header_is_refused(server: RedisServer, header: str, reason: str) -> None:
+    result = bananasd("submit", "greet", "--header", header, *on(server))
+    assert result.exit_code == 2
+    assert reason in result.stderr
 
 
 def test_a_duplicate_prints_the_id_of_the_job_that_is_there(server: RedisServer, client: Client) -> None:

@@ -339,6 +339,7 @@ def test_every_way_to_submit_takes_every_option_of_a_request(client, requests, m
     options = {
         "queue": "mail", "max_retries": 1, "timeout_seconds": 2, "retry": [3], "on_lost": "dead", "job_id": ID,
         "expires_in": 4, "unique_key": "k", "unique_seconds": 5, "unique_until": "start", "on_duplicate": "raise",
+        "headers": {"tenant": "7"},
     }  # fmt: skip
     assert options.keys() == JobOptions.__annotations__.keys()
     monkeypatch.setattr(clock, "now_ms", lambda: 1000)

@@ -18,6 +18,7 @@ from bananasd.errors import ConfigError
 from bananasd.job import Priority
 from bananasd.retry import Retry, RetryPolicy
 from bananasd.settings import (
+    HttpConfig,
     LogConfig,
     MasterConfig,
     PoolConfig,
@@ -91,6 +92,7 @@ def test_an_empty_file_gives_the_defaults_of_the_design(load, tmp_path):
             failure_seconds=86400,
             result_bytes=1_048_576,
         ),
+        http=HttpConfig(listen="", token_file=None, read_only=False),
         log=LogConfig(level="info", format="auto"),
     )
 
@@ -111,6 +113,9 @@ def test_every_setting_can_be_set(load, tmp_path):
         [redis]
         url = "rediss://cache:6380/2"
         password_file = "secret/redis"
+        tls_ca_file = "ca.pem"
+        tls_cert_file = "/etc/ssl/our.pem"
+        tls_key_file = "our.key"
         timeout_seconds = 0.5
         [workers]
         count = 7
@@ -153,6 +158,10 @@ def test_every_setting_can_be_set(load, tmp_path):
         result_seconds = 20
         failure_seconds = 30
         result_bytes = 100
+        [http]
+        listen = "[::]:8580"
+        token_file = "token"
+        read_only = true
         [log]
         level = "debug"
         format = "json"
@@ -164,7 +173,12 @@ def test_every_setting_can_be_set(load, tmp_path):
         run_dir=tmp_path / "run",
         state_dir=Path("/var/lib/shop"),
         redis=RedisConfig(
-            url="rediss://cache:6380/2", password_file=tmp_path / "secret/redis", timeout_seconds=0.5
+            url="rediss://cache:6380/2",
+            password_file=tmp_path / "secret/redis",
+            tls_ca_file=tmp_path / "ca.pem",
+            tls_cert_file=Path("/etc/ssl/our.pem"),
+            tls_key_file=tmp_path / "our.key",
+            timeout_seconds=0.5,
         ),
         workers=WorkersConfig(
             count=7,
@@ -195,6 +209,7 @@ def test_every_setting_can_be_set(load, tmp_path):
             failure_seconds=30,
             result_bytes=100,
         ),
+        http=HttpConfig(listen="[::]:8580", token_file=tmp_path / "token", read_only=True),
         log=LogConfig(level="debug", format="json"),
     )
 
@@ -243,7 +258,7 @@ def test_the_retry_settings_make_the_policy(load):
 
 
 def test_values_that_leave_a_setting_open_are_as_if_it_were_not_there(load):
-    text = 'node_name = ""\nrun_dir = ""\nstate_dir = ""\n[redis]\npassword_file = ""\nservice = ""\nsentinels = []\nsentinel_password_file = ""\n[workers]\ncount = 0'
+    text = 'node_name = ""\nrun_dir = ""\nstate_dir = ""\n[redis]\npassword_file = ""\nservice = ""\nsentinels = []\nsentinel_password_file = ""\n[workers]\ncount = 0\n[http]\nlisten = ""\ntoken_file = ""'
     assert load(text) == load("")
 
 
@@ -666,6 +681,18 @@ def test_a_wrong_value_is_shown_with_what_would_be_right(problems, section, line
         (
             '[redis]\nurl = "redis://h"\nsentinel_password_file = "pw"',
             "redis.sentinel_password_file: no Sentinel is asked; set redis.sentinels, or leave this out",
+        ),
+        (
+            '[redis]\nurl = "redis://h"\ntls_ca_file = "ca.pem"',
+            "redis.tls_ca_file: no server is asked by TLS; let redis.url begin with rediss://, or leave this out",
+        ),
+        (
+            '[redis]\ntls_cert_file = "our.pem"',
+            "redis.tls_cert_file: no server is asked by TLS; let redis.url begin with rediss://, or leave this out",
+        ),
+        (
+            '[redis]\nurl = "rediss://h"\ntls_ca_file = "ca.pem"\ntls_key_file = "our.key"',
+            "redis.tls_key_file: it is the key of no certificate; set redis.tls_cert_file, or leave this out",
         ),
     ],
 )

@@ -37,6 +37,17 @@ def test_a_job_has_the_retries_that_were_requested():
     assert job.retry_policy == RetryPolicy(None, Retry(1, 2, 5, 0))
 
 
+def test_a_job_has_the_headers_that_were_sent_along():
+    assert job_of("greet", 1, headers={"traceparent": "00-1-2-01"}).headers == {"traceparent": "00-1-2-01"}
+    assert job_of("greet", 1).headers == {}
+
+
+@pytest.mark.parametrize(("written", "read"), [("5", {}), ("null", {}), ('{"a":"b","c":5}', {"a": "b"})])
+def test_headers_that_are_no_text_do_not_keep_a_job_from_running(written, read):
+    spec = read_spec(b'{"v":1,"name":"greet","payload":1,"headers":%b}' % written.encode())
+    assert Job(ID, spec, "default:low").headers == read
+
+
 def test_what_was_not_said_is_left_to_the_handler():
     job = job_of("greet", None)
     assert (job.payload, job.description, job.max_retries, job.timeout_seconds) == (None, "", None, None)
@@ -198,6 +209,7 @@ def test_a_job_as_a_dict_is_ready_for_json():
         "result": [1],
         "progress": {"done": 1, "total": 2, "note": ""},
         "schedule": None,
+        "headers": {},
         "slot_at": None,
         "created_at": "1970-01-01T00:00:01.000+00:00",
         "updated_at": "1970-01-01T00:00:04.000+00:00",

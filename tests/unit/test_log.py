@@ -358,11 +358,23 @@ def test_whatever_is_logged_a_record_begins_one_line_and_json_reads_back(message
         ("redis://u:pw@h/0?sentinel_password=pw", "redis://u:***@h/0?sentinel_password=***"),
         ("no answer from redis://:pw@a, redis://:pw@b!", "no answer from redis://:***@a, redis://:***@b!"),
         ("https://example.org:80/@ann and redis://:pw@h", "https://example.org:80/@ann and redis://:***@h"),
+        ("postgresql+psycopg://ann:pw@db/shop", "postgresql+psycopg://ann:***@db/shop"),
+        ("amqp://:p@w@h:5672//", "amqp://:***@h:5672//"),
+        ("https://h/a:b@c and http://h:80/@x", "https://h/a:b@c and http://h:80/@x"),
+        (
+            "https://h/?page=2&access_token=t0p&api_key=k3y#x",
+            "https://h/?page=2&access_token=***&api_key=***",
+        ),
+        (
+            "https://h/?X-Amz-Signature=abc&client_secret=abc",
+            "https://h/?X-Amz-Signature=***&client_secret=***",
+        ),
+        ("rediss://h?ssl_keyfile=/etc/our.key", "rediss://h?ssl_keyfile=/etc/our.key"),
         ("user:pw@h", "user:pw@h"),
         ("", ""),
     ],
 )
-def test_the_password_of_a_redis_url_is_masked(text, wanted):
+def test_the_password_of_a_url_is_masked(text, wanted):
     assert log.mask_url(text) == wanted
 
 
@@ -373,7 +385,9 @@ def test_no_password_without_spaces_survives_the_mask(password):
 
 
 @pytest.mark.timeout(10)
-@pytest.mark.parametrize("part", ["redis://a:", "redis", "redis+", "redis://", "?password=", "?a", "?", "@"])
+@pytest.mark.parametrize(
+    "part", ["redis://a:", "redis", "redis+", "redis://", "://a:b", "?password=", "?a", "?", "@"]
+)
 def test_the_mask_takes_time_in_proportion_to_the_text(part):
     text = "redis://:" + part * (1_000_000 // len(part))
     assert log.mask_url(text).startswith("redis://:")

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import orjson
 import pytest
 
-from bananasd import Client, InvalidJob, JobOptions, JobRequest, Priority, clock
+from bananasd import Client, InvalidJob, JobOptions, JobRequest, Priority, clock, limits
 from bananasd.declaration import Handler
 from bananasd.job import read_spec
 
@@ -50,13 +50,13 @@ def test_a_request_writes_only_what_was_said():
 def test_a_request_writes_all_that_was_said():
     request = JobRequest(
         "greet", [1], Priority.HIGH, "a greeting", queue="mail", max_retries=0, timeout_seconds=0,
-        retry=[1, 2.5], on_lost="dead", job_id=ID, scheduled_for=timedelta(seconds=1.5),
+        retry=[1, 2.5], on_lost="dead", job_id=ID, scheduled_for=timedelta(seconds=1.5), headers={"tenant": "7"},
     )  # fmt: skip
     spec = orjson.loads(request.spec)
     del spec["created_at"]
     assert spec == {
         "v": 1, "name": "greet", "payload": [1], "description": "a greeting", "max_retries": 0, "timeout_seconds": 0,
-        "retry": [1, 2.5], "on_lost": "dead",
+        "retry": [1, 2.5], "on_lost": "dead", "headers": {"tenant": "7"},
     }  # fmt: skip
     assert (request.lane, request.due) == ("mail:high", "+1500")
 
@@ -92,6 +92,11 @@ def test_every_option_is_told_where_one_looks_for_it(name, told):
 def test_an_option_that_there_is_not_is_refused_by_its_name(name, hint):
     with pytest.raises(TypeError, match=f"no option '{name}'; {hint}"):
         JobRequest("greet", 1, **{name: 1})
+
+
+@pytest.mark.parametrize("headers", [None, {}])
+def test_no_headers_take_no_room(headers):
+    assert "headers" not in spec_of("greet", 1, headers=headers)
 
 
 def test_a_later_change_of_the_payload_does_not_reach_the_request():
@@ -187,6 +192,12 @@ def test_its_key_travels_beside_the_spec(options, wire):
         ({"unique_seconds": 5}, "need a unique_key"),
         ({"unique_until": "start"}, "need a unique_key"),
         ({"on_duplicate": "raise"}, "need a unique_key"),
+        ({"headers": [("a", "b")]}, "headers of type list: want a dict of text by name"),
+        ({"headers": {"a": 1}}, "headers of type dict: want a dict of text by name"),
+        ({"headers": {1: "a"}}, "headers, name 1"),
+        ({"headers": {"": "a"}}, "headers, name ''"),
+        ({"headers": {"a": "\ud800"}}, "the headers cannot be written as JSON"),
+        ({"headers": {"a": "x" * limits.MAX_HEADERS_BYTES}}, "the headers have 16,392 bytes, at most 16,384"),
         ({"scheduled_for": 5}, "scheduled_for 5"),
         ({"scheduled_for": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
     ],
@@ -198,3 +209,9 @@ def test_what_can_never_be_right_is_refused(wrong, reason):
 
 def test_a_request_shows_what_it_is_but_not_its_payload():
     assert repr(JobRequest("greet", "secret", job_id=ID)) == f"<JobRequest {ID} default:normal>"
+
+
+def test_headers_that_are_refused_are_not_shown():
+    with pytest.raises(InvalidJob) as refused:
+        JobRequest("greet", 1, headers={"authorization": 5, "x": "hunter2"})
+    assert "hunter2" not in str(refused.value)

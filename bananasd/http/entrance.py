@@ -1,0 +1,67 @@
+"""The way in: what a page is told before all else, and how a browser gets its session."""
+
+import asyncio
+import logging
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..settings import HttpConfig
+from .keys import Keyring
+from .reply import read_object, reply
+
+REFUSED_SECONDS = 1.0
+"""So long the answer to a wrong token takes."""
+
+logger = logging.getLogger(__name__)
+
+
+class Entrance:
+    """Endpoints."""
+
+    def __init__(self, config: HttpConfig, keyring: Keyring, namespace: str) -> None:
+        self._config = config
+        self._keyring = keyring
+        self._namespace = namespace
+        self._refused = 0
+
+    async def session(self, request: Request) -> Response:
+        """Whether the one who asks is let in, and what its page needs to know."""
+        is_known = self._keyring.is_known(request)
+        told: dict[str, Any] = {"is_known": is_known, "needs_token": self._keyring.needs_token}
+        if is_known:
+            told |= {
+                "csrf": self._keyring.csrf(request),
+                "read_only": self._config.read_only,
+                "namespace": self._namespace,
+            }
+        return reply(told)
+
+    async def login(self, request: Request) -> Response:
+        """A session for a token."""
+        given = (await read_object(request)).get("token")
+        if not isinstance(given, str) or not self._keyring.is_token(given):
+            self._note_refusal(request)
+            await asyncio.sleep(REFUSED_SECONDS)
+            return reply({"error": "this is not the token", "code": ""}, 401)
+        logger.info("http action='login' who=%s", self._keyring.who(request))
+        response = reply({})
+        self._keyring.open_session(request, response)
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        """End the session of this browser."""
+        logger.info("http action='logout' who=%s", self._keyring.who(request))
+        response = reply({})
+        response.delete_cookie(self._keyring.cookie, httponly=True, samesite="strict")
+        return response
+
+    def _note_refusal(self, request: Request) -> None:
+        """The 1st, 2nd, 4th, 8th … in the log: who guesses must not fill it."""
+        self._refused += 1
+        if self._refused & (self._refused - 1) == 0:
+            logger.warning(
+                "http login refused who=%s: not the token; refused=%d since the start",
+                self._keyring.who(request), self._refused,
+            )  # fmt: skip

@@ -1,0 +1,35 @@
+"""Whether the daemon lives, and whether it does its work: what a supervisor's probes ask. Pure.
+
+Anybody may ask, so nothing is told that has a name, an address or an error's text in it.
+"""
+
+from collections.abc import Iterator
+
+from ..processes.views import NodeView
+
+LIVE_SECONDS = 5.0
+"""A master turns its loop four times a second; one that has not for so long hangs."""
+
+
+def is_live(silent_seconds: float) -> bool:
+    """Whether the master's loop turns."""
+    return silent_seconds < LIVE_SECONDS
+
+
+def reasons_not_ready(node: NodeView, silent_seconds: float, *, is_server_there: bool) -> Iterator[str]:
+    """Why no work is done here at the moment; none if it is."""
+    if not is_live(silent_seconds):
+        yield f"the master has not turned its loop for {silent_seconds:.0f} s"
+    if node.phase == "draining":
+        yield "the daemon drains"
+    if not _count_up(node, "scheduler"):
+        yield "the scheduler is not up"
+    if not _count_up(node, "worker"):
+        slots = {child.slot for child in node.children if child.kind == "worker"}
+        yield f"no worker is up, of {len(slots)}"
+    if not is_server_there:
+        yield "the Redis server does not answer"
+
+
+def _count_up(node: NodeView, kind: str) -> int:
+    return sum(child.kind == kind and child.state == "up" for child in node.children)

@@ -1,0 +1,48 @@
+// Requests to the daemon that served this page.
+
+export class Refused extends Error {
+  constructor(status, message, code) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+let csrf = "";
+
+export async function openSession() {
+  const session = await get("/api/session");
+  csrf = session.csrf ?? "";
+  return session;
+}
+
+export const get = (path) => send(path, { method: "GET" });
+
+export async function post(path, body) {
+  try {
+    return await send(path, carrying(body));
+  } catch (error) {
+    // The daemon has been started anew since this page was loaded.
+    if (error.code !== "csrf") throw error;
+    await openSession();
+    return send(path, carrying(body));
+  }
+}
+
+const carrying = (body) => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+  body: JSON.stringify(body),
+});
+
+async function send(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, credentials: "same-origin", cache: "no-store" });
+  } catch {
+    throw new Refused(0, "the daemon does not answer", "");
+  }
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, told.error ?? `the daemon answered with ${answer.status}`, told.code ?? "");
+  return told;
+}

@@ -1,0 +1,167 @@
+// The frame around the pages: which one is shown, when it is drawn anew, and what becomes of a click.
+
+import { Refused, openSession, post } from "./api.js";
+import { dead } from "./dead.js";
+import { h, show } from "./dom.js";
+import { noteServerTime } from "./format.js";
+import { job } from "./job.js";
+import { watch } from "./live.js";
+import { login } from "./login.js";
+import { nodes } from "./nodes.js";
+import { overview } from "./overview.js";
+import { queue } from "./queue.js";
+import { scheduled } from "./scheduled.js";
+import { schedules } from "./schedules.js";
+
+const PAGES = { "": overview, queue, job, scheduled, dead, schedules, nodes };
+const LINKS = [["", "Overview"], ["scheduled", "Scheduled"], ["dead", "Dead"], ["schedules", "Schedules"], ["nodes", "Nodes"]];
+const TOAST_MS = 5000;
+
+const [top_, banner, main, toast] = ["top", "banner", "main", "toast"].map((id) => document.getElementById(id));
+let session = null, snapshot = null, page = null, place = "", trouble = "", isLost = false, loadedAt = 0, loading = null, toastEnds = 0;
+
+const context = () => ({ snapshot, readOnly: session.read_only });
+
+function draw() {
+  drawTop();
+  drawBanner();
+  if (!page || !snapshot) return;
+  main.classList.toggle("stale", isLost || Boolean(snapshot.trouble));
+  show(main, [...page.view(context()), trouble ? h("p", { class: "card failure bad", role: "alert" }, trouble) : null]);
+  document.title = `${page.title} · bananasd`;
+}
+
+function drawTop() {
+  const [name] = place.split("/");
+  const dead = snapshot?.queues?.dead;
+  show(top_, [
+    h("a", { class: "brand", href: "#/" }, "bananasd"),
+    session.namespace === "default" ? null : h("span", { class: "muted" }, session.namespace),
+    h("nav", { "aria-label": "Pages" }, LINKS.map(([target, words]) =>
+      h("a", { href: `#/${target}`, "aria-current": target === name ? "page" : null }, words,
+        target === "dead" && dead ? h("span", { class: "badge" }, dead > 999 ? "999+" : dead) : null))),
+    h("form", { class: "find", "data-action": "find", role: "search", "data-key": "find" },
+      h("input", { name: "id", type: "search", placeholder: "Job id", "aria-label": "Job id", autocomplete: "off", spellcheck: "false" })),
+    session.read_only ? h("span", { class: "pill" }, "read-only") : null,
+    h("span", { class: `live ${isLost || snapshot?.trouble ? "off" : ""}` }, isLost ? "lost" : snapshot?.trouble ? "no Redis" : "live"),
+    session.needs_token ? h("button", { type: "button", "data-action": "logout" }, "Log out") : null,
+  ]);
+}
+
+function drawBanner() {
+  const words = isLost
+    ? ["The daemon does not answer. ", "This page goes on as soon as it does."]
+    : snapshot?.trouble ? ["Redis does not answer. ", `The daemon waits for it, and so does this page. (${snapshot.trouble})`] : null;
+  // Only when it changes, for it is read out.
+  show(banner, words ? [h("p", {}, h("strong", {}, words[0]), words[1])] : []);
+}
+
+// Loads one at a time; `isAsked`: somebody did something, and waits for what it has changed.
+async function load(isAsked) {
+  if (!page.load || !snapshot) return;
+  if (loading) await loading.catch(() => {});
+  const mine = page;
+  loadedAt = Date.now();
+  loading = mine.load({ ...context(), isAsked });
+  try {
+    await loading;
+    if (mine === page) trouble = "";
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 401) location.reload();
+    // That the server is away is in the banner.
+    if (mine === page) trouble = error.status === 503 || error.status === 0 ? "" : error.message;
+  } finally {
+    loading = null;
+  }
+}
+
+async function navigate() {
+  const wanted = location.hash.startsWith("#/") ? location.hash.slice(2) : "";
+  // The link that skips to the content leads to no page.
+  if (page && (!location.hash.startsWith("#/") || wanted === place)) return;
+  const isFirst = page === null;
+  place = wanted;
+  const [name, ...words] = wanted.split("/").map(decode);
+  page = (Object.hasOwn(PAGES, name) ? PAGES[name] : overview)(...words);
+  trouble = "";
+  draw();
+  await load(true);
+  draw();
+  if (!isFirst) (main.querySelector("h1") ?? main).focus();
+}
+
+function decode(word) {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
+}
+
+async function onSnapshot(next) {
+  isLost = false;
+  noteServerTime(next.at_ms);
+  const isFirst = snapshot === null;
+  // What was last known stays to be seen, under a banner.
+  if (next.queues === null && snapshot?.queues) next = { ...next, queues: snapshot.queues, rates: snapshot.rates };
+  snapshot = next;
+  if (page && (isFirst || (!next.trouble && !loading && Date.now() - loadedAt >= (page.every ?? Infinity) - 100))) await load(isFirst);
+  draw();
+}
+
+function onLost() {
+  isLost = true;
+  draw();
+}
+
+function say(words) {
+  show(toast, [h("p", {}, words)]);
+  clearTimeout(toastEnds);
+  toastEnds = setTimeout(() => show(toast, []), TOAST_MS);
+}
+
+const own = {
+  find({ form }) {
+    const id = form.get("id").trim();
+    if (id) location.hash = `#/job/${encodeURIComponent(id)}`;
+  },
+  async logout() {
+    await post("/api/logout", {});
+    location.reload();
+  },
+};
+
+async function perform(element, form) {
+  const action = own[element.dataset.action] ?? page?.actions[element.dataset.action];
+  if (!action) return;
+  const reload = async () => { await load(true); draw(); };
+  const go = (hash) => { location.hash = hash; };
+  try {
+    await action({ data: element.dataset, form, say, draw, reload, go, ...context() });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    say(`Not done: ${error.message}`);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const element = event.target.closest("[data-action]");
+  if (element && element.nodeName !== "FORM" && !element.disabled) perform(element);
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.dataset.action) return;
+  event.preventDefault();
+  perform(event.target, new FormData(event.target));
+});
+window.addEventListener("hashchange", navigate);
+
+async function begin() {
+  session = await openSession();
+  if (!session.is_known) session = await login(main);
+  watch(onSnapshot, onLost);
+  await navigate();
+}
+
+begin();
+

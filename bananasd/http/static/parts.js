@@ -1,0 +1,60 @@
+// What several pages are made of.
+
+import { h } from "./dom.js";
+import { count, when } from "./format.js";
+
+const TONES = {
+  completed: "good", up: "good", running: "good",
+  failed: "bad", fatal: "bad", lost: "bad", backoff: "bad", stopped: "bad", dead: "bad",
+  processing: "busy", starting: "busy", draining: "warn", reloading: "busy", quiet: "warn",
+  cancelled: "warn", expired: "warn", paused: "warn",
+};
+
+export const pill = (word) => h("span", { class: `pill ${TONES[word] ?? ""}` }, word);
+
+export const jobLink = (id, name) => h("a", { href: `#/job/${encodeURIComponent(id)}`, class: "name" }, name || h("code", {}, id));
+
+export const queueLink = (queue, priority = "") =>
+  h("a", { href: `#/queue/${encodeURIComponent(queue)}${priority ? `/${priority}` : ""}` }, queue);
+
+// An action: what it does is found by its name in the page's `actions`, and takes its `data-…` as arguments.
+export function button(action, words, data = {}, kind = "") {
+  const attributes = Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value]));
+  return h("button", { type: "button", class: kind, "data-action": action, ...attributes }, words);
+}
+
+export const head = (title, ...beside) => h("header", { class: "page-head" }, h("h1", { tabindex: "-1" }, title), ...beside);
+
+export const empty = (...words) => h("p", { class: "empty" }, ...words);
+
+// `columns`: pairs of a heading and a class; `rows`: elements that `row` has made.
+export function table(caption, columns, rows) {
+  return h("div", { class: "table", role: "region", "aria-label": caption, tabindex: "0" },
+    h("table", {},
+      h("caption", { class: "hidden" }, caption),
+      h("thead", {}, h("tr", {}, columns.map(([heading, kind]) =>
+        h("th", { scope: "col", class: kind }, heading || h("span", { class: "hidden" }, "Actions"))))),
+      h("tbody", {}, rows)));
+}
+
+export const row = (key, cells, kind = "") =>
+  h("tr", { "data-key": key, class: kind }, cells.map(([content, className]) => h("td", { class: className }, content)));
+
+export function jobName(job) {
+  if (job.is_gone) return h("span", { class: "muted" }, "no record of ", h("code", {}, job.id));
+  return [
+    jobLink(job.id, job.is_large ? "" : job.name),
+    job.is_large ? h("span", { class: "muted" }, " large payload") : null,
+    job.description ? h("span", { class: "muted note" }, job.description) : null,
+  ];
+}
+
+export const waitingSince = (job) => when(Math.max(job.created_ms ?? 0, job.due_ms ?? 0) || null);
+
+export function pager(offset, page, total, shown) {
+  if (total <= page && offset === 0) return null;
+  return h("nav", { class: "pager", "aria-label": "Pages" },
+    h("button", { type: "button", "data-action": "turn", "data-to": Math.max(0, offset - page), disabled: offset === 0 }, "Previous"),
+    h("span", { class: "muted" }, `${count(offset + 1)} to ${count(offset + shown)} of ${count(total)}`),
+    h("button", { type: "button", "data-action": "turn", "data-to": offset + page, disabled: offset + page >= total }, "Next"));
+}

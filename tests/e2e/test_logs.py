@@ -1,0 +1,205 @@
+"""The log of a real daemon: what its lines carry, what never stands in them, and how many there are."""
+
+import json
+import re
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+
+from bananasd import Status
+from bananasd.processes import control
+from tests.command_line import bananasd
+from tests.conftest import wait_until
+
+CALM = {
+    "redis": {"timeout_seconds": 5},
+    "workers": {"count": 2},
+    "scheduler": {"beat_seconds": 3, "lease_seconds": 15},
+    "log": {"level": "warning"},
+}
+"""Settings that ask for no trouble."""
+
+HANDLERS = """
+    import asyncio, logging, threading
+    from concurrent.futures import ThreadPoolExecutor
+    from multiprocessing import get_context
+
+    log = logging.getLogger("mine")
+
+    @handler("everywhere", max_retries=1)
+    def everywhere(job):
+        log.info("says plain")
+        thread = threading.Thread(target=log.info, args=["says thread"])
+        thread.start()
+        thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(log.info, "says pool").result()
+        process = get_context("fork").Process(target=log.info, args=["says process"])
+        process.start()
+        process.join()
+        if job.attempt == 1:
+            raise RetryLater(0)
+
+    @handler("everywhere_async")
+    async def everywhere_async(job):
+        async def say(what):
+            await asyncio.sleep(0)
+            log.info(what)
+        log.info("says plain")
+        await asyncio.gather(say("says task"), asyncio.create_task(say("says other task")))
+        await asyncio.to_thread(log.info, "says thread")
+
+    @handler("fail", max_retries=0)
+    def fail(job):
+        raise ConnectionError(job.payload["error"])
+
+    @handler("typed")
+    def typed(job, payload: dict[str, int]): ...
+
+    @handler("result")
+    def result(job):
+        return {1, job.payload}
+
+    @handler("die")
+    def die(job):
+        os._exit(1)
+"""
+
+
+def ran(daemon, name, payload=None, **options):
+    with daemon.client() as client:
+        return client.wait(client.submit_job(name, payload, **options), 15)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_is_logged_inside_a_handler_carries_job_attempt_and_worker_wherever_it_comes_from(
+    make_daemon, form
+):
+    daemon = make_daemon(HANDLERS, settings={"workers": {"count": 1}, "log": {"format": form}}).start()
+    plain, in_tasks = ran(daemon, "everywhere"), ran(daemon, "everywhere_async")
+    assert daemon.stop() == 0
+    wanted = {
+        (plain.id, "everywhere", attempt, what)
+        for attempt in (1, 2)
+        for what in ("plain", "thread", "pool", "process")
+    }
+    wanted |= {
+        (in_tasks.id, "everywhere_async", 1, what) for what in ("plain", "task", "other task", "thread")
+    }
+    if form == "text":
+        line = r" info worker 0 \[id=(\S+) name=(\S+) attempt=(\d)\] mine: says (.*)"
+        found = {
+            (job, name, int(attempt), what)
+            for job, name, attempt, what in re.findall(line, daemon.log_text())
+        }
+    else:
+        lines = [json.loads(line) for line in daemon.lines('"mine"')]
+        assert {line["process"] for line in lines} == {"worker 0"}
+        found = {
+            (line["job_id"], line["job_name"], line["attempt"], line["message"].removeprefix("says "))
+            for line in lines
+        }
+    assert found == wanted
+
+
+# Secrets
+
+PASSWORDS = ["hunter2secret", "p@ss/wo?rd#&=%secret", "«secret»\u2028", "a:b secret"]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_servers_password_is_in_no_line_while_the_server_is_away_or_refuses_it(
+    make_daemon, own_server, tmp_path, password
+):
+    """By file and by URL, for what the server thinks of it, and for what it cannot be reached with."""
+    own_server.call("CONFIG", "SET", "requirepass", "another")
+    (tmp_path / "password").write_text(password)
+    for options in (
+        {"redis_url": f"unix://:{quote(password, safe='')}@{own_server.socket}"},
+        {"redis_url": own_server.url, "settings": {"redis": {"password_file": str(tmp_path / "password"), "timeout_seconds": 1}}},
+        {"redis_url": f"redis://ann:{quote(password, safe='')}@127.0.0.1:1/0"},
+    ):  # fmt: skip
+        daemon = make_daemon(**options).start()
+        wait_until(lambda: daemon.lines("scheduler", "redis lost") and daemon.lines("worker 1", "redis lost"))  # noqa: B023 - it is asked at once
+        for command in ("check", "status", "queues"):
+            done = bananasd(command, "--config", daemon.config)
+            assert "secret" not in done.output
+        assert daemon.stop() == 0
+        assert "secret" not in daemon.log_text()
+        assert quote(password) not in daemon.log_text()
+
+
+def test_no_line_has_a_payload_a_result_or_a_header_whatever_becomes_of_the_job(make_daemon):
+    daemon = make_daemon(HANDLERS, settings={"log": {"format": "json"}}).start()
+    secret = {"headers": {"authorization": "4111-1111"}, "description": "4111-1111"}
+    payload = {"card": "4111-1111", "error": "the bank is away"}
+    assert ran(daemon, "fail", payload, **secret).status is Status.FAILED
+    assert ran(daemon, "typed", {"card": "4111-1111"}, **secret).status is Status.FAILED
+    assert ran(daemon, "typed", {"4111-1111": "x"}, **secret).status is Status.FAILED
+    assert ran(daemon, "missing", payload, max_retries=0, **secret).status is Status.FAILED
+    assert ran(daemon, "note", {"result": "4111-1111"}, **secret).result == "4111-1111"
+    assert ran(daemon, "die", payload, **secret).status is Status.FAILED
+    with daemon.client() as client:
+        client.submit_job_scheduled("note", payload, "low", timedelta(hours=1), **secret)
+    assert daemon.stop() == 0
+    assert "the bank is away" in daemon.log_text()
+    assert "4111-1111" not in daemon.log_text()
+
+
+def test_passwords_of_urls_in_the_texts_of_errors_are_masked_in_every_line(make_daemon):
+    daemon = make_daemon(HANDLERS, settings={"workers": {"count": 1}}).start()
+    for url in (
+        "postgresql://ann:hunter2@db:5432/shop", "redis://:hunter2@h/0", "https://h/?access_token=hunter2&page=1",
+        "amqp://ann:hun@ter2hunter2@mq//", "could not reach mysql://ann:hunter2@db\nredis://ann:hunter2@h",
+    ):  # fmt: skip
+        assert ran(daemon, "fail", {"error": url}).status is Status.FAILED
+    assert daemon.stop() == 0
+    assert len(daemon.lines("job dead")) == 5
+    assert "hunter2" not in daemon.log_text()
+
+
+# How many lines
+
+
+@pytest.mark.parametrize("is_embedded", [False, True])
+def test_at_warning_level_a_daemon_that_is_well_says_nothing(make_daemon, own_server, is_embedded):
+    daemon = make_daemon(
+        HANDLERS, redis_url="embedded" if is_embedded else own_server.url, settings=CALM
+    ).start()
+    for name in ("note", "hold"):
+        assert ran(daemon, name, {"until": "/"}).status is Status.COMPLETED
+    with daemon.client() as client:
+        ids = [client.submit_job("note", {}) for _ in range(200)]
+        client.wait(ids, 15)
+    control.reload(daemon.run_dir, 20)
+    assert ran(daemon, "note", {}).status is Status.COMPLETED
+    assert daemon.stop() == 0
+    # The embedded server has words of its own, for its end at least: PID:ROLE DATE # …
+    ours = [line for line in daemon.lines() if not (is_embedded and re.match(r"\d+:\S+ .*(#|SIGTERM)", line))]
+    assert ours == []
+
+
+def test_an_outage_is_told_by_one_process_for_all(make_daemon, own_server):
+    daemon = make_daemon(redis_url=own_server.url, settings={**CALM, "workers": {"count": 6}}).start()
+    own_server.stop()
+    wait_until(lambda: daemon.lines("redis lost for=2"))
+    told = daemon.lines("redis lost")
+    own_server.start()
+    assert ran(daemon, "note", {}).status is Status.COMPLETED
+    wait_until(lambda: daemon.lines("redis back"))
+    # At 0, 1 and 2 s; two that come at the very same moment may both tell it.
+    assert 3 <= len(told) <= 5, told
+    assert daemon.stop() == 0
+    assert len(daemon.lines("redis back")) <= 2
+
+
+def test_jobs_that_keep_killing_their_workers_are_told_once_and_counted(make_daemon):
+    daemon = make_daemon(HANDLERS, settings={**CALM, "workers": {"count": 2}}).start()
+    with daemon.client() as client:
+        jobs = client.wait([client.submit_job("die", None) for _ in range(10)], 30)
+    assert {job.status for job in jobs} == {Status.FAILED}
+    assert daemon.stop() == 0
+    # 30 workers have died; each of the jobs has a line of its own, for it is lost for good.
+    assert len(daemon.lines("child ended")) == len(daemon.lines("jobs recovered")) == 1
+    assert len(daemon.lines("job dead")) == 10

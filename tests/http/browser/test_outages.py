@@ -1,0 +1,63 @@
+"""Pages while the server, or the process that serves them, is away."""
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import wait_until
+from tests.http.browser.conftest import confirm
+
+pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+
+
+def test_the_page_says_that_redis_is_away_and_goes_on_when_it_is_back(start, own_server, look):
+    daemon = start(own_server.url)
+    with daemon.client() as client:
+        client.submit_and_wait("note", {}, wait_seconds=10)
+    page = look.at(daemon.page)
+    row = page.get_by_role("row", name=re.compile("default"))
+    expect(row).to_be_visible()
+    own_server.stop()
+    expect(page.locator("#banner")).to_contain_text("Redis does not answer.")
+    # What was last known is still there, and the processes are as live as ever.
+    expect(row).to_be_visible()
+    expect(page.locator(".node")).to_contain_text("running")
+    look.keep(page, "no-redis")
+    own_server.start()
+    expect(page.locator("#banner")).to_be_empty()
+    with daemon.client() as client:
+        client.pause("default")
+    expect(row).to_contain_text("paused")
+
+
+def test_pages_that_are_opened_during_an_outage_fill_when_it_is_over(start, own_server, look):
+    daemon = start(own_server.url)
+    own_server.stop()
+    paths = ("#/", "#/dead", "#/scheduled", "#/schedules", "#/queue/default", "#/nodes")
+    pages = [look.at(daemon.page + path) for path in paths]
+    for page in pages:
+        expect(page.locator("#banner")).to_contain_text("Redis does not answer.")
+    own_server.start()
+    for page in pages:
+        expect(page.locator("#banner")).to_be_empty()
+        expect(page.locator("main").locator(".empty, table, .first").first).to_be_visible()
+
+
+def test_the_page_says_that_its_own_process_is_away_and_goes_on_with_the_next(daemon, client, look):
+    page = look.at(daemon.page)
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    os.kill(daemon.child("http").pid, signal.SIGSTOP)
+    expect(page.locator("#banner")).to_contain_text("The daemon does not answer.")
+    os.kill(daemon.child("http").pid, signal.SIGKILL)
+    expect(page.locator("#banner")).to_be_empty()
+    # Its word is another one now: the page gets that by itself.
+    page.get_by_role("button", name="Pause everything").or_(
+        page.get_by_text("Nothing has been submitted")
+    ).first.wait_for()
+    client.submit_and_wait("note", {}, wait_seconds=10)
+    page.get_by_role("button", name="Pause everything").click()
+    confirm(page, "Until resumed")
+    wait_until(lambda: client.paused() == {"*": None})

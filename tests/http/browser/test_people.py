@@ -1,0 +1,133 @@
+"""Pages for everybody: at a keyboard, on a phone, in the dark, with eyes or without."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from bananasd import Priority
+from bananasd.schedule import Schedule
+from tests.http.browser.conftest import PHONE, heading, tile
+
+pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+
+
+def test_an_empty_system_shows_what_to_do_first(daemon, look):
+    page = look.at(daemon.page)
+    expect(page.get_by_role("heading", name="Nothing has been submitted yet")).to_be_visible()
+    expect(page.get_by_label("Submit a job, and wait for it")).to_contain_text(
+        "bananasd submit NAME --payload"
+    )
+    look.keep(page, "empty")
+    with daemon.client() as client:
+        client.submit_job("note", {})
+    expect(page.get_by_role("heading", name="Nothing has been submitted yet")).to_have_count(0)
+
+
+def test_a_job_is_found_by_its_id(daemon, client, look):
+    job_id = client.submit_job("note", {})
+    page = look.at(daemon.page)
+    page.get_by_role("searchbox", name="Job id").fill(f" {job_id} ")
+    page.keyboard.press("Enter")
+    expect(heading(page, "note")).to_be_visible()
+    page.get_by_role("searchbox", name="Job id").fill("no such job")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("want a UUID")
+
+
+def test_it_is_used_without_a_mouse_and_keeps_the_focus_while_it_changes(daemon, client, look):
+    client.submit_and_wait("note", {}, wait_seconds=10)
+    page = look.at(daemon.page)
+    expect(page.get_by_role("row", name=re.compile("default"))).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    pause = page.get_by_role("row", name=re.compile("default")).get_by_role("button", name="Pause")
+    pause.focus()
+    client.submit_job("hold", {"until": str(daemon.directory / "never")})
+    expect(tile(page, "Running")).to_have_text("1")
+    expect(pause).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(pause).to_be_focused()
+    # A page that was gone to by a link begins at its heading.
+    page.get_by_role("link", name="Nodes").first.focus()
+    page.keyboard.press("Enter")
+    expect(heading(page, "Nodes")).to_be_focused()
+
+
+def test_what_is_typed_and_unfolded_stays_while_the_page_changes(daemon, client, look):
+    client.wait(client.submit_job("fail", {"why": "no"}), 10)
+    page = look.at(f"{daemon.page}#/dead")
+    page.get_by_label("Name", exact=True).fill("half a wo")
+    client.wait(client.submit_job("fail", {"why": "again"}), 10)
+    expect(page.get_by_role("table").locator("tbody tr")).to_have_count(2)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("half a wo")
+
+
+def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
+    page = look.at(daemon.page, viewport=PHONE, has_touch=True)
+    for path, title, name in pages_of(daemon, client, tmp_path):
+        page.goto(daemon.page + path)
+        wait_for(page, title)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
+        look.keep(page, f"phone-{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_on_any_page(daemon, client, look, tmp_path, axe, scheme):
+    found = []
+    page = look.at(daemon.page, is_dark=scheme == "dark")
+    for path, title, name in pages_of(daemon, client, tmp_path):
+        page.goto(daemon.page + path)
+        wait_for(page, title)
+        look.keep(page, f"{scheme}-{name}")
+        found += [f"{name}: {fault}" for fault in axe(page)]
+    page.goto(daemon.page + "#/")
+    page.get_by_role("button", name="Pause everything").click()
+    found += [f"dialog: {fault}" for fault in axe(page)]
+    look.keep(page, f"{scheme}-dialog")
+    assert found == []
+
+
+def wait_for(page, title):
+    expect(heading(page, title)).to_be_visible()
+    expect(page.get_by_role("row").or_(page.locator(".history")).first).to_be_visible()
+
+
+def pages_of(daemon, client, tmp_path):
+    """Every page, with something on it."""
+    dead = client.submit_job(
+        "fail", {"why": "card declined: insufficient funds"}, Priority.HIGH, "order 4711"
+    )
+    done = client.submit_job("note", {"result": {"sent": 3}}, Priority.NORMAL, "a note")
+    client.wait([dead, done], 10)
+    running = client.submit_job(
+        "brew_coffee", {"go": str(tmp_path / "never"), "fail": ""}, Priority.NORMAL, "two cups"
+    )
+    daemon.worker_of(running)
+    client.submit_job_scheduled("note", {}, Priority.NORMAL, timedelta(hours=2), "a reminder")
+    client.put_schedule(
+        Schedule(name="nightly-report", job="note", cron="30 3 * * *", timezone="Europe/Berlin")
+    )
+    client.pause("reports")
+    for n in range(3):
+        client.submit_job(
+            "build_report",
+            {"month": n},
+            Priority(["high", "normal", "low"][n]),
+            "month by month",
+            queue="reports",
+        )
+    return [
+        ("#/", "Overview", "overview"),
+        ("#/queue/reports/high", "Queue reports", "queue"),
+        (f"#/job/{dead}", "fail", "job-dead"),
+        (f"#/job/{done}", "note", "job-done"),
+        (f"#/job/{running}", "brew_coffee", "job-running"),
+        ("#/scheduled", "Scheduled", "scheduled"),
+        ("#/dead", "Dead letters", "dead"),
+        ("#/schedules", "Schedules", "schedules"),
+        ("#/nodes", "Nodes", "nodes"),
+    ]

@@ -1,0 +1,82 @@
+"""What a page does with what others have written, and what it asks of those who look at it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from bananasd import Priority
+from bananasd.schedule import Schedule
+from tests.http.browser.conftest import NASTY, heading
+from tests.http.conftest import TOKEN
+
+pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+
+
+def test_what_comes_from_jobs_is_only_ever_text(daemon, client, look):
+    job_id = client.submit_job(NASTY, {NASTY: [NASTY]}, Priority.NORMAL, NASTY, unique_key=NASTY)
+    client.wait(job_id, 10)
+    client.submit_job_scheduled(NASTY, {}, Priority.NORMAL, timedelta(hours=1), NASTY)
+    client.put_schedule(Schedule(name=NASTY, job=NASTY, every="1h", description=NASTY))
+    page = look.at(daemon.page)
+    page.on("dialog", lambda dialog: look.faults.append(f"dialog: {dialog.message}"))
+    for path, title in (
+        ("#/dead", "Dead letters"),
+        ("#/scheduled", "Scheduled"),
+        ("#/schedules", "Schedules"),
+        (f"#/job/{job_id}", NASTY),
+    ):
+        page.goto(daemon.page + path)
+        expect(heading(page, title)).to_be_visible()
+        expect(page.locator("main").get_by_text(NASTY).first).to_be_visible()
+        assert page.locator("main img, main script").count() == 0
+
+
+@pytest.mark.parametrize("name", ["job", "queue", "no-such-page", "constructor"])
+def test_an_address_is_only_ever_text(daemon, look, name):
+    page = look.at(f"{daemon.page}#/{name}/{NASTY}/%E0%A4%A")
+    page.on("dialog", lambda dialog: look.faults.append(f"dialog: {dialog.message}"))
+    expect(page.locator("h1")).to_be_visible()
+    if name in ("job", "queue"):
+        expect(page.get_by_role("alert")).to_contain_text("want")
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_read_only_shows_everything_and_offers_nothing(start, look):
+    daemon = start(read_only=True)
+    with daemon.client() as client:
+        dead = client.submit_job("fail", {"why": "no"})
+        client.wait(dead, 10)
+    page = look.at(daemon.page)
+    expect(page.get_by_text("read-only")).to_be_visible()
+    for path, title in (
+        ("#/", "Overview"),
+        ("#/dead", "Dead letters"),
+        (f"#/job/{dead}", "fail"),
+        ("#/queue/default", "Queue default"),
+    ):
+        page.goto(daemon.page + path)
+        expect(heading(page, title)).to_be_visible()
+        expect(page.get_by_role("row").or_(page.locator(".history, .empty")).first).to_be_visible()
+        assert {button.inner_text() for button in page.get_by_role("button").all()} <= {"Find"}
+        assert page.get_by_role("checkbox").count() == 0
+
+
+def test_the_token_is_asked_for_and_lets_in(start, look, tmp_path):
+    (tmp_path / "token").write_text(TOKEN)
+    daemon = start(token_file=str(tmp_path / "token"))
+    page = look.at(f"{daemon.page}#/nodes")
+    expect(page.get_by_label("Token")).to_be_focused()
+    page.keyboard.type("something else")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("this is not the token")
+    look.keep(page, "login")
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(heading(page, "Nodes")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("worker 0"))).to_be_visible()
+    page.reload()
+    expect(heading(page, "Nodes")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Token")).to_be_visible()

@@ -1,0 +1,95 @@
+"""The stream of what changes by itself: one look a second for all who watch, none for nobody."""
+
+import json
+import time
+from contextlib import contextmanager
+
+from bananasd.http.live import MAX_WATCHERS
+from tests.conftest import wait_until
+
+
+@contextmanager
+def watching(site):
+    """The snapshots of somebody who watches."""
+    with site.visitor() as visitor, visitor.stream("GET", "/api/live") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        yield (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+
+
+def test_a_snapshot_shows_counts_rates_and_the_last_hour(site, client):
+    client.submit_job("a", {})
+    with watching(site) as snapshots:
+        first = next(snapshots)
+        client.submit_job("b", {})
+        second = next(snapshots)
+    (lane,) = [lane for lane in first["queues"]["lanes"] if lane["ready"]]
+    assert (lane["queue"], lane["priority"], lane["ready"], lane["is_unserved"]) == (
+        "default",
+        "normal",
+        1,
+        True,
+    )
+    assert first["rates"]["submitted"] is None
+    assert second["queues"]["ready"] == 2
+    assert second["rates"]["submitted"] > 0
+    assert second["history"]["submitted"][-1] >= 1
+    assert len(second["history"]["completed"]) == 60
+    assert [node["node"] for node in first["nodes"]] == ["testnode-0a1b2c3d"]
+
+
+def test_two_who_watch_cost_as_much_as_one(site):
+    with watching(site) as one, watching(site) as other:
+        seen = [next(one), next(other)]
+        before = site.dashboard.live.looks
+        seen += [next(one), next(one), next(other), next(other)]
+        assert site.dashboard.live.looks - before <= 4
+    assert all(snapshot["trouble"] == "" for snapshot in seen)
+
+
+def test_nobody_is_asked_while_nobody_watches(site):
+    with watching(site) as snapshots:
+        next(snapshots)
+    wait_until(lambda: site.dashboard.live._watchers == 0)
+    wait_until(site.dashboard.live._poll.done)
+    before = site.dashboard.live.looks
+    time.sleep(1.2)
+    assert site.dashboard.live.looks == before
+    with watching(site) as snapshots:
+        assert next(snapshots)["queues"] is not None
+
+
+def test_an_outage_is_told_and_so_is_its_end(make_site, own_server):
+    site = make_site(own_server.url)
+    with watching(site) as snapshots:
+        assert next(snapshots)["trouble"] == ""
+        own_server.stop()
+        told = next(snapshot for snapshot in snapshots if snapshot["trouble"])
+        assert told["queues"] is None
+        assert [node["node"] for node in told["nodes"]] == ["testnode-0a1b2c3d"]
+        own_server.start()
+        assert next(snapshot for snapshot in snapshots if not snapshot["trouble"])["queues"]["ready"] == 0
+
+
+def test_one_too_many_is_refused(site, monkeypatch):
+    monkeypatch.setattr("bananasd.http.live.MAX_WATCHERS", 1)
+    with watching(site) as snapshots:
+        next(snapshots)
+        assert site.http.get("/api/live").status_code == 503
+    assert MAX_WATCHERS > 1
+
+
+def test_a_stop_lets_those_go_who_watch(make_site):
+    site = make_site()
+    with watching(site) as snapshots:
+        next(snapshots)
+        began = time.monotonic()
+        site._server.stop()
+        wait_until(lambda: not site._server.is_running)
+        assert time.monotonic() - began < 1
+        list(snapshots)  # it has an end
+
+
+def test_who_only_wants_the_head_does_not_watch(site):
+    answer = site.http.head("/api/live")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert site.dashboard.live._watchers == 0

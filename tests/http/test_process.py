@@ -1,0 +1,200 @@
+"""The process that serves the dashboard: a slot like any other, and never a reason for the daemon to end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bananasd.processes import control
+from tests.conftest import wait_until
+from tests.daemon import is_alive
+from tests.http.web import Web
+from tests.sentinels import free_port
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+@pytest.fixture
+def web():
+    return Web(free_port())
+
+
+@pytest.fixture
+def make(make_daemon, web):
+    """Makes daemons that serve a dashboard."""
+
+    def make(*args, settings=None, **options):
+        settings = {"http": {"listen": web.address}, **(settings or {})}
+        return make_daemon(*args, settings=settings, **options)
+
+    return make
+
+
+def test_without_a_setting_nothing_listens(make_daemon):
+    daemon = make_daemon().start()
+    assert {child.kind for child in daemon.children()} == {"redis", "scheduler", "worker"}
+
+
+def test_a_daemon_that_works_is_live_and_ready(make, web):
+    daemon = make().start()
+    assert daemon.child("http").state == "up"
+    assert web.get("/livez") == (200, {"live": True})
+    assert web.get("/readyz") == (200, {"ready": True, "reasons": []})
+    assert daemon.stop() == 0
+    assert not daemon.boards()
+
+
+def test_the_heavy_libraries_are_in_its_process_only():
+    code = "import bananasd.processes.daemon, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert "bananasd.http.obstacles" in loaded.stdout.split()
+    assert not {"starlette", "uvicorn", "anyio"} & set(loaded.stdout.split())
+
+
+def test_one_that_is_killed_is_started_again(make, web):
+    daemon = make().start()
+    pid = daemon.child("http").pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: daemon.child("http").pid != pid and web.answers())
+    assert web.get("/livez")[0] == 200
+
+
+def test_a_stop_of_its_own_brings_another(make, web):
+    daemon = make().start()
+    pid = daemon.child("http").pid
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: daemon.child("http").pid not in (pid, 0) and web.answers())
+    assert daemon.lines("child ended slot='http'", "exit status 0")
+
+
+def test_a_port_that_is_taken_keeps_no_daemon_from_its_work(make, web):
+    with socket.create_server(("127.0.0.1", web.port)):
+        daemon = make().start(wait=False)
+        wait_until(lambda: daemon.lines("daemon ready"))
+        with daemon.client() as client:
+            assert client.submit_and_wait("note", {}, wait_seconds=10).status == "completed"
+        wait_until(lambda: [child for child in daemon.children("http") if child.state == "backoff"])
+        assert daemon.lines("http cannot serve", web.address, "Address already in use")
+    # The next try is at most a few seconds away.
+    wait_until(web.answers, 30)
+    assert daemon.stop() == 0
+
+
+def test_an_outage_of_redis_is_told_by_readyz_and_leaves_livez_alone(make, web, own_server):
+    daemon = make(redis_url=own_server.url).start()
+    own_server.stop()
+    wait_until(lambda: web.get("/readyz")[0] == 503)
+    assert web.get("/readyz")[1] == {"ready": False, "reasons": ["the Redis server does not answer"]}
+    assert web.get("/livez") == (200, {"live": True})
+    own_server.start()
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+    assert daemon.stop() == 0
+
+
+def test_readyz_waits_for_no_frozen_server(make, web, own_server):
+    make(redis_url=own_server.url).start()
+    own_server.process.send_signal(signal.SIGSTOP)
+    try:
+        assert web.get("/readyz", timeout=5)[0] == 503
+    finally:
+        own_server.process.send_signal(signal.SIGCONT)
+
+
+def test_a_master_that_hangs_is_not_live(make, web):
+    daemon = make().start()
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: web.get("/livez") == (503, {"live": False}))
+        assert any(
+            "the master has not turned its loop" in reason for reason in web.get("/readyz")[1]["reasons"]
+        )
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    wait_until(lambda: web.get("/livez")[0] == 200)
+
+
+def test_while_it_drains_it_is_live_but_not_ready(make, web, tmp_path):
+    daemon = make().start()
+    with daemon.client() as client:
+        job_id = client.submit_job("hold", {"until": str(tmp_path / "go")})
+        daemon.worker_of(job_id)
+        daemon.terminate()
+        wait_until(lambda: "the daemon drains" in web.get("/readyz")[1]["reasons"])
+        assert web.get("/livez")[0] == 200
+        (tmp_path / "go").touch()
+    assert daemon.wait() == 0
+
+
+def test_the_master_takes_it_along_when_it_is_killed(make, web):
+    daemon = make().start()
+    pid = daemon.child("http").pid
+    daemon.kill()
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_a_reload_gives_it_the_new_settings(make, web):
+    daemon = make().start()
+    pid, other = daemon.child("http").pid, Web(free_port())
+    text = daemon.config.read_text()
+    daemon.config.write_text(text.replace(web.address, other.address))
+    control.reload(daemon.run_dir, 30)
+    wait_until(other.answers)
+    wait_until(lambda: not web.answers())
+    assert daemon.child("http").pid != pid
+
+
+def test_a_reload_may_begin_and_end_it(make, make_daemon, web):
+    daemon = make_daemon().start()
+    text = daemon.config.read_text()
+    daemon.config.write_text(f'{text}[http]\nlisten = "{web.address}"\n')
+    control.reload(daemon.run_dir, 30)
+    wait_until(web.answers)
+    daemon.config.write_text(text)
+    control.reload(daemon.run_dir, 30)
+    wait_until(lambda: not web.answers() and not daemon.children("http"))
+    assert daemon.is_up()
+
+
+def test_dump_and_the_order_of_status_know_it(make, web):
+    daemon = make().start()
+    assert [child.slot for child in daemon.children()] == [
+        "redis",
+        "scheduler",
+        "http",
+        "worker 0",
+        "worker 1",
+    ]
+    (stacks,) = control.dump(daemon.run_dir, "http")
+    assert "_serve" in stacks.text
+
+
+def test_what_happens_once_it_is_up_is_in_the_history(make, web):
+    daemon = make().start()
+    with daemon.client() as client:
+        client.submit_and_wait("note", {}, wait_seconds=10)
+    with web.watching() as snapshots:
+        history = next(snapshots)["history"]
+    assert history["completed"][-2:] in ([None, 1], [0, 1], [1, 0])
+
+
+def test_those_who_watch_hold_up_no_drain(make, web):
+    daemon = make().start()
+    with web.watching() as one, web.watching() as other:
+        next(one), next(other)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 4
+    assert not daemon.lines("child ended slot='http'", "SIGKILL")
+
+
+def test_one_that_hangs_is_killed_in_time_for_the_server_to_close_its_file(make, web):
+    daemon = make(settings={"master": {"drain_seconds": 8}}).start()
+    os.kill(daemon.child("http").pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 5
+    assert daemon.lines("child ended slot='redis'", "exit status 0")
