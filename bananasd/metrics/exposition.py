@@ -75,7 +75,9 @@ class Metrics(Collector):
         way = self._pool.call(ASK_SECONDS)
         try:
             return Namespace(
-                Stats(way, self._access.namespace).queues(), Held(way, self._access.namespace).by_lane()
+                self._access.namespace,
+                Stats(way, self._access.namespace).queues(),
+                Held(way, self._access.namespace).by_lane(),
             )
         except UNANSWERED:
             return None
