@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from ..metrics.exposition import Metrics
 from ..settings import HttpConfig
 from .actions import Actions
 from .assets import Assets
@@ -26,7 +27,7 @@ class Dashboard:
         self.keyring = keyring = Keyring(token, config.port)
         self.live = Live(source)
         self._assets = Assets()
-        self._queries = Queries(source, self.live)
+        self._queries = Queries(source, self.live, Metrics(source.board, source.access))
         self._actions = Actions(source, keyring)
         self._entrance = Entrance(config, keyring, source.namespace)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -65,6 +66,7 @@ class Dashboard:
         return [
             Route("/livez", ask.livez),
             Route("/readyz", ask.readyz),
+            Route("/metrics", ask.metrics),
             Route("/api/live", ask.live),
             Route("/api/jobs/{job_id}", ask.job),
             Route("/api/lanes/{queue}/{priority}", ask.lane),

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from ..settings import Config
 
-LIBRARIES = ("starlette", "uvicorn")
+LIBRARIES = ("prometheus_client", "starlette", "uvicorn")
 
 
 def http_obstacles(config: Config) -> Iterator[str]:
@@ -15,7 +15,7 @@ def http_obstacles(config: Config) -> Iterator[str]:
     at = f"{config.path}: " if config.path else ""
     if missing := [name for name in LIBRARIES if find_spec(name) is None]:
         yield (
-            f"{at}http.listen: the dashboard needs {' and '.join(missing)}: pip install 'bananasd[http]', "
+            f"{at}http.listen: the dashboard needs {', '.join(missing)}: pip install 'bananasd[http]', "
             "or leave this out"
         )
     try:

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from ..errors import InvalidJob
 from ..job import check_priority
 from ..limits import check_page, check_queue, shown
+from ..metrics.exposition import CONTENT_TYPE, Metrics
 from ..store.keys import Lane
 from ..store.listing import MAX_PAGE, Entry
 from .health import is_live, reasons_not_ready
@@ -25,8 +26,9 @@ EVENTS = "text/event-stream"
 class Queries:
     """Endpoints."""
 
-    def __init__(self, source: Source, live: Live) -> None:
+    def __init__(self, source: Source, live: Live, metrics: Metrics) -> None:
         self._source = source
+        self._metrics = metrics
         self._live = live
 
     async def livez(self, _request: Request) -> Response:
@@ -40,6 +42,10 @@ class Queries:
         silent_seconds = self._source.silent_seconds
         reasons = list(reasons_not_ready(self._source.node(), silent_seconds, is_server_there=is_there))
         return reply({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(self, _request: Request) -> Response:
+        """What Prometheus reads."""
+        return Response(await run_in_threadpool(self._metrics.text), media_type=CONTENT_TYPE)
 
     async def live(self, request: Request) -> Response:
         """Everything that changes by itself, again and again."""

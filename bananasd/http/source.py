@@ -56,7 +56,7 @@ class Source:
 
     def __init__(self, board: Board, access: Access) -> None:
         self.namespace = access.namespace
-        self._board = board
+        self.board, self.access = board, access
         self._server = replace(
             access.server, timeout_seconds=min(access.server.timeout_seconds, MAX_ANSWER_SECONDS)
         )
@@ -87,16 +87,16 @@ class Source:
     @property
     def host(self) -> str:
         """The name of this machine in listings."""
-        return self._board.node.rpartition("-")[0]
+        return self.board.node.rpartition("-")[0]
 
     def node(self) -> NodeView:
         """The daemon that this belongs to."""
-        return node_view(self._board)
+        return node_view(self.board)
 
     @property
     def silent_seconds(self) -> float:
         """How long ago its master has last turned its loop."""
-        return self._board.silent_seconds
+        return self.board.silent_seconds
 
     def is_server_there(self) -> bool:
         """Whether the server answers."""

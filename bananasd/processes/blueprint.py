@@ -183,7 +183,7 @@ class Blueprint:
             pool.fairness,
         )
         submit_through(self._make_client)
-        return run_worker(row, post, self._load_handlers(), self._access)
+        return run_worker(row, post, self._load_handlers(), self._access, self._premises.board.tallies)
 
     def _run_http(self, row: Row) -> int:
         self._enter()

@@ -12,6 +12,7 @@ from .. import clock
 from ..errors import DaemonError
 from . import procfs
 from .row import BACK_TOLD_NS, HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_TOLD_NS, NEWS, ROW_BYTES, Row
+from .tallies import TALLIES_SUFFIX, Tallies
 
 LAYOUT = 0x62616E616E6102
 """Magic number and version of the layout; a board with another one is not read."""
@@ -58,6 +59,8 @@ class Board:
         self.node = path.name.removesuffix(SUFFIX)
         self._memory = memory
         self.head = memoryview(memory).cast("Q")
+        self.tallies: Tallies | None = None
+        """What its children count; None if that is gone, or of another version."""
         self.rows = [Row(memory, self.head, i) for i in range(self.head[Head.ROWS])]
 
     @classmethod
@@ -76,7 +79,16 @@ class Board:
             head[Head.STARTED_NS] = head[Head.TURNED_NS] = clock.monotonic_ns()
             memory[ID_AT : ID_AT + ID_BYTES] = procfs.boot_id().encode()
             head[Head.LAYOUT] = LAYOUT
-        return cls(path, memory)
+        board = cls(path, memory)
+        board.tallies = board._create_tallies()
+        return board
+
+    def _create_tallies(self) -> Tallies:
+        try:
+            return Tallies.create(self.tallies_path, len(self.rows))
+        except DaemonError:
+            self.delete()
+            raise
 
     @classmethod
     def open(cls, path: Path) -> Self | None:
@@ -92,6 +104,7 @@ class Board:
         if len(memory) < (rows + 1) * ROW_BYTES:
             return None
         board = cls(path, memory)
+        board.tallies = Tallies.open(board.tallies_path, rows)
         return board if all(row.is_readable for row in board.used_rows()) else None
 
     @property
@@ -121,6 +134,11 @@ class Board:
     def problems_path(self) -> Path:
         """The file that tells why its latest reload was refused."""
         return self.path.with_suffix(".problems")
+
+    @property
+    def tallies_path(self) -> Path:
+        """The file of what its children count."""
+        return self.path.with_suffix(TALLIES_SUFFIX)
 
     def stacks_path(self, generation: int) -> Path:
         """The file for the stacks of a child."""
@@ -181,7 +199,7 @@ class Board:
     def delete(self) -> None:
         """Remove the file and what belongs to it; those who have it mapped keep their view."""
         stacks = self.path.parent.glob(f"{glob.escape(self.node)}.*.stacks")
-        for path in (*stacks, self.problems_path, self.path):
+        for path in (*stacks, self.tallies_path, self.problems_path, self.path):
             path.unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ from .. import clock
 from ..errors import InvalidJob
 from ..schedule import MAX_CATCH_UP, Due, Schedule, read_schedule
 from ..store.schedules import Entry, Reading, ScheduleStore, Slot
+from .tally import LAG, Histogram, Tally
 
 MAX_PLANS = 50
 """How many schedules fire in a trip: mostly a job each, but for those that make up for what they have missed."""
@@ -51,8 +52,10 @@ class Plan:
 class Firing:
     """Fires what is due of the schedules as they were last read; the server's now is reckoned from its last answer."""
 
-    def __init__(self, store: ScheduleStore) -> None:
+    def __init__(self, store: ScheduleStore, lags: Histogram | None = None) -> None:
+        """``lags``: how long after its instant each slot fires."""
         self._store = store
+        self._lags = lags or Tally.of_nobody().histogram(LAG)
         self._namespace = store.keys.namespace
         self._version = ""
         self._plans: list[Plan] = []
@@ -106,6 +109,7 @@ class Firing:
     def _note_fired(self, slot: Slot, what: str, now_ms: int) -> str:
         self._hear(now_ms)
         if what == "fired":
+            self._lags.note(max(0, now_ms - slot.slot_ms))
             logger.debug("schedule fired name=%s slot=%d id=%s", slot.name, slot.slot_ms, slot.job_id)
         return what
 

@@ -16,6 +16,7 @@ from ..store.claims import Claimed
 from ..store.outcomes import Outcome, Released
 from ..store.store import Store
 from .batch import BATCH_SECONDS
+from .tally import Figure, Tally
 from .unsettled import Unsettled, warn_of_refused
 
 LOOK_SECONDS = 0.005
@@ -31,10 +32,13 @@ Unstarted = deque[tuple[str, Claimed]]
 class Helper:
     """Shares the deque of unstarted jobs with the main loop."""
 
-    def __init__(self, unstarted: Unstarted, unsettled: Unsettled, make_store: Callable[[], Store]) -> None:
+    def __init__(
+        self, unstarted: Unstarted, unsettled: Unsettled, make_store: Callable[[], Store], tally: Tally
+    ) -> None:
         self._unstarted = unstarted
         self._unsettled = unsettled
         self._make_store = make_store
+        self._tally = tally
         self._store: Store | None = None
         self._thread: threading.Thread | None = None
         self._is_needed = threading.Event()
@@ -94,8 +98,11 @@ class Helper:
             logger.debug("batch cut short released=%d", len(released))
         while len(self._unsettled) and self._is_job_long():
             try:
-                warn_of_refused(self._unsettled.send(self._settle))
+                refused = self._unsettled.send(self._settle)
+                self._tally.add(Figure.REFUSED_BY_HELPER, len(refused))
+                warn_of_refused(refused)
             except ConnectionFailed:
+                self._tally.add(Figure.REDIS_ERRORS_OF_HELPER)
                 clock.sleep(random.uniform(0.8, 1.2) * PAUSE_AFTER_FAILURE_SECONDS)  # noqa: S311 - spreads tries
 
     def _take_all(self) -> list[tuple[str, Claimed]]:

@@ -162,6 +162,8 @@ class Master:
         self._notifier.stopping()
         if self._reload:
             self._reload.abandon()
+        if self._fleet.board.tallies:
+            self._fleet.board.tallies.note_drain(clock.monotonic_ns())
         self._drain = Drain(self._fleet, clock.deadline_in(seconds))
         for slot in list(self._fleet):
             if not slot.is_running and not self._drain.wants(slot):
@@ -245,10 +247,11 @@ class Master:
 
     def _bury(self, death: Death, slot: Slot, row: Row) -> None:
         deaths.count(slot, row, death.wait_status, clock.monotonic())
+        self._count(slot, row)
         self._death_log.note(slot, row, death.wait_status, is_expected=bool(self._drain or slot.is_retired))
         deaths.log_lost_pool(self._fleet, slot)
         self._done_before += row.words[Word.DONE]
-        slot.pid, slot.row, slot.up_since = 0, None, None
+        slot.pid, slot.row, slot.up_since, slot.asked_at = 0, None, None, None
         if self._drain:
             self._drain.note_end(slot)
         self._fleet.board.stacks_path(row.generation).unlink(missing_ok=True)
@@ -257,6 +260,13 @@ class Master:
             self._fleet.remove(slot)
         elif not self._drain or self._drain.wants(slot):
             self._spawner.prepare(slot)
+
+    def _count(self, slot: Slot, row: Row) -> None:
+        if (tallies := self._fleet.board.tallies) is None:
+            return
+        tallies.note_end(row)
+        if slot.kind is Kind.WORKER and slot.asked_at is not None:
+            tallies.note_left(clock.monotonic() - slot.asked_at)
 
     def _leave_row(self, row: Row, wait_status: int) -> None:
         """To the scheduler, if there may be something to recover; the row of a child that held nothing is free."""

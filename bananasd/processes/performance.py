@@ -29,6 +29,7 @@ from .error_texts import error_text, fit_to_keep, last_line, said
 from .handler_call import call
 from .hook_calls import HookCalls
 from .row import Reason, Row, Word
+from .run_tally import RunTally
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Performer:
         declared_policy: Callable[[str], RetryPolicy],
         guard: Callable[[str, str, int], bool],
         hooks: HookCalls | None = None,
+        runs: RunTally | None = None,
     ) -> None:
         """``guard`` keeps a run, by holder, id and number, from being repeated; False: it is not this worker's any more."""
         self.is_copy = False
@@ -80,7 +82,9 @@ class Performer:
         self._declared_policy = declared_policy
         self._guard = guard
         self._hooks = hooks
-        self._armed = 0
+        self._runs = runs or RunTally.of_nobody([spec.name for spec in registry])
+        self._took_ns, self._since_ms = self._runs.took_ns, self._runs.since_ms
+        self._armed = self._started_ns = 0
         self._interrupt: Reason | None = None
         # Job's numbers are never used again either: what is written into the row too late means nobody.
         self._number = row.generation << 32
@@ -105,7 +109,9 @@ class Performer:
         try:
             job = self._read(claimed)
         except ValueError as error:
-            return Buried(holder, claimed.job_id, claimed.run, f"the job cannot be run: {error}")
+            return self._without_handler(
+                Buried(holder, claimed.job_id, claimed.run, f"the job cannot be run: {error}")
+            )
         name = job.name
         spec = self._registry.get(name)
         if spec is None:
@@ -116,6 +122,8 @@ class Performer:
         if rules.on_lost == "dead" and not self._guard(holder, job.id, job.run):
             return Released(holder, job.id, job.run)  # which will be refused
         outcome = self._run(job, spec, rules, holder)
+        if self._interrupt is not None:
+            self._runs.note_interrupt(name, self._interrupt)
         # What it returned or raised has been looked at: until now the user's code could still hang this worker.
         self._row.words[_ENDED] = self._number
         return outcome
@@ -136,25 +144,26 @@ class Performer:
             self._number += 1
             self._row.begin_job(self._number, job.id, job.name, clock.monotonic_ns(), 0, 0, job.run)
         policy = job.retry_policy.over(self._declared_policy(job.name)).over(self._rules.retry)
-        return self._fail(job, holder, text, policy)
+        return self._without_handler(self._fail(job, holder, text, policy))
+
+    def _without_handler(self, outcome: Retried | Buried) -> Outcome:
+        self._runs.note_without_handler(outcome)
+        return outcome
 
     def _read(self, claimed: Claimed) -> Job:
-        if not is_id(claimed.job_id):
+        lane, job_id, run, text, attempts, recoveries, due_ms, started_ms = claimed
+        if not is_id(job_id):
             raise ValueError("its id is no UUID")
-        spec = read_spec(claimed.spec)
-        job = Job.claimed(
-            claimed.job_id,
-            spec,
-            claimed.lane,
-            (claimed.run, claimed.attempts, claimed.recoveries),
-            claimed.due_ms,
-            claimed.started_ms,
-        )
+        spec = read_spec(text)
+        if run == attempts + 1:
+            # Since when one waits that came back without an attempt's end its record does not say.
+            self._since_ms[lane].append(due_ms or spec.get("created_at"))
+        job = Job.claimed(job_id, spec, lane, (run, attempts, recoveries), due_ms, started_ms)
         job.bind(self._context)
         return job
 
     def _run(self, job: Job, spec: HandlerSpec, rules: Rules, holder: str) -> Outcome:
-        started_ns = self._begin(job, spec, rules)
+        self._begin(job, spec, rules)
         log.set_job(job.id, spec.name, job.attempt)
         if self._hooks is not None:
             self._hooks.before(job)
@@ -173,39 +182,44 @@ class Performer:
             self._armed = 0
             self._row.words[_ARMED] = 0
             if result is _NOTHING:
-                return self._raised(job, spec, rules, holder, error)
+                return self._note_end(spec, self._raised(job, spec, rules, holder, error))
         finally:
             log.clear_job()
-        return self._returned(job, holder, result, started_ns)
+        return self._returned(job, spec, holder, result)
 
-    def _begin(self, job: Job, spec: HandlerSpec, rules: Rules) -> int:
-        """Show the job in the row; return when it begins."""
+    def _begin(self, job: Job, spec: HandlerSpec, rules: Rules) -> None:
+        """Show the job in the row."""
         self._number += 1
-        started_ns = clock.monotonic_ns()
+        started_ns = self._started_ns = clock.monotonic_ns()
         deadline_ns = later = 0
         if rules.timeout_seconds:
             deadline_ns = started_ns + int(rules.timeout_seconds * 1e9)
             later = _later(job, spec, rules)
         self._row.begin_job(self._number, job.id, spec.name, started_ns, deadline_ns, later, job.run)
-        return started_ns
 
-    def _returned(self, job: Job, holder: str, result: Any, started_ns: int) -> Outcome:
+    def _note_end(self, spec: HandlerSpec, outcome: Retried | Buried | Released) -> Outcome:
+        self._runs.note(spec.name, outcome, clock.monotonic_ns() - self._started_ns)
+        return outcome
+
+    def _returned(self, job: Job, spec: HandlerSpec, holder: str, result: Any) -> Outcome:
         try:
             encoded = encode_result(result, self._rules.result_bytes)
         except Exception as error:  # noqa: BLE001 - a result may have code of its own, which runs here
             if self._hooks is not None:
                 self._hooks.note_error(job, error)
             # The work is done: doing it again could not make the result any better.
-            return self._bury(job, holder, f"the handler returned, but {said(error)}")
+            return self._note_end(spec, self._bury(job, holder, f"the handler returned, but {said(error)}"))
         self._row.words[_DONE] += 1
+        took_ns = clock.monotonic_ns() - self._started_ns
+        self._took_ns[spec.name].append(took_ns)
         if logger.isEnabledFor(logging.INFO):
             logger.info("job completed id=%s name=%s attempt=%d ms=%.0f",
-                        job.id, job.name, job.attempt, (clock.monotonic_ns() - started_ns) / 1e6)  # fmt: skip
+                        job.id, job.name, job.attempt, took_ns / 1e6)  # fmt: skip
         return Completed(holder, job.id, job.run, encoded)
 
     def _raised(
         self, job: Job, spec: HandlerSpec, rules: Rules, holder: str, error: BaseException
-    ) -> Outcome:
+    ) -> Retried | Buried | Released:
         if self._hooks is not None:
             self._hooks.note_error(job, error)
         if isinstance(error, RetryLater):
@@ -239,7 +253,7 @@ class Performer:
         error: str,
         policy: RetryPolicy,
         wanted_delay_ms: int | None = None,
-    ) -> Outcome:
+    ) -> Retried | Buried:
         """A failed attempt: another one after a delay, or none if there were enough."""
         delay_ms = _delay_ms(job, policy)
         if delay_ms is None:
@@ -250,7 +264,7 @@ class Performer:
                        job.id, job.name, job.attempt, delay_ms, last_line(error))  # fmt: skip
         return Retried(holder, job.id, job.run, delay_ms, fit_to_keep(error))
 
-    def _bury(self, job: Job, holder: str, error: str) -> Outcome:
+    def _bury(self, job: Job, holder: str, error: str) -> Buried:
         self._row.words[_FAILED] += 1
         logger.error(
             "job dead id=%s name=%s attempt=%d error=%s", job.id, job.name, job.attempt, last_line(error)

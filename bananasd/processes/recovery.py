@@ -14,6 +14,8 @@ from . import procfs
 from .board import Board, Head, boards_in
 from .exits import describe_wait_status
 from .row import Cause, JobView, Kind, Row, State, Word
+from .tallies import TALLIES_SUFFIX
+from .tally import Figure, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +42,20 @@ class Recoverer:
     ``stay_alive`` is called after every trip to the server: a round over many holders may be a long one.
     """
 
-    def __init__(self, store: Store, board: Board, terms: Terms, stay_alive: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        board: Board,
+        terms: Terms,
+        stay_alive: Callable[[], None],
+        tally: Tally | None = None,
+    ) -> None:
         self._store = store
         self._board = board
         self._terms = terms
         self._stay_alive = stay_alive
         self._repeats = Repeats[str]()
+        self._tally = tally or Tally.of_nobody()
 
     def recover_all(self) -> bool:
         """One round over everything; whether it has to be repeated soon, for a daemon that is still dying."""
@@ -99,6 +109,7 @@ class Recoverer:
             elif path != self._board.path:
                 # Ours is the lock, so nobody can be about to write it.
                 logger.warning("board unreadable, set aside: %s; its jobs are back when its lease ends", path)
+                path.with_suffix(TALLIES_SUFFIX).unlink(missing_ok=True)
                 path.rename(path.with_suffix(".unreadable"))
         return boards
 
@@ -137,8 +148,15 @@ class Recoverer:
             lease_ms=self._terms.lease_ms,
         )
         self._log(holder, charge, recovery)
+        self._count(recovery)
         self._stay_alive()
         return recovery
+
+    def _count(self, recovery: Recovery) -> None:
+        self._tally.add(Figure.REQUEUED, len(recovery.requeued))
+        self._tally.add(Figure.RETRIED, len(recovery.retried))
+        self._tally.add(Figure.DEAD, len(recovery.dead))
+        self._tally.add(Figure.CANCELLED, len(recovery.cancelled))
 
     def _log(self, holder: str, charge: Charge, recovery: Recovery) -> None:
         for job_id in recovery.dead:

@@ -152,6 +152,11 @@ class Row:
         self._name = ""
 
     @property
+    def index(self) -> int:
+        """Its place on the board, from 0."""
+        return self._start // ROW_BYTES - 1
+
+    @property
     def generation(self) -> int:
         """The child's number, 0 for a free row."""
         return self.words[Word.GENERATION]

@@ -21,6 +21,7 @@ from .outage import Outage
 from .publication import Publication, Silence
 from .recovery import Recoverer, Terms
 from .row import Row, State, Word
+from .tally import LAG, TRIP, Figure, Tally
 
 RECOVER_SECONDS = 1.0
 RECOVER_AGAIN_SECONDS = 0.1
@@ -51,21 +52,23 @@ class Scheduler:
     ) -> None:
         self._row = row
         self._board = board
+        self._tally = board.tallies.of_row(row) if board.tallies else Tally.of_nobody()
+        self._trips = self._tally.histogram(TRIP)
         # The beat's own: it must not find a connection on which a duty's reply is still to come.
         self._connection = access.connect()
         self._other_connection = access.connect()
         self._store = access.store(self._other_connection)
         self._wake_up = WakeUp(access.connect(), access.namespace)
-        self._recoverer = Recoverer(self._store, board, terms, self._stay_alive)
+        self._recoverer = Recoverer(self._store, board, terms, self._stay_alive, self._tally)
         self._schedules = access.schedules(self._other_connection)
-        self._firing = Firing(self._schedules)
+        self._firing = Firing(self._schedules, self._tally.histogram(LAG))
         self._orders = Orders(board, access.namespace)
         self._publication = Silence() if schedules is None else Publication.of_configuration(schedules)
         self._outage = Outage(row)
         self._resume_at = 0.0
         self._is_examined = False
-        beater = Beater(access.store(self._connection), board, terms.lease_ms, about)
-        self._beat = Duty(beat_seconds, beater.beat)
+        self._beater = Beater(access.store(self._connection), board, terms.lease_ms, about)
+        self._beat = Duty(beat_seconds, self._do_beat)
         self._recover = Duty(RECOVER_SECONDS, self._do_recover)
         self._promote = Duty(PROMOTE_SECONDS, self._do_promote)
         self._fire = Duty(FIRE_SECONDS, self._do_fire)
@@ -116,6 +119,7 @@ class Scheduler:
         return signal.SIGTERM in signums and self._board.phase is Phase.RUNNING
 
     def _lose_server(self, error: ConnectionFailed) -> None:
+        self._tally.add(Figure.REDIS_ERRORS)
         # What broke one of them has broken them all, and each would cost a try of its own.
         self._connection.close()
         self._other_connection.close()
@@ -176,6 +180,11 @@ class Scheduler:
             self._show_life()
 
     # Duties
+
+    def _do_beat(self) -> None:
+        began_ns = clock.monotonic_ns()
+        self._beater.beat()
+        self._trips.note(clock.monotonic_ns() - began_ns)
 
     def _do_recover(self) -> float | None:
         return RECOVER_AGAIN_SECONDS if self._recoverer.recover_all() else None

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from .. import clock
 from . import procfs
 from .board import Board
 from .child import ATTENTION
@@ -49,6 +50,8 @@ class Slot:
     is_retired: bool = False
     """Its child is asked to leave and will not be replaced."""
     left_since: float | None = None
+    asked_at: float | None = None
+    """When its child was first asked to leave."""
     luck: float = field(default_factory=random.random)
     """By chance, from 0 to 1: how much sooner than its limits say its child is recycled."""
 
@@ -92,6 +95,7 @@ class Slot:
         """Have its child end what it does and leave. A job may have taken the signal for itself: the row says it too."""
         if self.row is not None:
             self.row.words[Word.LEAVE] = 1
+        self.asked_at = self.asked_at or clock.monotonic()
         procfs.send(self.pid, signal.SIGTERM)
         if self.kind is Kind.WORKER:
             procfs.send(self.pid, ATTENTION)

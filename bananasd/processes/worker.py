@@ -30,6 +30,8 @@ from .policies import policies_of, read_policy
 from .publication import Publication
 from .row import Row, State, Word
 from .run_context import WorkerRunContext
+from .run_tally import RunTally
+from .tally import Figure, Tally
 from .turns import Turns
 from .unsettled import Unsettled, warn_of_refused
 
@@ -68,15 +70,20 @@ class _Terms(NamedTuple):
 class Worker:
     """A worker has a row, a store, a registry; its holder's name changes with every trip."""
 
-    def __init__(self, row: Row, post: Post, registry: Registry, access: Access, hooks: HookCalls | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, row: Row, post: Post, registry: Registry, access: Access,
+        hooks: HookCalls | None = None, tally: Tally | None = None,
+    ) -> None:  # fmt: skip
         self._row = row
+        handlers, lanes = [spec.name for spec in registry], [str(lane) for lane in post.lanes]
+        self._tally = tally or Tally.of_nobody(1 + len(handlers) + len(lanes))
         self._post = post
         self._registry = registry
         self._access = access
         self._open_connection()
         self._unstarted: Unstarted = deque()
         self._unsettled = Unsettled()
-        self._helper = Helper(self._unstarted, self._unsettled, access.store)
+        self._helper = Helper(self._unstarted, self._unsettled, access.store, self._tally)
         self._outage = Outage(row)
         self._batch = BatchSize()
         self._turns = Turns(post.lanes, post.fairness)
@@ -86,9 +93,10 @@ class Worker:
         self._publication = Publication.of_handlers(registry)
         self._shown = ""
         self._context = WorkerRunContext(row, access.store, lambda: self._is_leaving)
+        self._runs = RunTally(self._tally, handlers, lanes)
         self._hooks = hooks
         self._performer = Performer(
-            row, registry, post.rules, self._context, self._declared_policy, self._guard, hooks
+            row, registry, post.rules, self._context, self._declared_policy, self._guard, hooks, self._runs
         )
 
     def run(self) -> int:
@@ -171,6 +179,7 @@ class Worker:
     def _lose_server(self, error: ConnectionFailed) -> None:
         """Never guess what a broken trip has done: the next one asks."""
         self._is_entered = False
+        self._tally.add(Figure.REDIS_ERRORS)
         self._inbox.wait(self._outage.note_failure(error))
 
     def _open_connection(self) -> None:
@@ -260,7 +269,9 @@ class Worker:
 
     def _note_settled(self, refused: list[str]) -> None:
         self._row.words[Word.JOB] = 0
-        warn_of_refused(refused)
+        if refused:
+            self._tally.add(Figure.REFUSED, len(refused))
+            warn_of_refused(refused)
 
     def _perform(self, jobs: list[Claimed]) -> None:
         holder = self._holder
@@ -273,6 +284,7 @@ class Worker:
             performed = self._perform_all()
         finally:
             self._helper.note_idle()
+            self._runs.count(jobs[0].started_ms)
         if performed:
             self._batch.note(performed, clock.monotonic() - began)
 
@@ -318,6 +330,7 @@ class Worker:
                 self._row.words[Word.TRIP] = 0
                 break
             except ConnectionFailed as error:
+                self._tally.add(Figure.REDIS_ERRORS)
                 seconds = self._outage.note_failure(error)
                 if self._is_leaving and not len(self._unsettled):
                     break  # nothing to report: the scheduler puts back what is held

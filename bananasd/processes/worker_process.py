@@ -13,12 +13,15 @@ from ..store.access import Access
 from . import exits, procfs
 from .hook_calls import HookCalls
 from .row import Row
+from .tallies import Tallies
 from .worker import Post, Worker
 
 logger = logging.getLogger(__name__)
 
 
-def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access) -> int:
+def run_worker(
+    row: Row, post: Post, load_handlers: Callable[[], Registry], access: Access, tallies: Tallies | None
+) -> int:
     """Load the handlers and work; the life of a worker's process."""
     try:
         registry = load_handlers()
@@ -29,11 +32,14 @@ def run_worker(row: Row, post: Post, load_handlers: Callable[[], Registry], acce
     gc.freeze()
     if not _fits(post.max_rss_mb):
         return exits.CONFIG
+    # Handlers and lanes, and what no handler is called for.
+    more = len(list(registry)) + len(post.lanes) + 1
+    tally = tallies.of_row(row, more) if tallies else None
     if registry.hooks is None:
-        return Worker(row, post, registry, access).run()
+        return Worker(row, post, registry, access, tally=tally).run()
     hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool))
     hooks.start()
-    status = Worker(row, post, registry, access, hooks).run()
+    status = Worker(row, post, registry, access, hooks, tally).run()
     hooks.stop()
     return status
 

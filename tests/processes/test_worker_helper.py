@@ -7,6 +7,7 @@ import pytest
 from bananasd import clock
 from bananasd.errors import ConnectionFailed
 from bananasd.processes.helper import Helper
+from bananasd.processes.tally import Tally
 from bananasd.processes.unsettled import Unsettled
 from bananasd.store.claims import Claimed
 from bananasd.store.outcomes import Completed, Released
@@ -36,7 +37,7 @@ def make_helper(monkeypatch):
     def make(failures=0):
         store = Settled(failures)
         unstarted, unsettled = deque(), Unsettled()
-        return Helper(unstarted, unsettled, lambda: store), unstarted, unsettled, store
+        return Helper(unstarted, unsettled, lambda: store, Tally.of_nobody()), unstarted, unsettled, store
 
     return make
 

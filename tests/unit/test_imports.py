@@ -37,8 +37,15 @@ FOUNDATIONS = [
     },
 ]
 SHARED_BY_PROCESSES = [
-    {"processes", "processes.procfs", "processes.exits", "processes.inbox", "processes.row"},
-    {"processes.board"},
+    {
+        "processes",
+        "processes.procfs",
+        "processes.exits",
+        "processes.inbox",
+        "processes.row",
+        "processes.tally",
+    },
+    {"processes.board", "processes.tallies"},
     {"processes.child", "processes.views", "processes.usage"},
 ]
 JOB_LAYERS = [
@@ -53,6 +60,7 @@ JOB_LAYERS = [
         "processes.outage",
         "processes.unsettled",
         "processes.run_context",
+        "processes.run_tally",
         "processes.error_texts",
         "processes.forks",
         "processes.handler_call",
@@ -70,7 +78,8 @@ JOB_LAYERS = [
         "processes.publication",
         "processes.recovery",
     },
-    {"processes.worker", "processes.scheduler", "http"},
+    {"processes.worker", "processes.scheduler", "metrics"},
+    {"http"},
     {"processes.worker_process", "processes.http_process"},
 ]
 MASTER_LAYERS = [
@@ -260,6 +269,7 @@ def test_importing_the_client_stays_light() -> None:
         "greenlet",
         "http",
         "msgspec",
+        "prometheus_client",
         "psutil",
         "setproctitle",
         "starlette",

@@ -1,0 +1,32 @@
+"""``/metrics`` of a dashboard that is served."""
+
+import httpx
+
+from tests.metrics.conftest import read
+
+
+def test_prometheus_reads_the_metrics(site):
+    answer = site.http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    told = read(answer.content)
+    assert told["bananasd_redis_up", frozenset()] == 1
+
+
+def test_metrics_are_told_while_the_server_is_away(make_site, tmp_path):
+    site = make_site(f"unix://{tmp_path}/nobody.sock")
+    told = read(site.http.get("/metrics").content)
+    assert told["bananasd_redis_up", frozenset()] == 0
+    assert ("bananasd_redis_errors_total", frozenset()) in told
+
+
+def test_metrics_are_for_those_with_the_token(make_site):
+    site = make_site(token="t" * 32)
+    assert site.http.get("/metrics").status_code == 401
+    with site.visitor(headers={"Authorization": "Bearer " + "t" * 32}) as known:
+        assert known.get("/metrics").status_code == 200
+
+
+def test_a_page_of_somebody_else_does_not_read_them(site):
+    answer = httpx.get(f"{site.url}/metrics", headers={"Host": "evil.example"}, trust_env=False)
+    assert answer.status_code == 403
