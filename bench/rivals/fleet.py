@@ -16,23 +16,12 @@ from typing import Self
 import psutil
 
 from .. import stamps
+from ..daemon import CONFIG, POLL_SECONDS
 from ..errors import BenchError
 from ..tree import Tree
 from .systems import System
 
 APPS = Path(__file__).parent / "apps"
-POLL_SECONDS = 0.02
-CONFIG = """\
-run_dir = "run"
-state_dir = "state"
-[redis]
-url = {url}
-[workers]
-count = 2
-handlers = "handlers"
-[log]
-level = "warning"
-"""
 
 
 class Fleet:
@@ -52,7 +41,9 @@ class Fleet:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        (self._directory / "bananas.toml").write_text(CONFIG.format(url=json.dumps(self._names["url"])))
+        values = {"url": self._names["url"], "workers": 2, "queues": ["default"], "handlers": "handlers"}
+        config = CONFIG.format_map({name: json.dumps(value) for name, value in values.items()})
+        (self._directory / "bananas.toml").write_text(config)
         (self._directory / "handlers").mkdir()
         shutil.copy(APPS / "with_bananasd.py", self._directory / "handlers")
         return self
