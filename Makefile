@@ -16,7 +16,7 @@ READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults soak bench bench-full bench-check bench-record lint format clean install uninstall
+.PHONY: help demo test faults soak bench bench-full bench-check bench-record api lint format clean install uninstall
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -51,6 +51,9 @@ bench-check: $(READY_TO_RUN) ## 20 seconds: fail if a ratio of the benchmark is 
 
 bench-record: $(READY_TO_RUN) ## Write the ratios of now into bench/recorded.toml
 	@$(RUN) bench.check --record
+
+api: $(READY_TO_TEST) ## Build the API reference into build/api; fail on a public name without a docstring
+	@$(VENV)/bin/python docs/api.py build/api
 
 lint: $(READY_TO_TEST) ## Check style, format and types
 	$(RUN) ruff check

@@ -209,7 +209,7 @@ class Client:
         For several ids: until all of them have, and a list in their order. ``on_progress`` is called, here in this
         thread, with a job whenever its progress is a new one.
 
-        Raises `WaitTimeout` after ``timeout`` seconds (`math.inf`: never), though the jobs themselves go on;
+        Raises `WaitTimeout` after ``timeout`` seconds (``math.inf``: never), though the jobs themselves go on;
         `JobNotFound`; `ConnectionFailed` when the server has been out of reach for the client's time.
         """
         job_ids, seconds = check_ids(job_id), check_wait(timeout)

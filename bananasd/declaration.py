@@ -129,7 +129,7 @@ def handler(
     With ``cron`` (by the clock of ``timezone``) or ``every`` there is a schedule of the same name that makes such jobs, with
     None for their payload; see `Schedule`.
 
-    Whether the values are possible is checked where all faults are told at once: by `load_directory`.
+    Whether the values are possible is checked where all faults are told at once: when a daemon, or ``bananasd check``, loads the directory.
     """
     if callable(name):
         raise TypeError('@handler needs the name of the jobs: write @handler("send_mail")')

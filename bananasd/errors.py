@@ -29,7 +29,7 @@ class InvalidJob(BananasError, ValueError):
 
 
 class JobNotFound(BananasError, LookupError):
-    """There is no record of this job: it never existed, or its retention has ended."""
+    """There is no record of the job ``job_id``: it never existed, or its retention has ended."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"no job {job_id!r}: it was never submitted here, or its record has expired")
@@ -37,7 +37,7 @@ class JobNotFound(BananasError, LookupError):
 
 
 class JobNotWaiting(BananasError):
-    """The job cannot be moved any more: it runs, or has ended."""
+    """The job ``job_id`` cannot be moved any more: it runs, or has ended, as ``status`` says."""
 
     def __init__(self, job_id: str, status: str) -> None:
         super().__init__(f"job {job_id} is {status}: only one that is pending or scheduled can be moved")
@@ -46,7 +46,7 @@ class JobNotWaiting(BananasError):
 
 
 class JobExists(BananasError):
-    """A job was not submitted, since another with its unique key waits or runs: ``job_id``."""
+    """A job was not submitted, since another with its ``unique_key`` waits or runs: ``job_id``."""
 
     def __init__(self, job_id: str, unique_key: str) -> None:
         super().__init__(f"job {job_id} has the unique key {unique_key!r}, and has not ended")
@@ -63,7 +63,7 @@ class JobNotFinished(BananasError):
 
 
 class JobFailed(BananasError):
-    """The job has ended without completing: it failed for good, expired, or was cancelled, as ``job.status`` says.
+    """The job has ended without completing: it failed for good, expired, or was cancelled, as the status of ``job`` says.
 
     ``error`` is the reason in a line, ``traceback`` the end of the traceback, or "" if it had none.
     """

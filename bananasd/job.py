@@ -15,7 +15,7 @@ __all__ = ["Job", "Priority", "RunContext", "Status", "encode_result", "read_spe
 
 
 class Priority(StrEnum):
-    """High before normal before low, whatever the order of submission."""
+    """``HIGH`` before ``NORMAL`` before ``LOW``, whatever the order of submission."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -23,7 +23,11 @@ class Priority(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """Where a job stands.
+
+    ``SCHEDULED`` for later, or for its next try; ``PENDING`` in its lane, for a worker to take; ``PROCESSING``. And the ends: ``COMPLETED``,
+    ``FAILED`` for good, which means that it is in the dead letters, ``CANCELLED``, and ``EXPIRED``, for it was not begun in time.
+    """
 
     SCHEDULED = "scheduled"
     PENDING = "pending"
@@ -60,7 +64,9 @@ class Job:
     many runs were lost with their worker. ``error`` is the end of the last failure's traceback, ``result`` what the handler returned
     (None once it has expired, though ``has_result`` says that there was one), ``unique_key`` the key under which it was
     submitted (a handler is not told), ``progress`` what it last told: None, or a dict of ``done``, ``total`` and ``note``.
-    Instants are aware datetimes in UTC, or None. What is odd in a record that someone else wrote reads as if it were not there.
+    ``run`` is how often the job was claimed, ``holder`` the worker that has it ("" if none does).
+    Instants are aware datetimes in UTC, or None; ``due_ms``, ``started_ms``, ``finished_ms``, ``updated_ms`` and ``expires_ms`` are those of the
+    record, milliseconds since the epoch. ``lane`` is queue and priority with a colon between them. What is odd in a record that someone else wrote reads as if it were not there.
     """
 
     __slots__ = (

@@ -84,6 +84,8 @@ class JobRequest:
       has passed means at once.
     - ``queue``, ``max_retries``, ``timeout_seconds``, ``retry``, ``on_lost``, ``job_id``, ``expires_in``, ``unique_key``,
       ``unique_seconds``, ``unique_until``, ``on_duplicate``, ``headers``: see `JobOptions`. Another one is a TypeError.
+
+    ``lane``, ``due``, ``extra`` and ``spec`` are what of it goes to the server, encoded as docs/protocol.md says.
     """
 
     __slots__ = ("due", "extra", "job_id", "lane", "on_duplicate", "spec", "unique_key")

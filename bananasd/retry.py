@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Pauses that grow: ``base_seconds * factor**n``, at most ``cap_seconds``, which must not be below the first.
+    """Pauses that grow: ``base_seconds``, then ``factor`` times the one before, at most ``cap_seconds``, which must not be below the first.
 
     ``jitter`` 0.25 shortens or lengthens each delay by up to a quarter, so that jobs that failed together do
     not come back together.

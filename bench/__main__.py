@@ -14,6 +14,7 @@ from .command import run
 from .errors import BenchError
 from .figure import Figure
 from .ground import AGAINST, TREE, Ground, Size
+from .rivals import rates
 from .server import TRANSPORTS
 from .table import table
 from .tree import ROOT, Tree
@@ -34,14 +35,15 @@ FULL: dict[str, Measurement] = {
     "mixed": mixed.measure,
     "sleepers": sleepers.measure,
 }
-EPILOG = "Without names: the first six, in three minutes. docs/benchmarks.md says what each figure means."
+NAMED: dict[str, Measurement] = {**FULL, **rates.measurements()}
+EPILOG = "Without names: the first six, in three minutes. --full: the first ten. docs/benchmarks.md says what each figure means."
 
 
 def options() -> argparse.ArgumentParser:
     """What can be said on the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=EPILOG)
     say = parser.add_argument
-    say("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(FULL)}")
+    say("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(NAMED)}")
     say("--full", action="store_true", help="measure everything")
     say(
         "--transport",
@@ -61,10 +63,10 @@ def options() -> argparse.ArgumentParser:
 
 def chosen(names: Sequence[str], is_full: bool) -> dict[str, Measurement]:
     """The measurements of these names, or the usual ones. Raises `BenchError` for a name that is none."""
-    if unknown := [name for name in names if name not in FULL]:
-        raise BenchError(f"there is no measurement {', '.join(unknown)}; there are {', '.join(FULL)}")
+    if unknown := [name for name in names if name not in NAMED]:
+        raise BenchError(f"there is no measurement {', '.join(unknown)}; there are {', '.join(NAMED)}")
     if names:
-        return {name: FULL[name] for name in names}
+        return {name: NAMED[name] for name in names}
     return FULL if is_full else CORE
 
 

@@ -15,7 +15,17 @@ Sample = Mapping[str, float]
 Round = Mapping[str, Sample]
 """What all sides measured in it."""
 
-COUNTED = ("trips", "enqueued", "enqueued_many", "drained", "waited_for", "worked", "due", "mixed_hundreds")
+COUNTED = (
+    "trips",
+    "enqueued",
+    "enqueued_many",
+    "drained",
+    "waited_for",
+    "worked",
+    "due",
+    "mixed_hundreds",
+    "of_rivals",
+)
 YARDSTICK, TREE, AGAINST = "yardstick", "tree", "against"
 
 
@@ -36,6 +46,8 @@ class Size:
     backlogs: Sequence[int] = (10_000, 100_000, 1_000_000)
     due: int = 100_000
     mixed_hundreds: int = 20
+    of_rivals: int = 8_000
+    """Jobs, beside another system."""
     slept_seconds: float = 4
 
     def scaled(self, scale: float) -> "Size":

@@ -52,7 +52,7 @@ class Reason(StrEnum):
 class Explanation:
     """Why a job does not run, as it was a moment ago: a ``sentence`` for people, and a ``reason`` for programs.
 
-    ``evidence`` holds the facts by name: ``status``, ``name``, ``queue``, ``priority``, ``attempts``, ``recoveries`` of every job, and
+    ``job_id`` is the job's. ``evidence`` holds the facts by name: ``status``, ``name``, ``queue``, ``priority``, ``attempts``, ``recoveries`` of every job, and
     what its reason stands on. Durations are in seconds, instants in ISO 8601.
     """
 

@@ -80,9 +80,9 @@ class FakeQueue:
 
 @contextmanager
 def fake(handlers: Handlers | None = None, *, max_retries: int = 5) -> Iterator[FakeQueue]:
-    """Keep every job that is submitted meanwhile in a `FakeQueue`; nothing runs until its `drain`.
+    """Keep every job that is submitted meanwhile in a `FakeQueue`; nothing runs until its `FakeQueue.drain`.
 
-    ``handlers`` is a handlers directory, a `Registry` or a list of handler functions; without it they are those that
+    ``handlers`` is a handlers directory, a ``bananasd.handlers.Registry`` or a list of handler functions; without it they are those that
     imported modules declare. ``max_retries`` takes the place of the configuration's.
     """
     memory = Memory()
@@ -97,7 +97,7 @@ def inline(
     """Run every job that is submitted meanwhile at once, before the submit returns; also those for later, or paused.
 
     What the handler raises at its first try is raised by the submit (`InlineFailure` where it raised nothing); the
-    jobs behind it in a `submit_many` have not run then. ``RuntimeError`` is raised for handlers that submit jobs within jobs
+    jobs behind it in a ``submit_many`` have not run then. ``RuntimeError`` is raised for handlers that submit jobs within jobs
     more than 20 deep. Where the caller runs in an event loop, handlers are called in another thread. With ``raises=False`` nothing is: the job is tried again without
     waiting until it has completed or is dead, and the submit returns. ``handlers`` and ``max_retries`` as in `fake`.
     """

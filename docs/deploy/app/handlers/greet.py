@@ -1,0 +1,14 @@
+"""To be replaced by yours."""
+
+import logging
+
+from bananasd import Job, handler
+
+log = logging.getLogger(__name__)
+
+
+@handler("greet")
+def greet(job: Job) -> str:
+    """Greet whom the payload names."""
+    log.info("greeting %s", job.payload["name"])
+    return f"Hello, {job.payload['name']}!"
