@@ -10,7 +10,6 @@ import yaml
 
 from bananasd import config
 from bananasd.cli import main
-from bananasd.settings import Config
 from bananasd.store.connection import Server
 
 ROOT = Path(__file__).parents[2]
@@ -19,10 +18,6 @@ PAGE = (DEPLOY / "README.md").read_text()
 UNIT = (ROOT / "systemd" / "bananasd.service").read_text()
 PATHS = ("/livez", "/readyz")
 UID = 10001
-
-needs_http = pytest.mark.xfail(
-    "http" not in Config.__struct_fields__, reason="this tree has no http child", strict=True
-)
 
 
 def documents(name):
@@ -67,7 +62,6 @@ def is_below(path, folder):
 # The configuration
 
 
-@needs_http
 def test_the_configuration_is_valid_where_its_files_are(tmp_path):
     text = (DEPLOY / "bananas.toml").read_text()
     for folder in ("/srv/handlers", "/run/bananasd/daemon", "/run/secrets"):
@@ -151,7 +145,6 @@ def test_the_health_check_of_compose_fails_where_nothing_is_ready():
         exec(program, {})
 
 
-@needs_http
 def test_the_health_paths_are_those_of_the_http_child():
     from bananasd.http.guard import HEALTH
 
