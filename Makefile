@@ -10,6 +10,8 @@ SEED ?= $(shell date +%s)
 BENCH ?=
 
 VENV := .venv
+# What an example of docs/hooks.md needs. Not for all to see: where it is there, redis-py imports it, in every process of a test.
+ASIDE := $(VENV)/aside
 RUN := $(VENV)/bin/python -m
 # Stamps carry the name of the interpreter, so that another PYTHON= makes .venv anew.
 READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
@@ -98,3 +100,5 @@ $(READY_TO_TEST): EXTRAS := all,dev
 $(READY_TO_TEST): STAMPS := $(READY_TO_RUN) $(READY_TO_TEST)
 $(READY_TO_TEST): setup.cfg pyproject.toml
 	$(prepare)
+	@rm -rf $(ASIDE)
+	@$(RUN) pip install --quiet --disable-pip-version-check --target $(ASIDE) 'opentelemetry-sdk>=1.27'

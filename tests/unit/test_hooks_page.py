@@ -2,9 +2,9 @@
 
 import ast
 import gzip
-import importlib.util
 import inspect
 import json
+import os
 import re
 import textwrap
 import threading
@@ -16,8 +16,10 @@ import pytest
 from bananasd import Status
 from bananasd.hooks import PARAMETERS
 from tests.conftest import wait_until
+from tests.systemd.surroundings import require
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS, ASIDE = ROOT / "docs", ROOT / ".venv" / "aside"
 CODE = re.findall(r"^```python\n(.*?)^```$", (DOCS / "hooks.md").read_text(), re.MULTILINE | re.DOTALL)
 NO_RETRY = {"workers": {"count": 1}, "retry": {"max_retries": 0}}
 HANDLERS = """
@@ -98,11 +100,13 @@ EXPORTER = """
 
 @pytest.fixture
 def traced_daemon(start, tmp_path):
+    require((ASIDE / "opentelemetry" / "sdk").is_dir(), "OpenTelemetry's SDK is not installed: see Makefile")
     package = tmp_path / "opentelemetry" / "exporter" / "otlp" / "proto" / "http" / "trace_exporter"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(textwrap.dedent(EXPORTER))
     (tmp_path / "tracing.py").write_text(block("# tracing.py"))
-    return start("hooks_opentelemetry.py", PYTHONPATH=str(tmp_path), SPANS=str(tmp_path / "spans"))
+    path = os.pathsep.join([str(tmp_path), str(ASIDE)])
+    return start("hooks_opentelemetry.py", PYTHONPATH=path, SPANS=str(tmp_path / "spans"))
 
 
 def spans_of(daemon, tmp_path):
@@ -112,15 +116,10 @@ def spans_of(daemon, tmp_path):
     return {span["name"]: span for span in spans}
 
 
-needs_otel = pytest.mark.skipif(
-    not importlib.util.find_spec("opentelemetry.sdk"), reason="OpenTelemetry's SDK is not installed"
-)
-
-
-@needs_otel
 def test_a_run_is_a_span_of_the_trace_that_submitted_the_job_and_so_is_what_it_submits(
-    traced_daemon, tmp_path
+    traced_daemon, tmp_path, monkeypatch
 ):
+    monkeypatch.syspath_prepend(str(ASIDE))
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -144,7 +143,6 @@ def test_a_run_is_a_span_of_the_trace_that_submitted_the_job_and_so_is_what_it_s
     assert inner["attributes"]["messaging.message.id"] == chained
 
 
-@needs_otel
 def test_a_failed_run_is_a_span_with_its_error_and_a_trace_of_its_own_if_none_was_sent(
     traced_daemon, tmp_path
 ):
@@ -193,7 +191,6 @@ def sentry():
         thread.join()
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("sentry_sdk"), reason="Sentry's SDK is not installed")
 def test_sentry_is_told_of_failures_with_their_job_and_of_nothing_else(start, sentry):
     daemon = start("hooks_sentry.py", SENTRY_DSN=f"http://key@127.0.0.1:{sentry.server_port}/1")
     greeted = ran(daemon, "greet", "Ada")
