@@ -13,6 +13,8 @@ from bananasd.processes.row import Kind, Word
 from bananasd.processes.slots import Slot
 from tests.conftest import wait_until
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 PID = """
     @handler("pid")
     def pid(job):
