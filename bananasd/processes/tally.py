@@ -168,7 +168,9 @@ def label_of(kind: bytes, name: str) -> bytes:
 
 
 def series_of(words: memoryview) -> Iterator[tuple[bytes, str, memoryview]]:
-    """`HANDLER` or `LANE`, the name, and the words of each series of a tally."""
+    """`HANDLER` or `LANE`, the name, and the words of each series of a tally; one for which the disk had no room has none."""
+    if not words:
+        return
     room = (len(words) - PAGE_WORDS) // SERIES_WORDS
     for start in _starts(min(words[Figure.SERIES], room)):
         label = bytes(words[start : start + LABEL_WORDS]).rstrip(b"\0")

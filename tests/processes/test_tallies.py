@@ -13,6 +13,8 @@ from bananasd.processes.run_tally import MAX_WAIT_MS, RunTally
 from bananasd.processes.tallies import Tallies
 from bananasd.processes.tally import (
     COMPLETED,
+    ENDS_AT,
+    ENDS_PER_KIND,
     HANDLER,
     LANE,
     LOST_AT,
@@ -157,3 +159,13 @@ def test_the_master_counts_the_run_that_went_with_its_worker(board, ended, lost)
     row.begin_job(7, "0" * 36, "mail", 1, 0, 0)
     board.tallies.note_end(row)
     assert words_of(tally, "mail")[LOST_AT] == lost
+
+
+def test_the_end_of_a_worker_for_whose_counts_there_was_no_room_harms_nobody(board):
+    row = board.rows[1]
+    row.words[Word.KIND], row.words[Word.CAUSE] = Kind.WORKER, Cause.TIME
+    row.state = State.UP
+    row.begin_job(7, "0" * 36, "mail", 1, 0, 0)
+    board.tallies.note_end(row)
+    words = board.tallies.of_master.words
+    assert words[ENDS_AT + Kind.WORKER * ENDS_PER_KIND + Cause.TIME] == 1
