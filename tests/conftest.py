@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import coverage
 import pytest
+from hypothesis import settings
 
 from bananasd import Client
 from bananasd.processes.redis_server import find_server_binary
@@ -19,6 +20,11 @@ from bananasd.store.store import Store
 
 if TYPE_CHECKING:
     from .daemon import Daemon
+
+# Examples of what holds for all values; the long form looks at more.
+settings.register_profile("short", max_examples=40)
+settings.register_profile("long", max_examples=200)
+settings.load_profile("long" if os.environ.get("BANANASD_FAULTS") == "long" else "short")
 
 WAIT_SECONDS = 15
 

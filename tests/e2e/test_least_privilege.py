@@ -16,6 +16,8 @@ from bananasd.store.scripts import SCRIPTS, script
 from tests.command_line import bananasd
 from tests.conftest import wait_until
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 ROOT = Path(__file__).parents[2]
 USERS = {
     line.split()[1]: line.split()[2:]

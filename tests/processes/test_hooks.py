@@ -10,6 +10,8 @@ from bananasd.processes import control
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 ONE_WORKER = {"workers": {"count": 1, "grace_seconds": 0.5}, "retry": {"base_seconds": 0.01}}
 HANDLERS = """
     @handler("fail", max_retries=1)
