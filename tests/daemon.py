@@ -140,7 +140,7 @@ class Daemon:
     def child(self, kind: str) -> ChildView:
         """The first child of this kind; waits until one lives, for after a death there is none for a moment."""
         found: list[ChildView] = []
-        wait_until(lambda: found.extend(self.children(kind)) or found)
+        wait_until(lambda: found.extend(child for child in self.children(kind) if child.pid) or found)
         return found[0]
 
     def worker_of(self, job_id: str) -> ChildView:

@@ -110,7 +110,8 @@ def test_a_job_whose_worker_was_killed_is_a_suspect(daemon, client, tmp_path):
     os.kill(daemon.worker_of(job_id).pid, signal.SIGKILL)
     wait_until(lambda: client.get_job(job_id).status is Status.PENDING)
     assert reason(client, job_id) is Reason.PAUSED
-    # The killed worker's place is taken; it would be next.
+    # The killed worker's place is taken; it would be next. (A place that is empty has 0 for its pid, which to kill is all of us.)
+    wait_until(daemon.is_up)
     os.kill(daemon.pid, signal.SIGSTOP)
     try:
         for child in daemon.children("worker"):
