@@ -236,7 +236,8 @@ class Worker:
     def _wait_and_claim(self) -> Claim | None:
         """Claim as soon as there is work; None if a signal came before."""
         self._show("idle")
-        terms = self._claim_terms()
+        # One: whatever becomes of this worker while it waits, the server may give it that much.
+        terms = self._claim_terms()._replace(want=1)
         claim = self._wake_up.wait_and_claim(
             self._store.claim_call(*terms), terms.lanes, self._inbox.fileno()
         )

@@ -104,7 +104,7 @@ def test_the_retries_of_the_configuration_are_told_by_its_daemon(make_daemon, ow
         wait_until(lambda: client.explain(job_id).evidence["max_retries"] == 8)
 
 
-def test_a_job_whose_worker_was_killed_is_a_suspect(daemon, client, tmp_path):
+def test_a_job_whose_worker_was_killed_is_a_suspect(daemon, client, own_server, tmp_path):
     job_id = hold(client, tmp_path)
     client.pause()
     os.kill(daemon.worker_of(job_id).pid, signal.SIGKILL)
@@ -116,6 +116,10 @@ def test_a_job_whose_worker_was_killed_is_a_suspect(daemon, client, tmp_path):
     try:
         for child in daemon.children("worker"):
             os.kill(child.pid, signal.SIGSTOP)
+        # The claims that the server runs at the end of their waits are over, too; what still waits is the scheduler.
+        wait_until(
+            lambda: int(own_server.call("INFO", "clients").split(b"blocked_clients:")[1].split()[0]) <= 1
+        )
         client.resume()
         wait_until(lambda: reason(client, job_id) is Reason.SUSPECT)
         assert (
