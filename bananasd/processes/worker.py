@@ -236,8 +236,7 @@ class Worker:
     def _wait_and_claim(self) -> Claim | None:
         """Claim as soon as there is work; None if a signal came before."""
         self._show("idle")
-        # One: whatever becomes of this worker while it waits, the server may give it that much.
-        terms = self._claim_terms()._replace(want=1)
+        terms = self._claim_terms()
         claim = self._wake_up.wait_and_claim(
             self._store.claim_call(*terms), terms.lanes, self._inbox.fileno()
         )
