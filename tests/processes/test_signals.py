@@ -136,9 +136,15 @@ def test_what_an_idle_worker_is_given_when_the_daemon_has_just_become_quiet_is_n
     (worker,) = daemon.children("worker")
     with daemon.client() as client:
         client.wait(client.submit_job("note", {}), 10)
+        # The worker and the scheduler wait there.
+        wait_until(lambda: b"blocked_clients:2" in client._pool.call().trip([("INFO", "clients")])[0])
+        # The server claims for it while it cannot look.
+        send(worker.pid, signal.SIGSTOP)
+        waiting = [client.submit_job("note", {}) for _ in range(3)]
+        wait_until(lambda: client.get_job(waiting[0]).status is Status.PROCESSING)
         send(daemon.pid, signal.SIGTSTP)
         wait_until(lambda: daemon.node.phase == "quiet")
-        waiting = [client.submit_job("note", {}) for _ in range(3)]
+        send(worker.pid, signal.SIGCONT)
         wait_until(lambda: "[resting]" in psutil.Process(worker.pid).cmdline()[0])
         assert [job.status for job in map(client.get_job, waiting)] == [Status.PENDING] * 3
         assert len(daemon.entries("start")) == 1
