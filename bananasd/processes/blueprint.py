@@ -19,6 +19,7 @@ from ..http.obstacles import http_obstacles
 from ..server import server_of
 from ..settings import Config, PoolConfig
 from ..store.access import Access
+from ..store.connection import BLOCK_SECONDS
 from ..store.keys import lanes_of
 from ..store.store import Retention
 from .beat import About
@@ -38,6 +39,8 @@ from .worker_process import run_worker
 SCHEDULER_CAP_SECONDS = 2.0
 STALL_EXTRA_SECONDS = 1.0
 MIN_STALL_SECONDS = 6.0
+CLAIM_TIMEOUTS = 3
+"""How many of the server's timeouts an idle worker's claim may take, beside its wait: for the question, and for either answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -106,11 +109,12 @@ class Blueprint:
 
     def _limits(self) -> Limits:
         workers = self._config.workers
-        stall_seconds = max(self._config.redis.timeout_seconds + STALL_EXTRA_SECONDS, MIN_STALL_SECONDS)
+        timeout_seconds = self._config.redis.timeout_seconds
         return Limits(
             self._config.master.drain_seconds,
             workers.grace_seconds,
-            stall_seconds,
+            max(timeout_seconds + STALL_EXTRA_SECONDS, MIN_STALL_SECONDS),
+            max(CLAIM_TIMEOUTS * timeout_seconds + BLOCK_SECONDS + STALL_EXTRA_SECONDS, MIN_STALL_SECONDS),
             RecycleLimits(workers.max_jobs, workers.max_age_seconds, workers.max_rss_mb),
         )
 

@@ -13,13 +13,19 @@ from .slots import Slot
 class Limits:
     """Bounds on what children do.
 
-    ``scheduler_stall_seconds``: how long the scheduler may show no sign of life.
+    ``scheduler_stall_seconds``: how long the scheduler may show no sign of life. ``claim_stall_seconds``: how long a worker may
+    be claiming, a wait for work included.
     """
 
     drain_seconds: float
     grace_seconds: float
     scheduler_stall_seconds: float
+    claim_stall_seconds: float
     recycling: RecycleLimits = field(default_factory=RecycleLimits)
+
+    def stall_seconds(self, kind: Kind) -> float:
+        """How old the sign of life of such a child may be, while it does what one is due of."""
+        return self.claim_stall_seconds if kind is Kind.WORKER else self.scheduler_stall_seconds
 
 
 @dataclass(frozen=True, slots=True)

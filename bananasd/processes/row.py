@@ -44,7 +44,9 @@ class Word(IntEnum):
     CAUSE_JOB = 19  # M: the job's number at that moment
     EXIT = 20  # M: its wait status
     RECOVERED = 21  # S: the generation whose jobs have been recovered
-    TICK_NS = 22  # C: monotonic; the scheduler's sign of life
+    TICK_NS = (
+        22  # C: monotonic; the scheduler's sign of life; since when a worker has been claiming, 0: it is not
+    )
     SPAWNED_NS = 23  # M: monotonic
     RESTARTS = 24  # M: how often its slot had been restarted before
     LAST_EXIT = 25  # M: 1 + wait status of the child before it in its slot, 0: it is the first

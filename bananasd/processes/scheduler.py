@@ -79,6 +79,7 @@ class Scheduler:
         """Do what is due until the master says that all workers are gone; return the exit status."""
         self._inbox = Inbox([signal.SIGTERM, ATTENTION])
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._show_life()
         self._row.state = State.UP
         status = None
         while status is None:

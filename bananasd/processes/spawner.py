@@ -46,7 +46,8 @@ class Spawner:
         if row is None:
             return
         row.words[Word.STATE] = State.STARTING
-        row.words[Word.SPAWNED_NS] = row.words[Word.TICK_NS] = clock.monotonic_ns()
+        row.words[Word.SPAWNED_NS] = clock.monotonic_ns()
+        row.words[Word.TICK_NS] = 0
         try:
             slot.pid = self._fork(slot, row)
         except OSError as error:

@@ -7,6 +7,9 @@ from .plan import Limits
 from .row import Cause, Kind, Row, State, Word
 from .slots import Fleet, Slot
 
+SLEEP_SECONDS = 2.0
+"""The master has slept that looks so rarely, maybe with the whole tree: nobody's silence is older than that."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -16,9 +19,13 @@ class Warden:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._interrupter = Interrupter()
+        self._looked_at = self._awake_since = float("-inf")
 
     def look(self, limits: Limits, now: float, *, is_draining: bool) -> None:
         """One look at every child. ``is_draining``: no job has any time left."""
+        if now - self._looked_at > SLEEP_SECONDS:
+            self._awake_since = now
+        self._looked_at = now
         rows = [slot.row for slot in self._fleet.running(Kind.WORKER) if slot.row]
         self._interrupter.watch(rows, now, limits.grace_seconds, is_draining=is_draining)
         for slot in self._fleet:
@@ -30,10 +37,12 @@ class Warden:
 
     def _look_at(self, slot: Slot, row: Row, limits: Limits, now: float) -> None:
         """Kill it if it hangs where nothing reaches it."""
-        silent_seconds = now - row.words[Word.TICK_NS] / 1e9
+        silent_seconds = self._silent_seconds(row, now)
         start_seconds = now - row.words[Word.SPAWNED_NS] / 1e9
-        if slot.is_up and slot.kind is Kind.SCHEDULER and silent_seconds > limits.scheduler_stall_seconds:
-            logger.error("scheduler killed pid=%d: no sign of life for %.1f s", slot.pid, silent_seconds)
+        if slot.is_up and silent_seconds > limits.stall_seconds(slot.kind):
+            logger.error(
+                "child killed slot=%r pid=%d: no sign of life for %.1f s", slot.name, slot.pid, silent_seconds
+            )
             kill(row, Cause.STUCK)
         elif slot.has_lingered(now):
             logger.warning("child killed slot=%r pid=%d: it has left, but does not end", slot.name, slot.pid)
@@ -43,3 +52,8 @@ class Warden:
                 "child killed slot=%r pid=%d: not up after %.0f s", slot.name, slot.pid, start_seconds
             )
             kill(row, Cause.START)
+
+    def _silent_seconds(self, row: Row, now: float) -> float:
+        """Since its last sign of life; 0 if it does nothing of which one would be due."""
+        tick = row.words[Word.TICK_NS]
+        return now - max(tick / 1e9, self._awake_since) if tick else 0.0

@@ -36,7 +36,7 @@ from .turns import Turns
 from .unsettled import Unsettled, warn_of_refused
 
 REST_SECONDS = 1.0
-_LEAVE, _CLAIMS = int(Word.LEAVE), int(Word.CLAIMS)
+_LEAVE, _CLAIMS, _TICK_NS = int(Word.LEAVE), int(Word.CLAIMS), int(Word.TICK_NS)
 
 logger = logging.getLogger(__name__)
 
@@ -211,7 +211,12 @@ class Worker:
         self._inbox.wait(REST_SECONDS)
 
     def _work_once(self) -> None:
-        claim = self._wait_and_claim() if self._is_idle else self._settle_and_claim()
+        # From now on there may be jobs for it: it has to come back for them.
+        self._row.words[_TICK_NS] = clock.monotonic_ns()
+        try:
+            claim = self._wait_and_claim() if self._is_idle else self._settle_and_claim()
+        finally:
+            self._row.words[_TICK_NS] = 0
         if claim is None:
             return
         self._is_idle = not (claim.jobs or claim.is_gone or claim.is_cut)

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
+from bananasd.processes import warden
 from tests.conftest import wait_until
+from tests.daemon import is_alive
 
 PROGRAM = """
 import os, signal, sys, time
@@ -36,7 +39,7 @@ def note(text):
 def come_up(row):
     row.state = State.UP
 
-def run(*slots, rows=8, limits=Limits(8, 1, 6)):
+def run(*slots, rows=8, limits=Limits(8, 1, 6, 6)):
     log.configure("debug", "text")
     board = Board.create(directory, "node", rows)
     plan = Plan({"": len(slots)}, None, limits, None, None)
@@ -192,6 +195,7 @@ def test_a_scheduler_without_a_sign_of_life_is_killed_and_replaced_without_delay
     daemon = start(
         """
         def hang(row):
+            row.words[Word.TICK_NS] = time.monotonic_ns()
             come_up(row)
             note("scheduler")
             while True:
@@ -199,10 +203,52 @@ def test_a_scheduler_without_a_sign_of_life_is_killed_and_replaced_without_delay
                     row.words[Word.TICK_NS] = time.monotonic_ns()
                 time.sleep(0.01)
 
-        run(Slot(Kind.SCHEDULER, 0, hang, Restarts(2.0, limit=None)), limits=Limits(8, 1, 0.3))
+        run(Slot(Kind.SCHEDULER, 0, hang, Restarts(2.0, limit=None)), limits=Limits(8, 1, 0.3, 6))
         """
     )
     wait_until(lambda: len(notes()) == 4, 4)
+    assert daemon.poll() is None
+
+
+CLAIMER = """
+    def claim(row):
+        come_up(row)
+        note(f"worker {os.getpid()}")
+        if row.generation == 1:
+            # Works, and does not claim; then claims, and does not come back.
+            time.sleep(STALL_SECONDS * 1.5)
+            note("claims")
+            row.words[Word.TICK_NS] = time.monotonic_ns()
+            while HANGS:
+                time.sleep(0.01)
+        while True:
+            row.words[Word.TICK_NS] = time.monotonic_ns()
+            time.sleep(0.01)
+
+    run(Slot(Kind.WORKER, 0, claim, Restarts()), limits=Limits(8, 1, 6, STALL_SECONDS))
+"""
+
+
+def test_a_worker_that_does_not_come_back_from_its_claim_is_killed_and_replaced(start, notes):
+    daemon = start("STALL_SECONDS, HANGS = 0.4, True\n" + textwrap.dedent(CLAIMER))
+    wait_until(lambda: len(notes()) == 3, 5)
+    assert notes()[1] == "claims"
+    assert not is_alive(int(notes()[0].split()[1]))
+    assert daemon.poll() is None
+
+
+def test_a_master_that_has_slept_gives_its_workers_time_to_wake_up(start, notes):
+    daemon = start("STALL_SECONDS, HANGS = 0.4, False\n" + textwrap.dedent(CLAIMER))
+    wait_until(lambda: len(notes()) == 2, 5)
+    worker = int(notes()[0].split()[1])
+    for pid in (worker, daemon.pid):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(warden.SLEEP_SECONDS + 0.2)
+    os.kill(daemon.pid, signal.SIGCONT)
+    time.sleep(0.2)
+    os.kill(worker, signal.SIGCONT)
+    time.sleep(0.6)
+    assert len(notes()) == 2
     assert daemon.poll() is None
 
 
@@ -232,7 +278,7 @@ def test_without_a_free_row_a_restart_waits_for_the_recovery(start, notes):
         scheduler = Slot(Kind.SCHEDULER, 0, recover, Restarts(2.0, limit=None))
         log.configure("debug", "text")
         fleet = Fleet([worker, scheduler], Board.create(directory, "node", 2))
-        plan = Plan({"": 2}, None, Limits(8, 1, 6), None, None)
+        plan = Plan({"": 2}, None, Limits(8, 1, 6, 6), None, None)
         sys.exit(Master(fleet, plan, Notifier({}), lambda: None).run())
         """
     )
@@ -250,7 +296,7 @@ DEAF = """
         while True:
             time.sleep(1000)
 
-    run(Slot(Kind.WORKER, 0, ignore, Restarts()), limits=Limits(30, 1, 6))
+    run(Slot(Kind.WORKER, 0, ignore, Restarts()), limits=Limits(30, 1, 6, 6))
 """
 
 

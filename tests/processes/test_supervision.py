@@ -3,10 +3,11 @@
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
-from bananasd import Status
+from bananasd import JobRequest, Status
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 
@@ -21,6 +22,10 @@ def test_broken_handlers_end_the_daemon_at_once_with_the_place(make_daemon):
     assert daemon.lines("handlers broken: ", "tested.py:")
 
 
+def _title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")
+
+
 def test_a_stuck_scheduler_is_replaced(make_daemon):
     daemon = make_daemon(settings={"redis": {"timeout_seconds": 1}}).start()
     (scheduler,) = daemon.children("scheduler")
@@ -28,6 +33,30 @@ def test_a_stuck_scheduler_is_replaced(make_daemon):
     wait_until(lambda: not is_alive(scheduler.pid))
     wait_until(daemon.is_up)
     assert "no sign of life" in daemon.log_text()
+
+
+def test_what_a_worker_was_given_that_is_stopped_while_it_waits_runs_elsewhere(make_daemon, tmp_path):
+    daemon = make_daemon(settings={"redis": {"timeout_seconds": 1}}).start()
+    with daemon.client() as client:
+        # Small jobs, so that one claim brings several.
+        for job_id in client.submit_many(JobRequest("note", {}) for _ in range(100)):
+            client.wait(job_id, 10)
+        held = client.submit_job("hold", {"until": str(tmp_path / "go on")})
+        busy = daemon.worker_of(held)
+        (stopped,) = [child for child in daemon.children("worker") if child.slot != busy.slot]
+        wait_until(lambda: _title(stopped.pid).endswith("[idle]"))
+        os.kill(stopped.pid, signal.SIGSTOP)
+        job_ids = client.submit_many(JobRequest("note", {}) for _ in range(100))
+        wait_until(lambda: not is_alive(stopped.pid))
+        (tmp_path / "go on").touch()
+        jobs = [client.wait(job_id, 20) for job_id in job_ids]
+    assert {(job.status, job.recoveries) for job in jobs} == {(Status.COMPLETED, 0)}
+    # It was given some, and nobody had begun them.
+    runs = [entry[2] for job_id in job_ids for entry in daemon.entries(job_id=job_id)]
+    assert len(runs) == len(jobs)
+    assert set(runs) == {"1", "2"}
+    assert daemon.lines("child killed", f"pid={stopped.pid}: no sign of life")
+    assert daemon.stop() == 0
 
 
 def test_handlers_that_break_while_the_daemon_runs_do_not_end_it(make_daemon):
