@@ -10,7 +10,8 @@ SEED ?= $(shell date +%s)
 BENCH ?=
 
 VENV := .venv
-# What an example of docs/hooks.md needs. Not for all to see: where it is there, redis-py imports it, in every process of a test.
+# What examples of docs/hooks.md and docs/web.md need: OpenTelemetry, which FastAPI needs, too. Not for all to see: where that
+# is there, redis-py imports it, in every process of a test.
 ASIDE := $(VENV)/aside
 RUN := $(VENV)/bin/python -m
 # Stamps carry the name of the interpreter, so that another PYTHON= makes .venv anew.
@@ -101,4 +102,4 @@ $(READY_TO_TEST): STAMPS := $(READY_TO_RUN) $(READY_TO_TEST)
 $(READY_TO_TEST): setup.cfg pyproject.toml
 	$(prepare)
 	@rm -rf $(ASIDE)
-	@$(RUN) pip install --quiet --disable-pip-version-check --target $(ASIDE) 'opentelemetry-sdk>=1.27'
+	@$(RUN) pip install --quiet --disable-pip-version-check --target $(ASIDE) 'opentelemetry-sdk>=1.27' 'fastapi>=0.115'

@@ -26,6 +26,9 @@ settings.register_profile("short", max_examples=40)
 settings.register_profile("long", max_examples=200)
 settings.load_profile("long" if os.environ.get("BANANASD_FAULTS") == "long" else "short")
 
+ASIDE = Path(__file__).parents[1] / ".venv" / "aside"
+"""What only examples of the documentation need, see Makefile."""
+
 WAIT_SECONDS = 15
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from bananasd import Status
 from bananasd.hooks import PARAMETERS
-from tests.conftest import wait_until
+from tests.conftest import ASIDE, wait_until
 from tests.systemd.surroundings import require
 
 ROOT = Path(__file__).parents[2]
-DOCS, ASIDE = ROOT / "docs", ROOT / ".venv" / "aside"
+DOCS = ROOT / "docs"
 CODE = re.findall(r"^```python\n(.*?)^```$", (DOCS / "hooks.md").read_text(), re.MULTILINE | re.DOTALL)
 NO_RETRY = {"workers": {"count": 1}, "retry": {"max_retries": 0}}
 HANDLERS = """

@@ -16,6 +16,8 @@ import pytest
 import bananasd
 from bananasd import handler
 from bananasd.testing import inline
+from tests.conftest import ASIDE
+from tests.systemd.surroundings import require
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 ROOT = Path(__file__).parents[2]
@@ -132,7 +134,6 @@ async def asked(app: Any, state: dict[str, Any], method: str, path: str, query: 
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent))
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("fastapi"), reason="FastAPI is not installed")
 def test_the_fastapi_application_submits_and_looks_and_tells_of_an_outage(tmp_path, monkeypatch):
     async def use() -> None:
         with ExitStack() as without_server:
@@ -149,6 +150,8 @@ def test_the_fastapi_application_submits_and_looks_and_tells_of_an_outage(tmp_pa
 
     monkeypatch.setenv("BANANAS_REDIS_URL", f"unix://{tmp_path}/none.sock")
     (tmp_path / "web_of_a_test.py").write_text(FILES["web.py"])
+    require((ASIDE / "fastapi").is_dir(), "FastAPI is not installed: see Makefile")
+    monkeypatch.syspath_prepend(ASIDE)
     monkeypatch.syspath_prepend(tmp_path)
     import web_of_a_test
 
