@@ -86,6 +86,7 @@ async function navigate() {
   page = (Object.hasOwn(PAGES, name) ? PAGES[name] : overview)(...words);
   trouble = "";
   draw();
+  top_.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   await load(true);
   draw();
   if (!isFirst) (main.querySelector("h1") ?? main).focus();

@@ -25,7 +25,7 @@ const section = (node) => h("section", { "data-key": node.node },
     ].filter(Boolean).join(" · "))),
   table(`Processes of ${node.node}`, [["Process"], ["State"], ["Runs"], ["Pid", "figure"], ["Up", "figure"], ["Done", "figure"], ["Failed", "figure"], ["Restarts", "figure"], ["Memory", "figure"]],
     node.children.map((child) => row(`${child.slot}-${child.pid}`, [
-      [[child.slot, child.pool ? h("span", { class: "muted" }, ` ${child.pool}`) : null]],
+      [[child.slot, child.pool ? h("span", { class: "muted" }, ` ${child.pool}`) : null], "slot"],
       [pill(child.state)],
       [runs(child)],
       [child.pid || "–", "figure"],

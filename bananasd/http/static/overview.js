@@ -32,7 +32,7 @@ function tiles({ queues, rates }) {
   const oldest = Math.max(0, ...queues.lanes.map((lane) => lane.oldest_seconds ?? 0));
   return h("div", { class: "tiles", "data-key": "tiles" },
     tile("Ready", count(queues.ready), queues.ready ? `oldest ${duration(oldest)}` : "nothing waits"),
-    tile("Running", count(queues.processing), `${rate(rates.completed)} completed/s`),
+    tile("Running", count(queues.processing), `${rate(rates.completed)} completed/s`, "#/nodes"),
     tile("Scheduled", count(queues.scheduled), "for later, or the next try", "#/scheduled"),
     tile("Dead", count(queues.dead), `${rate(rates.failed)} failures/s`, "#/dead", queues.dead ? "bad" : ""));
 }
@@ -45,11 +45,11 @@ function lanes(queues, readOnly) {
     ? Map.groupBy(queues.lanes, (lane) => lane.queue)
     : queues.lanes.reduce((all, lane) => all.set(lane.queue, [...(all.get(lane.queue) ?? []), lane]), new Map());
   const everything = pauseOf(queues, "*");
-  return h("section", { "data-key": "lanes" },
+  return h("section", { class: "lanes", "data-key": "lanes" },
     h("header", { class: "section-head" }, h("h2", {}, "Queues"),
       everything ? pill("everything is paused") : null,
       readOnly ? null : pauseButton(queues, null)),
-    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Workers", "figure"], ["", "act"]],
+    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Workers", "figure more"], ["", "act"]],
       [...byQueue].map(([queue, own]) => queueRow(queues, queue, own, readOnly))));
 }
 
@@ -63,7 +63,7 @@ function queueRow(queues, queue, own, readOnly) {
   return row(`queue-${queue}`, [
     [[queueLink(queue), pauseOf(queues, queue) ? pill("paused") : null]],
     [cell("high"), "figure"], [cell("normal"), "figure"], [cell("low"), "figure"],
-    [count(Math.max(...own.map((one) => one.workers))), "figure"],
+    [count(Math.max(...own.map((one) => one.workers))), "figure more"],
     [readOnly ? null : pauseButton(queues, queue), "act"],
   ]);
 }

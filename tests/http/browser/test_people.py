@@ -75,6 +75,33 @@ def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
         look.keep(page, f"phone-{name}")
 
 
+def test_what_to_do_first_fits_a_phone(daemon, look):
+    page = look.at(daemon.page, viewport=PHONE, has_touch=True)
+    expect(page.get_by_role("heading", name="Nothing has been submitted yet")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    look.keep(page, "phone-empty")
+
+
+def test_on_a_phone_what_can_be_done_is_seen_without_scrolling_aside(daemon, client, look, tmp_path):
+    page = look.at(daemon.page, viewport=PHONE, has_touch=True)
+    pages = {name: (path, title) for path, title, name in pages_of(daemon, client, tmp_path)}
+    for name in ("overview", "queue", "scheduled", "dead"):
+        path, title = pages[name]
+        page.goto(daemon.page + path)
+        wait_for(page, title)
+        for button in page.locator("td.act button").all():
+            box = button.bounding_box()
+            assert box["x"] + box["width"] <= PHONE["width"], f"{name}: {button.inner_text()}"
+
+
+def test_on_a_phone_the_link_of_this_page_is_in_view(daemon, look):
+    page = look.at(f"{daemon.page}#/nodes", viewport=PHONE, has_touch=True)
+    links = page.get_by_role("navigation", name="Pages")
+    expect(links.get_by_role("link", name="Nodes")).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("link", name="bananasd").click()
+    expect(links.get_by_role("link", name="Overview")).to_be_in_viewport(ratio=0.9)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault_on_any_page(daemon, client, look, tmp_path, axe, scheme):
     found = []
