@@ -3,7 +3,7 @@
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { count, duration, rate } from "./format.js";
-import { button, empty, head, jobLink, pill, queueLink, row, table } from "./parts.js";
+import { button, empty, head, heardOf, isLost, jobLink, pill, queueLink, row, table } from "./parts.js";
 import { pauseActions, pauseButton, pauseOf } from "./pauses.js";
 
 export const overview = () => ({
@@ -77,13 +77,16 @@ function nodes(all) {
       const busy = workers.filter((child) => child.job);
       return h("article", { class: "card node", "data-key": node.node },
         h("h3", {}, node.host || node.node, pill(node.phase)),
-        h("p", { class: "muted" }, `${count(busy.length)} of ${count(workers.length)} workers busy`),
-        h("ul", { class: "slots" }, workers.map((child) => h("li", { "data-key": child.slot },
-          h("span", { class: "muted" }, child.slot.replace("worker ", "")),
-          child.job ? [jobLink(child.job.id, child.job.name), h("span", { class: "muted number" }, child.job.seconds === null ? "" : duration(child.job.seconds))]
-            : h("span", { class: "muted" }, child.state === "up" ? "idle" : child.state)))));
+        h("p", { class: "muted" }, isLost(node) ? heardOf(node) : `${count(busy.length)} of ${count(workers.length)} workers busy`),
+        isLost(node) ? null : h("ul", { class: "slots" }, workers.map(worker)));
     }));
 }
+
+// For a while after a reload two are in one slot: the older one ends what it runs.
+const worker = (child) => h("li", { "data-key": `${child.slot}-${child.pid}` },
+  h("span", { class: "muted" }, child.slot.replace("worker ", "")),
+  child.job ? [jobLink(child.job.id, child.job.name), h("span", { class: "muted number" }, child.job.seconds === null ? "" : duration(child.job.seconds))]
+    : h("span", { class: "muted" }, child.state === "up" ? "idle" : child.state));
 
 const STEPS = [
   ["See that a handler is loaded", "bananasd check"],
