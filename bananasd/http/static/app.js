@@ -155,12 +155,13 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   perform(event.target, new FormData(event.target));
 });
-window.addEventListener("hashchange", navigate);
 
 async function begin() {
   session = await openSession();
   if (!session.is_known) session = await login(main);
   watch(onSnapshot, onLost);
+  // Not before: until then there is nobody to show a page to.
+  window.addEventListener("hashchange", navigate);
   await navigate();
 }
 

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from bananasd import Priority
 from bananasd.schedule import Schedule
+from tests.conftest import wait_until
 from tests.http.browser.conftest import PHONE, heading, tile
 
 pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
@@ -64,6 +65,18 @@ def test_what_is_typed_and_unfolded_stays_while_the_page_changes(daemon, client,
     client.wait(client.submit_job("fail", {"why": "again"}), 10)
     expect(page.get_by_role("table").locator("tbody tr")).to_have_count(2)
     expect(page.get_by_label("Name", exact=True)).to_have_value("half a wo")
+
+
+def test_an_address_that_changes_while_the_page_begins_is_followed(daemon, look):
+    page = look.at(daemon.page)
+    held = []
+    page.route("**/api/session", lambda route: held.append(route))  # noqa: PLW0108 - no method of a list will do
+    page.reload()
+    wait_until(lambda: held or page.wait_for_timeout(10))
+    page.goto(f"{daemon.page}#/nodes")
+    held.pop().continue_()
+    expect(heading(page, "Nodes")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("worker 0"))).to_be_visible()
 
 
 def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
