@@ -181,6 +181,25 @@ def test_what_happens_once_it_is_up_is_in_the_history(make, web):
     assert history["completed"][-2:] in ([None, 1], [0, 1], [1, 0])
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_the_charts_outlive_their_process(make, web, own_server, how):
+    daemon = make(redis_url=own_server.url).start()
+    with daemon.client() as client:
+        client.submit_and_wait("note", {}, wait_seconds=10)
+    with web.watching() as snapshots:
+        assert sum(filter(None, next(snapshots)["history"]["completed"])) == 1
+    pid = daemon.child("http").pid
+    if how == "reload":
+        os.kill(daemon.pid, signal.SIGHUP)
+        wait_until(lambda: daemon.child("http").pid not in (pid, 0) and web.answers())
+    else:
+        assert daemon.stop() == 0
+        daemon.start()
+    with web.watching() as snapshots:
+        history = next(snapshots)["history"]
+    assert sum(filter(None, history["completed"])) == 1
+
+
 def test_those_who_watch_hold_up_no_drain(make, web):
     daemon = make().start()
     with web.watching() as one, web.watching() as other:
