@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -170,6 +171,27 @@ def test_dump_and_the_order_of_status_know_it(make, web):
     ]
     (stacks,) = control.dump(daemon.run_dir, "http")
     assert "_serve" in stacks.text
+
+
+def test_it_tells_its_stacks_while_it_works_and_lives_on(make, web):
+    daemon = make().start()
+    pid, is_over = daemon.child("http").pid, threading.Event()
+
+    def ask_on():
+        while not is_over.is_set():
+            web.get("/api/schedules")
+
+    # What runs meanwhile is another thread than the one that tells.
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    try:
+        for _ in range(30):
+            (stacks,) = control.dump(daemon.run_dir, "http")
+            assert "_serve" in stacks.text and "uvicorn" in stacks.text
+    finally:
+        is_over.set()
+        asking.join()
+    assert daemon.child("http").pid == pid
 
 
 def test_what_happens_once_it_is_up_is_in_the_history(make, web):
