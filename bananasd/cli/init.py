@@ -31,6 +31,9 @@ handlers = "handlers"           # the directory whose modules declare the handle
 #base_seconds = 2               # the first delay …
 #factor = 2                     # … and its growth: 2, 4, 8, 16, 32 s
 
+[http]
+#listen = ""                    # the dashboard, metrics and health checks: "127.0.0.1:8580" (pip install 'bananasd[http]')
+
 [log]
 #level = "info"                 # debug, info, warning, error, critical
 #format = "auto"                # text on a terminal and in the journal, JSON lines elsewhere; or "text", "json"

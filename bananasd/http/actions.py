@@ -1,6 +1,5 @@
 """What the pages do: one method an action, each of which leaves a line in the log."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from ..chunks import check_ids
 from ..errors import BananasError, InvalidJob
 from ..limits import check_id, shown
+from .audit import note_action
 from .keys import Keyring
 from .queries import matching
 from .reply import read_object, reply
@@ -19,8 +19,6 @@ from .source import Source
 MAX_IDS = 1000
 BULK = 250
 """So many dead jobs that match are dealt with by one request; the page asks again for the next ones."""
-
-logger = logging.getLogger(__name__)
 
 
 class Actions:
@@ -91,10 +89,7 @@ class Actions:
             outcome = f"failed: {error}"
             raise
         finally:
-            logger.info(
-                "http action=%r target=%r who=%s outcome=%r",
-                action, target, self._keyring.who(request), outcome,
-            )  # fmt: skip
+            note_action(request, self._keyring, action, target, outcome)
 
 
 def _queue_name(queue: Any) -> str:

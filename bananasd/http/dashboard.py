@@ -15,6 +15,7 @@ from .entrance import Entrance
 from .guard import Guard
 from .keys import Keyring
 from .live import Live
+from .past import Past
 from .queries import Queries
 from .reply import HANDLERS
 from .source import Source
@@ -25,7 +26,9 @@ class Dashboard:
 
     def __init__(self, config: HttpConfig, token: str | None, source: Source) -> None:
         self.keyring = keyring = Keyring(token, config.port)
-        self.live = Live(source)
+        self.live = Live(
+            source, Past(source.board.path.parent, f"{source.namespace} at {source.access.server.address}")
+        )
         self._assets = Assets()
         self._queries = Queries(source, self.live, Metrics(source.board, source.access))
         self._actions = Actions(source, keyring)

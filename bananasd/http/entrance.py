@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..settings import HttpConfig
+from .audit import note_visit
 from .keys import Keyring
 from .reply import read_object, reply
 
@@ -45,14 +46,14 @@ class Entrance:
             self._note_refusal(request)
             await asyncio.sleep(REFUSED_SECONDS)
             return reply({"error": "this is not the token", "code": ""}, 401)
-        logger.info("http action='login' who=%s", self._keyring.who(request))
+        note_visit(request, self._keyring, "login")
         response = reply({})
         self._keyring.open_session(request, response)
         return response
 
     async def logout(self, request: Request) -> Response:
         """End the session of this browser."""
-        logger.info("http action='logout' who=%s", self._keyring.who(request))
+        note_visit(request, self._keyring, "logout")
         response = reply({})
         response.delete_cookie(self._keyring.cookie, httponly=True, samesite="strict")
         return response

@@ -1,7 +1,7 @@
 """What happened in each minute of the last hour, from looks at counters that only grow. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 MINUTES = 60
 MINUTE_MS = 60_000
@@ -17,7 +17,7 @@ SERIES: Mapping[str, tuple[str, ...]] = {
 
 
 class History:
-    """In memory, and so as old as its process at most; ``since_ms`` says how old that is."""
+    """Goes on where an earlier process has left it, see `to_dict`; ``since_ms`` says how old it is."""
 
     def __init__(self) -> None:
         self.since_ms: int | None = None
@@ -30,7 +30,7 @@ class History:
         if self.since_ms is None:
             self.since_ms = at_ms
         minute = self._minutes.setdefault(at_ms // MINUTE_MS, dict.fromkeys(SERIES, 0))
-        if self._last is not None and at_ms - self._last[0] <= MAX_GAP_MS:
+        if self._last is not None and abs(at_ms - self._last[0]) <= MAX_GAP_MS:
             for name, total in totals.items():
                 minute[name] += _growth(self._last[1][name], total)
         self._last = (at_ms, totals)
@@ -45,6 +45,20 @@ class History:
             "last_minute_ms": last * MINUTE_MS,
             **{name: [self._minutes.get(minute, {}).get(name) for minute in wanted] for name in SERIES},
         }
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, for `from_dict`."""
+        return {"since_ms": self.since_ms, "last": self._last, "minutes": list(self._minutes.items())}
+
+    @classmethod
+    def from_dict(cls, told: Any) -> Self:
+        """One that goes on. Raises KeyError, TypeError, ValueError or OverflowError for what `to_dict` has not made."""
+        history = cls()
+        history.since_ms = int(told["since_ms"])
+        at_ms, totals = told["last"]
+        history._last = (int(at_ms), _numbers(totals))
+        history._minutes = {int(minute): _numbers(counts) for minute, counts in told["minutes"]}
+        return history
 
     def _forget(self, last: int) -> None:
         for minute in [minute for minute in self._minutes if minute <= last]:
@@ -69,6 +83,10 @@ class Rates:
         return {
             name: 1000 * _growth(before[name], total) / (at_ms - then_ms) for name, total in totals.items()
         }
+
+
+def _numbers(told: Any) -> dict[str, int]:
+    return {name: int(told[name]) for name in SERIES}
 
 
 def _growth(before: int, now: int) -> int:

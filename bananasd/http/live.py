@@ -8,7 +8,8 @@ from contextlib import suppress
 from starlette.concurrency import run_in_threadpool
 
 from .. import clock
-from .history import History, Rates
+from .history import Rates
+from .past import Past
 from .source import Source
 
 LOOK_SECONDS = 1.0
@@ -19,9 +20,10 @@ MAX_WATCHERS = 100
 class Live:
     """To be used in one event loop."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, past: Past) -> None:
         self._source = source
-        self._history = History()
+        self._past = past
+        self._history = past.load()
         self._rates = Rates()
         self._watchers = 0
         self._latest = ""
@@ -65,10 +67,12 @@ class Live:
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
             self._note(await run_in_threadpool(self._source.counters))
+            await run_in_threadpool(self._past.keep, self._history.to_dict())
 
     async def close(self) -> None:
-        """Let everybody go who watches."""
+        """Let everybody go who watches, and leave the history to the next process."""
         self._is_closed = True
+        self._past.keep(self._history.to_dict())
         async with self._changed:
             self._changed.notify_all()
         if self._poll is not None:

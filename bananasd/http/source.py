@@ -43,6 +43,8 @@ class Look(NamedTuple):
     def to_dict(self, host: str) -> dict[str, Any]:
         """The same for a page."""
         others = [of_other_node(report) for report in self.others if report.node != self.node.node]
+        # The server has them by the end of their lease: on a page they would change places with every beat.
+        others.sort(key=lambda other: (other["host"], other["node"]))
         return {
             "at_ms": self.at_ms,
             "trouble": self.trouble,

@@ -49,16 +49,17 @@ class Namespace(NamedTuple):
     def _lanes(self) -> Iterator[Metric]:
         text = "Jobs that wait, those cancelled there perhaps included."
         yield self._by_lane("ready", text, lambda lane: lane.ready)
-        text = "How long the next job has been ready; 0 if none is."
-        yield self._by_lane("oldest_seconds", text, lambda lane: lane.oldest_seconds or 0.0)
+        text = "How long the next job has been ready; 0 if none is, absent if too many that were cancelled lie before it."
+        yield self._by_lane("oldest_seconds", text, _oldest_seconds)
         text = "Workers that take jobs there, on all nodes."
         yield self._by_lane("workers", text, lambda lane: lane.workers)
         yield self._processing()
 
-    def _by_lane(self, name: str, text: str, value: Callable[[LaneStats], float]) -> Metric:
+    def _by_lane(self, name: str, text: str, value: Callable[[LaneStats], float | None]) -> Metric:
         family = GaugeMetricFamily(PREFIX + name, text, labels=LANE)
         for lane in self.queues.lanes:
-            family.add_metric([self.name, lane.queue, lane.priority.value], value(lane))
+            if (known := value(lane)) is not None:
+                family.add_metric([self.name, lane.queue, lane.priority.value], known)
         return family
 
     def _processing(self) -> Metric:
@@ -87,3 +88,7 @@ class Namespace(NamedTuple):
         family = CounterMetricFamily(PREFIX + name, text, labels=NAMESPACE)
         family.add_metric([self.name], value)
         return family
+
+
+def _oldest_seconds(lane: LaneStats) -> float | None:
+    return lane.oldest_seconds if lane.ready else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .. import clock
 from . import child, procfs, stacks
-from .row import Row, State, Word
+from .row import Kind, Row, State, Word
 from .slots import Fleet, Slot
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,8 @@ class Spawner:
 
         def drop_inheritance() -> None:
             self._drop_inheritance()
-            stacks.register(stacks_path)
+            tell = stacks.tell_by_python if slot.kind is Kind.HTTP else stacks.register
+            tell(stacks_path)
 
         stacks_path = self._fleet.board.stacks_path(row.generation)
         return child.spawn(

@@ -1,6 +1,6 @@
 """Stacks: what every process is doing right now, told even by one that is stuck in C code.
 
-Each process has a file for it in run_dir; a signal makes it write its stacks there, without any Python code.
+Each process has a file for it in run_dir; a signal makes it write its stacks there, without any Python code but in the dashboard's.
 """
 
 import ctypes
@@ -34,15 +34,32 @@ class _StackT(ctypes.Structure):
 
 def register(path: Path) -> None:
     """From now on this process writes its stacks to the file when it gets the signal."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        logger.warning("no stacks to be had of this process: %s: %s", path, error.strerror)
+    descriptor = _open(path)
+    if descriptor is None:
         return
     faulthandler.register(DUMP, file=descriptor, all_threads=True)
     # faulthandler has made a small stack for signal handlers, and Python's own run on it as well: five signals at a
     # time would overflow it.
     _libc.sigaltstack(ctypes.byref(_StackT(flags=SS_DISABLE)), None)
+
+
+def tell_by_python(path: Path) -> None:
+    """Instead of that, for a process whose main thread only waits while others work: that of the dashboard.
+
+    Told from outside Python, the frames of a thread that runs change while they are read: it has ended such processes with
+    a SIGSEGV. A handler in Python holds the interpreter's lock, so nobody runs meanwhile.
+    """
+    descriptor = _open(path)
+    if descriptor is not None:
+        signal.signal(DUMP, lambda _signum, _frame: faulthandler.dump_traceback(descriptor, all_threads=True))
+
+
+def _open(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        logger.warning("no stacks to be had of this process: %s: %s", path, error.strerror)
+        return None
 
 
 def ask(pid: int, path: Path) -> None:

@@ -1,5 +1,7 @@
 """What the pages ask and do, and what becomes of it."""
 
+import io
+import logging
 from datetime import timedelta
 
 import pytest
@@ -179,3 +181,15 @@ def test_a_client_that_was_made_lives_through_an_outage(make_site, own_server):
     assert site.http.get("/api/schedules").status_code == 503
     own_server.start()
     wait_until(lambda: site.http.get("/api/schedules").status_code == 200)
+
+
+def test_a_log_that_tells_only_errors_tells_actions_all_the_same(site, client, caplog):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(handler)
+    try:
+        with caplog.at_level("ERROR"):
+            site.post("/api/queues/pause", {"queue": "reports"})
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert stream.getvalue().startswith("http action='pause' target='queue reports'")

@@ -37,6 +37,15 @@ def test_a_snapshot_shows_counts_rates_and_the_last_hour(site, client):
     assert [node["node"] for node in first["nodes"]] == ["testnode-0a1b2c3d"]
 
 
+def test_nodes_keep_their_places_whoever_has_beaten_last(site, worker):
+    for number, node in enumerate(("b-host-1", "a-host-2", "a-host-1")):
+        about = json.dumps({"host": node[:6]}).encode()
+        worker.store.beat(node, 60_000 + number, about, [])
+    with watching(site) as snapshots:
+        told = [node["node"] for node in next(snapshots)["nodes"]]
+    assert [node for node in told if "-host-" in node] == ["a-host-1", "a-host-2", "b-host-1"]
+
+
 def test_two_who_watch_cost_as_much_as_one(site):
     with watching(site) as one, watching(site) as other:
         seen = [next(one), next(other)]

@@ -30,3 +30,16 @@ def test_metrics_are_for_those_with_the_token(make_site):
 def test_a_page_of_somebody_else_does_not_read_them(site):
     answer = httpx.get(f"{site.url}/metrics", headers={"Host": "evil.example"}, trust_env=False)
     assert answer.status_code == 403
+
+
+def test_an_age_that_nobody_knows_is_not_told_as_none(site, client, monkeypatch):
+    monkeypatch.setattr("bananasd.store.heads.MAX_LOOK", 1)
+    monkeypatch.setattr("bananasd.store.heads.MIN_LOOK", 1)
+    for job_id in [client.submit_job("a", {}) for _ in range(3)]:
+        client.cancel(job_id)
+    client.submit_job("a", {})
+    told = read(site.http.get("/metrics").content)
+    lane = {"namespace": "default", "queue": "default", "priority": "normal"}
+    assert told["bananasd_namespace_ready", frozenset(lane.items())] == 4
+    assert ("bananasd_namespace_oldest_seconds", frozenset(lane.items())) not in told
+    assert told["bananasd_namespace_oldest_seconds", frozenset((lane | {"priority": "high"}).items())] == 0

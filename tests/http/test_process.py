@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -172,6 +173,27 @@ def test_dump_and_the_order_of_status_know_it(make, web):
     assert "_serve" in stacks.text
 
 
+def test_it_tells_its_stacks_while_it_works_and_lives_on(make, web):
+    daemon = make().start()
+    pid, is_over = daemon.child("http").pid, threading.Event()
+
+    def ask_on():
+        while not is_over.is_set():
+            web.get("/api/schedules")
+
+    # What runs meanwhile is another thread than the one that tells.
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    try:
+        for _ in range(30):
+            (stacks,) = control.dump(daemon.run_dir, "http")
+            assert "_serve" in stacks.text and "uvicorn" in stacks.text
+    finally:
+        is_over.set()
+        asking.join()
+    assert daemon.child("http").pid == pid
+
+
 def test_what_happens_once_it_is_up_is_in_the_history(make, web):
     daemon = make().start()
     with daemon.client() as client:
@@ -179,6 +201,25 @@ def test_what_happens_once_it_is_up_is_in_the_history(make, web):
     with web.watching() as snapshots:
         history = next(snapshots)["history"]
     assert history["completed"][-2:] in ([None, 1], [0, 1], [1, 0])
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_the_charts_outlive_their_process(make, web, own_server, how):
+    daemon = make(redis_url=own_server.url).start()
+    with daemon.client() as client:
+        client.submit_and_wait("note", {}, wait_seconds=10)
+    with web.watching() as snapshots:
+        assert sum(filter(None, next(snapshots)["history"]["completed"])) == 1
+    pid = daemon.child("http").pid
+    if how == "reload":
+        os.kill(daemon.pid, signal.SIGHUP)
+        wait_until(lambda: daemon.child("http").pid not in (pid, 0) and web.answers())
+    else:
+        assert daemon.stop() == 0
+        daemon.start()
+    with web.watching() as snapshots:
+        history = next(snapshots)["history"]
+    assert sum(filter(None, history["completed"])) == 1
 
 
 def test_those_who_watch_hold_up_no_drain(make, web):

@@ -45,6 +45,13 @@ def test_its_configuration_is_the_defaults_with_the_comments_taken_away_too(tmp_
     assert config.load(path, os.environ) == made
 
 
+def test_its_configuration_shows_how_to_have_a_dashboard(tmp_path: Path) -> None:
+    bananasd("init", tmp_path)
+    path = tmp_path / "bananas.toml"
+    path.write_text(path.read_text().replace('#listen = ""', 'listen = "127.0.0.1:8580"'))
+    assert config.load(path, os.environ).http.port == 8580
+
+
 @pytest.mark.parametrize("existing", ["bananas.toml", "handlers/hello.py"])
 def test_it_overwrites_nothing(tmp_path: Path, existing: str) -> None:
     (tmp_path / "handlers").mkdir()

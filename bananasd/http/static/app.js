@@ -86,6 +86,7 @@ async function navigate() {
   page = (Object.hasOwn(PAGES, name) ? PAGES[name] : overview)(...words);
   trouble = "";
   draw();
+  top_.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   await load(true);
   draw();
   if (!isFirst) (main.querySelector("h1") ?? main).focus();
@@ -154,12 +155,13 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   perform(event.target, new FormData(event.target));
 });
-window.addEventListener("hashchange", navigate);
 
 async function begin() {
   session = await openSession();
   if (!session.is_known) session = await login(main);
   watch(onSnapshot, onLost);
+  // Not before: until then there is nobody to show a page to.
+  window.addEventListener("hashchange", navigate);
   await navigate();
 }
 

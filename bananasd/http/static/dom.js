@@ -5,6 +5,11 @@ const SVG = "http://www.w3.org/2000/svg";
 export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 export const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+// Signs that turn the order of what follows around, which could make a name look like another, or show a payload in a wrong order.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+const legible = (child) => (typeof child === "string"
+  ? child.replace(TURNING, (sign) => `\\u${sign.charCodeAt(0).toString(16)}`) : child);
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (name === "checked") element.checked = value;
@@ -12,7 +17,7 @@ function fill(element, attributes, children) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...given(children).map(legible));
   return element;
 }
 
@@ -21,10 +26,11 @@ const isTheirs = (element, name) => name === "open" || (name === "value" && elem
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
 const areAlike = (one, other) => one.nodeName === other.nodeName && keyOf(one) === keyOf(other);
 
+const given = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+
 // Give a parent these children, keeping what is there wherever it can be kept: focus, selection and scroll stay.
 export function show(parent, children) {
-  const wanted = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
-  change(parent, wanted.map((child) => (child instanceof Node ? child : document.createTextNode(child))));
+  change(parent, given(children).map((child) => (child instanceof Node ? child : document.createTextNode(legible(child)))));
 }
 
 function change(parent, wanted) {

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { bytes, count, duration } from "./format.js";
-import { empty, head, jobLink, pill, row, table } from "./parts.js";
+import { empty, head, heardOf, isLost, jobLink, pill, row, table } from "./parts.js";
 
 export const nodes = () => ({
   title: "Nodes",
@@ -21,12 +21,12 @@ const section = (node) => h("section", { "data-key": node.node },
       node.master_pid ? `master ${node.master_pid}` : null,
       node.up_seconds === null ? null : `up ${duration(node.up_seconds)}`,
       node.pss_bytes === null ? null : bytes(node.pss_bytes),
-      node.beat_seconds === null ? null : `told ${duration(node.beat_seconds)} ago`,
+      node.beat_seconds === null ? null : heardOf(node),
     ].filter(Boolean).join(" · "))),
   table(`Processes of ${node.node}`, [["Process"], ["State"], ["Runs"], ["Pid", "figure"], ["Up", "figure"], ["Done", "figure"], ["Failed", "figure"], ["Restarts", "figure"], ["Memory", "figure"]],
     node.children.map((child) => row(`${child.slot}-${child.pid}`, [
-      [[child.slot, child.pool ? h("span", { class: "muted" }, ` ${child.pool}`) : null]],
-      [pill(child.state)],
+      [[child.slot, child.pool ? h("span", { class: "muted" }, ` ${child.pool}`) : null], "slot"],
+      [isLost(node) ? h("span", { class: "muted" }, `was ${child.state}`) : pill(child.state)],
       [runs(child)],
       [child.pid || "–", "figure"],
       [duration(child.up_seconds), "figure"],

@@ -3,7 +3,7 @@
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { count, duration, rate } from "./format.js";
-import { button, empty, head, jobLink, pill, queueLink, row, table } from "./parts.js";
+import { button, empty, head, heardOf, isLost, jobLink, pill, queueLink, row, table } from "./parts.js";
 import { pauseActions, pauseButton, pauseOf } from "./pauses.js";
 
 export const overview = () => ({
@@ -32,7 +32,7 @@ function tiles({ queues, rates }) {
   const oldest = Math.max(0, ...queues.lanes.map((lane) => lane.oldest_seconds ?? 0));
   return h("div", { class: "tiles", "data-key": "tiles" },
     tile("Ready", count(queues.ready), queues.ready ? `oldest ${duration(oldest)}` : "nothing waits"),
-    tile("Running", count(queues.processing), `${rate(rates.completed)} completed/s`),
+    tile("Running", count(queues.processing), `${rate(rates.completed)} completed/s`, "#/nodes"),
     tile("Scheduled", count(queues.scheduled), "for later, or the next try", "#/scheduled"),
     tile("Dead", count(queues.dead), `${rate(rates.failed)} failures/s`, "#/dead", queues.dead ? "bad" : ""));
 }
@@ -45,11 +45,11 @@ function lanes(queues, readOnly) {
     ? Map.groupBy(queues.lanes, (lane) => lane.queue)
     : queues.lanes.reduce((all, lane) => all.set(lane.queue, [...(all.get(lane.queue) ?? []), lane]), new Map());
   const everything = pauseOf(queues, "*");
-  return h("section", { "data-key": "lanes" },
+  return h("section", { class: "lanes", "data-key": "lanes" },
     h("header", { class: "section-head" }, h("h2", {}, "Queues"),
       everything ? pill("everything is paused") : null,
       readOnly ? null : pauseButton(queues, null)),
-    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Workers", "figure"], ["", "act"]],
+    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Workers", "figure more"], ["", "act"]],
       [...byQueue].map(([queue, own]) => queueRow(queues, queue, own, readOnly))));
 }
 
@@ -63,7 +63,7 @@ function queueRow(queues, queue, own, readOnly) {
   return row(`queue-${queue}`, [
     [[queueLink(queue), pauseOf(queues, queue) ? pill("paused") : null]],
     [cell("high"), "figure"], [cell("normal"), "figure"], [cell("low"), "figure"],
-    [count(Math.max(...own.map((one) => one.workers))), "figure"],
+    [count(Math.max(...own.map((one) => one.workers))), "figure more"],
     [readOnly ? null : pauseButton(queues, queue), "act"],
   ]);
 }
@@ -77,13 +77,16 @@ function nodes(all) {
       const busy = workers.filter((child) => child.job);
       return h("article", { class: "card node", "data-key": node.node },
         h("h3", {}, node.host || node.node, pill(node.phase)),
-        h("p", { class: "muted" }, `${count(busy.length)} of ${count(workers.length)} workers busy`),
-        h("ul", { class: "slots" }, workers.map((child) => h("li", { "data-key": child.slot },
-          h("span", { class: "muted" }, child.slot.replace("worker ", "")),
-          child.job ? [jobLink(child.job.id, child.job.name), h("span", { class: "muted number" }, child.job.seconds === null ? "" : duration(child.job.seconds))]
-            : h("span", { class: "muted" }, child.state === "up" ? "idle" : child.state)))));
+        h("p", { class: "muted" }, isLost(node) ? heardOf(node) : `${count(busy.length)} of ${count(workers.length)} workers busy`),
+        isLost(node) ? null : h("ul", { class: "slots" }, workers.map(worker)));
     }));
 }
+
+// For a while after a reload two are in one slot: the older one ends what it runs.
+const worker = (child) => h("li", { "data-key": `${child.slot}-${child.pid}` },
+  h("span", { class: "muted" }, child.slot.replace("worker ", "")),
+  child.job ? [jobLink(child.job.id, child.job.name), h("span", { class: "muted number" }, child.job.seconds === null ? "" : duration(child.job.seconds))]
+    : h("span", { class: "muted" }, child.state === "up" ? "idle" : child.state));
 
 const STEPS = [
   ["See that a handler is loaded", "bananasd check"],

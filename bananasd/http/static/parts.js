@@ -1,7 +1,7 @@
 // What several pages are made of.
 
 import { h } from "./dom.js";
-import { count, when } from "./format.js";
+import { count, duration, when } from "./format.js";
 
 const TONES = {
   completed: "good", up: "good", running: "good",
@@ -48,6 +48,10 @@ export function jobName(job) {
     job.description ? h("span", { class: "muted note" }, job.description) : null,
   ];
 }
+
+// Another node is known by its beats. What one did that beats no more nobody knows: its jobs run elsewhere by now.
+export const isLost = (node) => node.phase === "lost";
+export const heardOf = (node) => (node.beat_seconds === null ? "not heard of" : `heard of ${duration(node.beat_seconds)} ago`);
 
 export const waitingSince = (job) => when(Math.max(job.created_ms ?? 0, job.due_ms ?? 0) || null);
 

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from bananasd import Priority
 from bananasd.schedule import Schedule
+from tests.conftest import wait_until
 from tests.http.browser.conftest import PHONE, heading, tile
 
 pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
@@ -66,6 +67,18 @@ def test_what_is_typed_and_unfolded_stays_while_the_page_changes(daemon, client,
     expect(page.get_by_label("Name", exact=True)).to_have_value("half a wo")
 
 
+def test_an_address_that_changes_while_the_page_begins_is_followed(daemon, look):
+    page = look.at(daemon.page)
+    held = []
+    page.route("**/api/session", lambda route: held.append(route))  # noqa: PLW0108 - no method of a list will do
+    page.reload()
+    wait_until(lambda: held or page.wait_for_timeout(10))
+    page.goto(f"{daemon.page}#/nodes")
+    held.pop().continue_()
+    expect(heading(page, "Nodes")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("worker 0"))).to_be_visible()
+
+
 def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
     page = look.at(daemon.page, viewport=PHONE, has_touch=True)
     for path, title, name in pages_of(daemon, client, tmp_path):
@@ -73,6 +86,33 @@ def test_every_page_fits_a_phone(daemon, client, look, tmp_path):
         wait_for(page, title)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
         look.keep(page, f"phone-{name}")
+
+
+def test_what_to_do_first_fits_a_phone(daemon, look):
+    page = look.at(daemon.page, viewport=PHONE, has_touch=True)
+    expect(page.get_by_role("heading", name="Nothing has been submitted yet")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    look.keep(page, "phone-empty")
+
+
+def test_on_a_phone_what_can_be_done_is_seen_without_scrolling_aside(daemon, client, look, tmp_path):
+    page = look.at(daemon.page, viewport=PHONE, has_touch=True)
+    pages = {name: (path, title) for path, title, name in pages_of(daemon, client, tmp_path)}
+    for name in ("overview", "queue", "scheduled", "dead"):
+        path, title = pages[name]
+        page.goto(daemon.page + path)
+        wait_for(page, title)
+        for button in page.locator("td.act button").all():
+            box = button.bounding_box()
+            assert box["x"] + box["width"] <= PHONE["width"], f"{name}: {button.inner_text()}"
+
+
+def test_on_a_phone_the_link_of_this_page_is_in_view(daemon, look):
+    page = look.at(f"{daemon.page}#/nodes", viewport=PHONE, has_touch=True)
+    links = page.get_by_role("navigation", name="Pages")
+    expect(links.get_by_role("link", name="Nodes")).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("link", name="bananasd").click()
+    expect(links.get_by_role("link", name="Overview")).to_be_in_viewport(ratio=0.9)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

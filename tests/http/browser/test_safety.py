@@ -33,6 +33,16 @@ def test_what_comes_from_jobs_is_only_ever_text(daemon, client, look):
         assert page.locator("main img, main script").count() == 0
 
 
+def test_signs_that_turn_a_text_around_are_shown_and_do_nothing(daemon, client, look):
+    name = "pay\u202ednufer\u2066!"
+    job_id = client.submit_job(name, {"to": name}, max_retries=0)
+    client.wait(job_id, 10)
+    page = look.at(f"{daemon.page}#/job/{job_id}")
+    expect(heading(page, r"pay\u202ednufer\u2066!")).to_be_visible()
+    expect(page.get_by_label("Payload")).to_contain_text(r"pay\u202ednufer\u2066!")
+    assert not {"\u202e", "\u2066"} & set(page.locator("body").inner_text())
+
+
 @pytest.mark.parametrize("name", ["job", "queue", "no-such-page", "constructor"])
 def test_an_address_is_only_ever_text(daemon, look, name):
     page = look.at(f"{daemon.page}#/{name}/{NASTY}/%E0%A4%A")
