@@ -127,7 +127,7 @@ def test_failures_and_deaths_come_with_their_exception(start, name, calls):
     assert said(daemon)[1:] == calls
 
 
-def test_the_time_of_a_run_is_its_handlers_without_that_of_hooks(start):
+def test_the_seconds_of_an_end_are_those_of_the_handler_and_before_job_is_in_all_other_times(start):
     daemon = start(
         """
         import time
@@ -144,7 +144,10 @@ def test_the_time_of_a_run_is_its_handlers_without_that_of_hooks(start):
         """
     )
     ran(daemon, "fail", max_retries=0)
-    wait_until(lambda: said(daemon) == ["True"])
+    ran(daemon, "note")
+    wait_until(lambda: said(daemon) == ["True", "True"])
+    (line,) = daemon.lines("job completed")
+    assert int(line.rpartition("ms=")[2]) >= 300
 
 
 def test_a_job_without_a_handler_is_a_failure_and_a_death_of_which_nothing_ran(start):
