@@ -42,7 +42,7 @@ class JobEnd:
 
     ``outcome`` is ``completed``, ``retried`` (the attempt failed, another follows), ``dead`` (it failed for good) or
     ``released`` (it had to go: drained, cancelled, or its lease lost; nothing is counted against it). ``error`` is what
-    the handler raised, None if it returned. ``seconds`` is how long it ran.
+    the handler raised, None if it returned. ``seconds`` is how long the handler ran.
     """
 
     outcome: str

@@ -32,6 +32,9 @@ _OF_SHOW = {
     "WatchdogUSec": "WatchdogSec",
     "LimitNOFILESoft": "LimitNOFILE",
 }
+NOT_TOLD = "not told"
+"""The watchdog of a unit whose daemon does not run."""
+
 SHOWN = ("LoadState", *(DEFAULTS.keys() - _OF_SHOW.values()), *_OF_SHOW)
 """What ``systemctl show`` is to be asked for."""
 
@@ -71,6 +74,9 @@ def read_show(output: str) -> dict[str, str] | None:
     if shown.get("LoadState") != "loaded":
         return None
     own = {_OF_SHOW.get(name, name): value for name, value in shown.items()}
+    if own.get("WatchdogSec") == "infinity":
+        # That of a daemon which does not run, whatever the unit says.
+        own["WatchdogSec"] = NOT_TOLD
     return DEFAULTS | {name: value for name, value in own.items() if name in DEFAULTS and value}
 
 
@@ -87,6 +93,7 @@ def contradictions(settings: Mapping[str, str], config: Config, where: str) -> l
         for level, what, remedy in (
             *_of_the_configuration(settings, config),
             *_of_the_stop(settings, config),
+            *_of_the_kill(settings, config),
             *_of_the_watchdog(settings),
             *_of_what_survives(settings, config),
             *_of_files(settings, config),
@@ -103,7 +110,7 @@ def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterat
     if other and config.path and other.resolve() != config.path.resolve():
         yield (
             Level.WARNING,
-            f"it starts the daemon with {other}, and what is judged here is {config.path}",
+            f"it starts the daemon with {other}, and what is judged here is {config.path.absolute()}",
             f"give the doctor that one: --config {other}",
         )
 
@@ -117,18 +124,22 @@ def _of_the_stop(settings: Mapping[str, str], config: Config) -> Iterator[Judgem
             f"TimeoutStopSec is {stop:g} s and master.drain_seconds {drain:g}: systemd kills the daemon before its drain is over",
             f"set TimeoutStopSec={wanted:g} or more",
         )
-    mode = settings["KillMode"]
-    if mode != "mixed":
-        is_fatal = mode == "none" or (mode == "control-group" and config.redis.is_embedded)
-        yield (
-            Level.ERROR if is_fatal else Level.WARNING,
-            f"KillMode is {mode}: {_KILL_MODES.get(mode, 'the master cannot drain its children in their order')}",
-            "set KillMode=mixed",
+
+
+def _of_the_kill(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    mode, remedy = settings["KillMode"], "set KillMode=mixed"
+    if mode == "control-group" and config.redis.is_embedded:
+        what = (
+            "TERM goes to all processes at once, the embedded server among them, before the jobs are settled"
         )
+        yield Level.ERROR, f"KillMode is {mode}: {what}", remedy
+    elif mode != "mixed":
+        what = _KILL_MODES.get(mode, "the master cannot drain its children in their order")
+        yield Level.ERROR if mode == "none" else Level.WARNING, f"KillMode is {mode}: {what}", remedy
 
 
 _KILL_MODES = {
-    "control-group": "TERM goes to all processes at once, the embedded server among them, before the jobs are settled",
+    "control-group": "TERM goes to all processes at once, and not to the master alone, which drains them in their order",
     "process": "what is left at the end of a stop goes on running",
     "none": "a stop kills nothing",
 }
@@ -141,6 +152,8 @@ def _of_the_watchdog(settings: Mapping[str, str]) -> Iterator[Judgement]:
             f"Type is {settings['Type']}: systemd does not learn when the daemon is up, nor that it lives",
             "set Type=notify",
         )
+    if settings["WatchdogSec"] == NOT_TOLD:
+        return
     watchdog = seconds_in(settings["WatchdogSec"])
     if watchdog in (0, inf):
         yield (

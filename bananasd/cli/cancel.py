@@ -7,10 +7,11 @@ import click
 from ..client import Client
 from ..job import Status
 from .server import takes_client
+from .words import id_argument
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@id_argument
 @click.option(
     "--running", "how", flag_value="soft", help="A job that runs, too: it is asked to end, then interrupted."
 )

@@ -10,11 +10,11 @@ from ..client import Client
 from ..durations import brief
 from ..errors import JobNotFound
 from ..job import Job, Status
-from ..limits import check_id
 from .errors import Failure
 from .jobs import echo_job
 from .output import columns, count, echo_json, json_option, printable, shorten, tries
 from .server import Command, takes_client
+from .words import any_id, id_argument
 
 
 @click.group()
@@ -39,7 +39,7 @@ def list_(client: Client, limit: int, offset: int, as_json: bool) -> None:
 
 
 @dead.command()
-@click.argument("job_id", metavar="ID")
+@id_argument
 @json_option
 @takes_client
 def show(client: Client, job_id: str, as_json: bool) -> None:
@@ -51,7 +51,7 @@ def show(client: Client, job_id: str, as_json: bool) -> None:
 
 
 def _takes_ids(command: Command) -> Command:
-    ids = click.argument("ids", metavar="[ID]...", nargs=-1)
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1, type=any_id)
     return ids(click.option("--all", "is_all", is_flag=True, help="All of them.")(command))
 
 
@@ -86,10 +86,10 @@ def purge(client: Client, ids: Sequence[str], is_all: bool, yes: bool) -> None:
 
 
 def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
-    """The ids in their canonical form, each once; None for all."""
+    """The ids, each once; None for all."""
     if bool(ids) == is_all:
         raise click.UsageError("say which: ids, or --all" if not ids else "ids and --all exclude each other")
-    return None if is_all else list(dict.fromkeys(map(check_id, ids)))
+    return None if is_all else list(dict.fromkeys(ids))
 
 
 def _find(client: Client, job_id: str) -> Job | None:

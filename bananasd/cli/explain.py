@@ -8,10 +8,11 @@ from .errors import FAILED
 from .output import echo_fields, echo_json, json_option, printable
 from .server import takes_client
 from .times import duration
+from .words import id_argument
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@id_argument
 @click.option(
     "--look",
     "look_seconds",

@@ -15,13 +15,14 @@ from .errors import FAILED
 from .output import compact_json, echo_fields, echo_json, echo_table, json_option
 from .server import takes_client
 from .waiting import WaitingCommand, show_progress, wait_for, wait_option, warn_if_unserved
+from .words import id_argument
 
 LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST", "WORKERS")
 UNSERVED = "unserved"
 
 
 @click.command(cls=WaitingCommand)
-@click.argument("job_id", metavar="ID")
+@id_argument
 @wait_option
 @json_option
 @takes_client

@@ -8,6 +8,7 @@ from ..client import Client
 from ..job import Priority
 from .server import takes_client
 from .times import duration, instant
+from .words import any_queue, id_argument
 
 NOW = "now"
 
@@ -30,9 +31,9 @@ def _moment(text: str) -> datetime | timedelta:
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@id_argument
 @click.argument("priority", type=click.Choice([priority.value for priority in Priority]))
-@click.option("--queue", metavar="QUEUE", help="Another queue, too.")
+@click.option("--queue", metavar="QUEUE", type=any_queue, help="Another queue, too.")
 @takes_client
 def reprioritise(client: Client, job_id: str, priority: str, queue: str | None) -> None:
     """Give a job that has not started another priority.
@@ -46,7 +47,7 @@ def reprioritise(client: Client, job_id: str, priority: str, queue: str | None) 
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@id_argument
 @click.argument("when", type=_moment)
 @takes_client
 def reschedule(client: Client, job_id: str, when: datetime | timedelta) -> None:

@@ -11,10 +11,11 @@ from .errors import warn
 from .jobs import name_pausable, show_pauses
 from .server import takes_client
 from .times import some_time
+from .words import any_queue
 
 
 @click.command()
-@click.argument("queue", required=False)
+@click.argument("queue", required=False, type=any_queue)
 @click.option(
     "--for", "seconds", metavar="TIME", type=some_time, help="For this time: 90, 90s, 5m, 2h, 1d. Default: until it is resumed."
 )  # fmt: skip
@@ -32,7 +33,7 @@ def pause(client: Client, queue: str | None, seconds: float | None) -> None:
 
 
 @click.command()
-@click.argument("queue", required=False)
+@click.argument("queue", required=False, type=any_queue)
 @takes_client
 def resume(client: Client, queue: str | None) -> None:
     """End the pause of QUEUE, or that of everything.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..store.stats import LaneStats, QueueStats
-from .jobs import LANES_HEADER, lane_rows, show_rates
+from .jobs import LANES_HEADER, lane_rows, show_pauses, show_rates
 from .nodes import Line, Taken, fold, node_lines
 from .output import count, table
 from .rates import Look, cpu_percents, done_per_second, queue_rates
@@ -34,6 +34,8 @@ def _queues(before: Look | None, now: Look, room: int, most: int) -> Iterator[Li
     yield from fold("queues: " + ", ".join(f"{number:,} {name}" for number, name in totals), room, "title")
     if rates := show_rates(queue_rates(before, now)):
         yield from fold(f"a second: {rates}", room, "title")
+    if paused := show_pauses(now.queues.paused):
+        yield from fold(f"paused: {', '.join(paused.splitlines())}", room, "bad")
     yield from _lanes(now.queues, most)
 
 

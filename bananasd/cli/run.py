@@ -16,13 +16,14 @@ from ..settings import Config
 from .errors import Failure
 from .output import echo_json, printable
 from .server import client_of, takes_config
-from .submit import payload_option
+from .submit import no_other_argument, payload_option
 from .waiting import show_progress
 
 
 @click.command()
 @click.argument("name")
 @payload_option
+@no_other_argument
 @takes_config
 def run(config: Config, name: str, payload: Any) -> None:
     """Run the handler NAME here and now, and print its result as JSON.

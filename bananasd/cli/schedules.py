@@ -7,6 +7,7 @@ from ..schedule import Schedule
 from .errors import Failure
 from .output import echo_json, echo_table, json_option
 from .server import takes_client
+from .words import any_name
 
 HEADER = ("NAME", "WHEN", "ZONE", "JOB", "NEXT", "LAST", "SOURCE")
 
@@ -51,7 +52,7 @@ def list_(client: Client, as_json: bool) -> None:
 
 
 @schedules.command()
-@click.argument("name")
+@click.argument("name", type=any_name)
 @takes_client
 def remove(client: Client, name: str) -> None:
     """Remove the schedule NAME; the jobs that it has made stay.

@@ -1,6 +1,7 @@
 """``bananasd submit``: one job from the command line."""
 
 import json
+import shlex
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,15 +10,15 @@ from typing import Any
 import click
 
 from ..client import Client
-from ..errors import InvalidJob
 from ..job import Job, Priority, Status
-from ..limits import MAX_DELAYS, MAX_RETRIES, ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL, check_name
+from ..limits import MAX_DELAYS, MAX_RETRIES, ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL
 from ..request import JobRequest
 from .errors import FAILED
 from .output import compact_json, echo_json, json_option, printable, tries
 from .server import takes_client
 from .times import duration, instant, some_time
 from .waiting import WaitingCommand, wait_for, wait_option
+from .words import any_id, any_key, any_name, any_queue
 
 WITHOUT_KEY = {"unique_seconds": None, "unique_until": "end", "on_duplicate": "return"}
 """What these options say when nothing is said."""
@@ -48,14 +49,6 @@ def delays(text: str) -> list[float]:
     return [duration(part.strip()) for part in parts]
 
 
-def unique_key(text: str) -> str:
-    """What may be one; for an option's type."""
-    try:
-        return check_name(text, "key")
-    except InvalidJob as error:
-        raise click.BadParameter(str(error)) from None
-
-
 def header(text: str) -> tuple[str, str]:
     """``NAME=VALUE``; for an option's type."""
     name, sign, value = text.partition("=")
@@ -73,9 +66,22 @@ payload_option = click.option(
 )
 
 
+def _refuse(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> None:
+    """Most often it is the payload, which other programs take as an argument."""
+    if words:
+        raise click.UsageError(
+            f"unexpected argument {words[0]!r}; a payload is an option: --payload {shlex.quote(words[0])}"
+        )
+
+
+no_other_argument = click.argument("rest", nargs=-1, metavar="", expose_value=False, callback=_refuse)
+"""Below `payload_option`: takes what would be one argument too many, to say where it belongs."""
+
+
 @click.command(cls=WaitingCommand)
-@click.argument("name")
+@click.argument("name", type=any_name)
 @payload_option
+@no_other_argument
 @click.option(
     "--priority",
     type=click.Choice([priority.value for priority in Priority]),
@@ -92,7 +98,7 @@ payload_option = click.option(
     type=instant,
     help="Run it at this time: ISO 8601 with its zone, as 2030-01-31T09:00:00Z.",
 )
-@click.option("--queue", default="default", show_default=True, help="The queue to put it in.")
+@click.option("--queue", type=any_queue, default="default", show_default=True, help="The queue to put it in.")
 @click.option("--description", default="", help="A few words for people.")
 @click.option(
     "--max-retries",
@@ -122,7 +128,7 @@ payload_option = click.option(
 @click.option(
     "--unique-key",
     metavar="KEY",
-    type=unique_key,
+    type=any_key,
     help="Do not submit it if a job with this key waits or runs; print that one's id.",
 )
 @click.option(
@@ -154,7 +160,13 @@ payload_option = click.option(
     multiple=True,
     help="Text that its runs find as job.headers, as traceparent=00-…; more than once for more.",
 )
-@click.option("--id", "job_id", metavar="UUID", help="Its id; submitting the same id again changes nothing.")
+@click.option(
+    "--id",
+    "job_id",
+    metavar="UUID",
+    type=any_id,
+    help="Its id; submitting the same id again changes nothing.",
+)
 @wait_option
 @json_option
 @takes_client

@@ -102,9 +102,10 @@ def last_error(job: Job) -> str:
 
 
 def tries(job: Job) -> str:
-    """``3 attempts and 1 lost run``."""
-    lost = f" and {counted(job.recoveries, 'lost run')}" if job.recoveries else ""
-    return f"{counted(job.attempts, 'attempt')}{lost}"
+    """``3 attempts and 1 lost run``; only one of the two if there was none of the other."""
+    lost = counted(job.recoveries, "lost run") if job.recoveries else ""
+    attempts = counted(job.attempts, "attempt") if job.attempts or not lost else ""
+    return " and ".join(filter(None, (attempts, lost)))
 
 
 def counted(number: int, noun: str) -> str:

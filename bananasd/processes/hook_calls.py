@@ -65,13 +65,14 @@ class HookCalls:
         self._job = self._error = self._began = None
         if job is None:
             return  # nobody could read it
+        ended = clock.monotonic()
         log.set_job(job.id, job.name, job.attempt)
         if isinstance(outcome, (Retried, Buried)):
             self._call("on_failure", job, error)
         if isinstance(outcome, Buried):
             self._call("on_dead", job, error)
         if began is not None:
-            end = JobEnd(_WORDS[type(outcome)], error, clock.monotonic() - began)
+            end = JobEnd(_WORDS[type(outcome)], error, ended - began)
             self._call("after_job", job, end)
         log.clear_job()
         self._tell_again()

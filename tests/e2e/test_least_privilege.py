@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import signal
+import urllib.request
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,8 @@ from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.scripts import SCRIPTS, script
 from tests.command_line import bananasd
 from tests.conftest import wait_until
+from tests.http.web import Web
+from tests.sentinels import free_port
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -28,6 +31,7 @@ OF_CLIENTS = (
     "await", "cancel", "explain", "pause", "purge_dead", "put_schedules", "read_schedules", "remove_schedule", "reprioritise",
     "requeue_dead", "reschedule", "resume", "submit",
 )  # fmt: skip
+FOR_DAEMONS = ("store", "access", "health", "held", "listing")
 FOR_CLIENTS = ("stats", "facts", "heads", "mailbox", "scripts", "connection")
 REFUSED = {"CONFIG"}
 """The doctor does without: whoever may ask that is told the server's password as well."""
@@ -72,9 +76,7 @@ def needs(server):
     """By user, the commands without which something would not work."""
     scripts = {path.name.removesuffix(".lua") for path in SCRIPTS.iterdir() if path.name.endswith(".lua")}
     client = set().union(*map(commands_of, OF_CLIENTS), words_in(*FOR_CLIENTS))
-    daemon = client.union(
-        *map(commands_of, scripts - {*OF_THE_DOCTOR}), words_in("store", "access", "health")
-    )
+    daemon = client.union(*map(commands_of, scripts - {*OF_THE_DOCTOR}), words_in(*FOR_DAEMONS))
     doctor = daemon.union(*map(commands_of, OF_THE_DOCTOR), words_in("doctor", "census", "vitals")) - REFUSED
     words = sorted(doctor)
     known = {word for word, about in zip(words, server.call("COMMAND", "INFO", *words), strict=True) if about}
@@ -148,6 +150,29 @@ def test_a_daemon_and_a_client_need_no_more_than_the_page_allows(make_daemon, ur
         assert daemon.stop() == 0
         assert client.get_job(drained).status is Status.PENDING
     assert not daemon.lines("NOPERM")
+    assert refusals() == []
+
+
+def test_the_dashboard_needs_no_more_than_the_daemon(make_daemon, url_of, refusals):
+    web = Web(free_port())
+    settings = {"http": {"listen": web.address}, "retry": {"max_retries": 0}}
+    make_daemon(redis_url=url_of("bananas-daemon"), settings=settings).start()
+    with Client(url_of("bananas-client")) as client:
+        # A note that is no object is one that its handler cannot run.
+        dead = [client.submit_job("note", None) for _ in range(3)]
+        client.wait(dead, 15)
+        client.submit_job_scheduled("note", {}, Priority.LOW, timedelta(hours=1))
+        client.submit_job("note", {}, queue="nobody")
+    status, page = web.get("/api/dead?limit=2")
+    assert (status, page["total"], len(page["jobs"])) == (200, 3, 2)
+    status, page = web.get(f"/api/dead?limit=2&mark={page['mark']}")
+    assert (status, len(page["jobs"])) == (200, 1)
+    for path in (f"/api/jobs/{dead[0]}", "/api/lanes/nobody/normal", "/api/scheduled", "/api/schedules"):
+        assert web.get(path)[0] == 200, path
+    with web.watching() as snapshots:
+        assert next(snapshots)["queues"]["dead"] == 3
+    with urllib.request.urlopen(f"{web.url}/metrics", timeout=10) as answer:
+        assert b"bananasd_namespace_dead" in answer.read()
     assert refusals() == []
 
 

@@ -127,6 +127,29 @@ def test_failures_and_deaths_come_with_their_exception(start, name, calls):
     assert said(daemon)[1:] == calls
 
 
+def test_the_seconds_of_an_end_are_those_of_the_handler_and_before_job_is_in_all_other_times(start):
+    daemon = start(
+        """
+        import time
+        from tests_of_hooks import say
+
+        def before_job(job):
+            time.sleep(0.3)
+
+        def on_dead(job, error):
+            time.sleep(0.3)
+
+        def after_job(job, end):
+            say(end.seconds < 0.3)
+        """
+    )
+    ran(daemon, "fail", max_retries=0)
+    ran(daemon, "note")
+    wait_until(lambda: said(daemon) == ["True", "True"])
+    (line,) = daemon.lines("job completed")
+    assert int(line.rpartition("ms=")[2]) >= 300
+
+
 def test_a_job_without_a_handler_is_a_failure_and_a_death_of_which_nothing_ran(start):
     daemon = start(NOTES)
     ran(daemon, "missing", max_retries=0)

@@ -8,6 +8,7 @@ import pytest
 
 from bananasd import JobRequest, Status
 from tests.conftest import wait_until
+from tests.systemd.conftest import OPERATIONS
 from tests.systemd.machine import ROOT, handlers_of
 
 # The first test installs everything and boots.
@@ -212,6 +213,57 @@ def test_the_journal_has_the_priorities_of_the_lines(unit):
     assert priorities == {"info": INFO, "warning": WARNING, "error": ERROR, "critical": CRITICAL}
     assert not unit.journal("a line of level debug")
     assert unit.journal("daemon ready")[-1]["PRIORITY"] == INFO
+
+
+# The doctor
+
+
+def of_the_unit(unit, *options: str) -> tuple[int, list[tuple[str, str, str]]]:
+    """The doctor's exit code, and what it says of the unit: level, where, what."""
+    done = unit.command("doctor", "--json", *options, check=False)
+    checks = [check for check in json.loads(done.stdout)["checks"] if check["check"] == "unit"]
+    return done.returncode, [(check["level"], check["where"], check["what"]) for check in checks]
+
+
+def test_the_doctor_finds_nothing_at_the_units_as_they_are_installed(unit, mail, installed):
+    well = "it goes together with the configuration"
+    unit.config.write_text(installed)
+    assert of_the_unit(unit.start()) == (0, [("ok", "unit bananasd", well)])
+    # The one of the usual name starts another daemon.
+    assert of_the_unit(mail.start()) == (0, [])
+    (named,) = re.findall(r"^bananasd doctor (--unit \S+) --config /etc/bananasd/mail\.toml$", OPERATIONS.read_text(), re.MULTILINE)  # fmt: skip
+    assert of_the_unit(mail, *named.split()) == (0, [("ok", "unit bananasd@mail", well)])
+
+
+def test_the_doctor_tells_what_a_drop_in_contradicts(unit, installed):
+    unit.config.write_text(installed)
+    settings = "TimeoutStopSec=5 KillMode=control-group WatchdogSec=4 RuntimeDirectoryPreserve=no OOMPolicy=stop LimitNOFILE=128"
+    unit.drop_in("\n".join(["[Service]", *settings.split()]))
+    unit.start()
+    exit_code, told = of_the_unit(unit)
+    assert exit_code == 1
+    assert {where for _, where, _ in told} == {"unit bananasd"}
+    assert [(level, what.split(":")[0]) for level, _, what in told] == [
+        ("error", "TimeoutStopSec is 5 s and master.drain_seconds 30"),
+        ("error", "KillMode is control-group"),
+        ("warning", "WatchdogSec is 4 s"),
+        ("warning", "there is no RuntimeDirectoryPreserve"),
+        ("error", "OOMPolicy is stop"),
+        ("warning", "LimitNOFILE is 128"),
+    ]
+
+
+@pytest.mark.parametrize(("drain", "stop"), [(120, "2min 5s"), (7200, "2h 1min"), (86400, "infinity")])
+def test_the_doctor_reads_times_as_systemd_writes_them(unit, drain, stop):
+    unit.config.write_text(unit.config.read_text().replace("drain_seconds = 8", f"drain_seconds = {drain}"))
+    ((level, _, what),) = of_the_unit(unit)[1]
+    assert (level, what.partition(":")[0]) == (
+        "error",
+        f"TimeoutStopSec is 40 s and master.drain_seconds {drain}",
+    )
+    unit.drop_in(f"[Service]\nTimeoutStopSec={stop}\n")
+    assert unit.show("TimeoutStopUSec") == stop
+    assert [level for level, _, _ in of_the_unit(unit)[1]] == ["ok"]
 
 
 # The sandbox

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -49,6 +50,7 @@ COMMANDS = {
     "init",
     "demo",
 }
+ID = "0b52f5b2-2f5c-4f4c-9d43-3a0f3f4f9a55"
 DEAD_COMMANDS = {"list", "show", "retry", "purge"}
 
 
@@ -127,6 +129,45 @@ def test_wrong_usage_is_one_line_with_the_way_to_the_help(words: tuple[str, ...]
     assert line.startswith("bananasd: ")
     assert said in line
     assert line.endswith(" --help')")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("explain", "nonsense"), "'ID': job id 'nonsense': want a UUID such as "),
+        (("job", "nonsense"), "'ID': job id 'nonsense': want a UUID"),
+        (("cancel", "nonsense"), "'ID': job id 'nonsense': want a UUID"),
+        (("reprioritise", "nonsense", "high"), "'ID': job id 'nonsense': want a UUID"),
+        (("reprioritise", ID, "high", "--queue", "a b"), "'--queue': queue 'a b': want 1 to 64 letters"),
+        (("reschedule", "nonsense", "now"), "'ID': job id 'nonsense': want a UUID"),
+        (("dead", "show", "nonsense"), "'ID': job id 'nonsense': want a UUID"),
+        (("dead", "retry", ID, "nonsense"), "'[ID]...': job id 'nonsense': want a UUID"),
+        (("dead", "purge", "nonsense"), "'[ID]...': job id 'nonsense': want a UUID"),
+        (("submit", "a\nb"), r"'NAME': name 'a\nb': want 1 to 200 characters"),
+        (("submit", "a", "--id", "7"), "'--id': job id '7': want a UUID"),
+        (("submit", "a", "--queue", "a b"), "'--queue': queue 'a b': want 1 to 64 letters"),
+        (("pause", "a b"), "'[QUEUE]': queue 'a b': want 1 to 64 letters"),
+        (("resume", "a b"), "'[QUEUE]': queue 'a b': want 1 to 64 letters"),
+        (("schedules", "remove", ""), "'NAME': name '': want 1 to 200 characters"),
+    ],
+)
+def test_what_could_never_be_right_is_refused_before_a_server_is_asked(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    result = bananasd(*words, "--url", f"unix://{tmp_path}/nobody.sock", "--namespace", "default")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"bananasd: Invalid value for {said}" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["submit", "run"])
+def test_a_payload_without_its_option_is_told_which_that_is(command: str) -> None:
+    result = bananasd(command, "hello", '{"name": "Ada"}')
+    assert (result.exit_code, result.stdout) == (2, "")
+    payload = """'{"name": "Ada"}'"""
+    assert result.stderr == (
+        f"bananasd: unexpected argument {payload}; a payload is an option: --payload {payload} "
+        f"(see 'main {command} --help')\n"
+    )
 
 
 @pytest.mark.parametrize("words", [(), ("dead",)])

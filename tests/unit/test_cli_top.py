@@ -1,6 +1,7 @@
 """What ``bananasd top`` makes of two looks, and of a terminal's size."""
 
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -86,6 +87,14 @@ def test_jobs_a_second_are_those_since_the_look_before_and_at_first_what_daemons
     assert texts(before, now)[1] == "a second: 10.0 submitted, 2.5 completed, 1.5 failed"
     for without in (None, look(10.0, trouble="away")):
         assert texts(without, now)[1] == "a second: 7.0 submitted, 0.0 completed, 0.5 failed"
+
+
+def test_what_is_paused_is_told_with_its_end():
+    queues = make_queues(mail=4)._replace(paused={"*": None, "mail": datetime(2030, 1, 31, 9, tzinfo=UTC)})
+    lines = list(picture(None, look(1.0, queues=queues), "/nowhere", 100, 24))
+    told = "paused: everything until it is resumed, queue mail until 2030-01-31T09:00:00+00:00"
+    assert (lines[1].text, lines[1].kind) == (told, "bad")
+    assert not any("paused" in line for line in texts(None, look(1.0, queues=make_queues(mail=4))))
 
 
 def test_the_picture_has_queues_and_processes():

@@ -81,6 +81,11 @@ def test_a_dead_job_has_its_reason_and_the_way_back():
     )
 
 
+def test_a_job_that_only_killed_its_workers_has_no_attempts_to_tell_of():
+    job = make_job(status="failed", recoveries=3, finished_at=NOW - 5_000, error="signal 9 (SIGKILL)")
+    assert "it failed for good 5.0s ago, after 3 lost runs: signal 9 (SIGKILL)." in told(make_facts(job))[1]
+
+
 def test_a_long_error_is_cut_and_one_that_says_nothing_is_told_as_such():
     long, none = (
         explain(make_facts(make_job(status="failed", error=error))).evidence["error"]

@@ -231,7 +231,7 @@ def test_a_line_with_any_address_can_be_masked(url):
 COMMANDS = (
     ("check",), ("status",), ("stop",), ("reload",), ("dump",), ("submit",), ("run",), ("job",), ("queues",), ("cancel",), ("reprioritise",),
     ("reschedule",), ("pause",), ("resume",), ("schedules",), ("schedules", "remove"), ("dead", "list"), ("dead", "show"), ("dead", "retry"),
-    ("dead", "purge"), ("doctor",), ("script",), ("nonsense",), (),
+    ("dead", "purge"), ("doctor",), ("explain",), ("top",), ("script",), ("nonsense",), (),
 )  # fmt: skip
 """Not those that start a daemon or make a directory."""
 WORDS = st.sampled_from(

@@ -48,8 +48,8 @@ def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
         ("[master]\ndrain_seconds = 36", "", Level.ERROR, "TimeoutStopSec is 40 s and master.drain_seconds 36", "TimeoutStopSec=41"),
         ("", "TimeoutStopSec=20", Level.ERROR, "TimeoutStopSec is 20 s", "TimeoutStopSec=35"),
         ("", "TimeoutSec=500ms", Level.ERROR, "TimeoutStopSec is 0.5 s", "TimeoutStopSec=35"),
-        ("", "KillMode=control-group", Level.ERROR, "KillMode is control-group: TERM goes to all", "KillMode=mixed"),
-        (ELSEWHERE, "KillMode=control-group", Level.WARNING, "KillMode is control-group", "KillMode=mixed"),
+        ("", "KillMode=control-group", Level.ERROR, "KillMode is control-group: TERM goes to all processes at once, the embedded server among them", "KillMode=mixed"),
+        (ELSEWHERE, "KillMode=control-group", Level.WARNING, "KillMode is control-group: TERM goes to all processes at once, and not to the master alone", "KillMode=mixed"),
         ("", "KillMode=process", Level.WARNING, "KillMode is process", "KillMode=mixed"),
         (ELSEWHERE, "KillMode=none", Level.ERROR, "KillMode is none", "KillMode=mixed"),
         ("", "WatchdogSec=0", Level.WARNING, "there is no WatchdogSec", "WatchdogSec=30"),
@@ -96,6 +96,14 @@ def test_a_unit_that_starts_another_configuration_is_told(tmp_path):
     assert [remark.level for remark in contradictions(own, config, "here")] == [Level.OK]
 
 
+def test_both_configurations_are_told_by_their_whole_path(tmp_path, monkeypatch):
+    make_config(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    config = configuration.load(Path("bananas.toml"), {})
+    (remark,) = contradictions(read_files([OURS]), config, "here")
+    assert remark.what.endswith(f"what is judged here is {tmp_path}/bananas.toml")
+
+
 def test_an_empty_value_takes_back_what_was_said():
     assert read_files(["[Service]\nKillMode=mixed", "[Service]\nKillMode="]) == DEFAULTS
 
@@ -123,6 +131,15 @@ def test_what_systemctl_shows_reads_as_the_file_would():
     }  # fmt: skip
     assert config_of(settings) == Path("/etc/bananasd/mail.toml")
     assert set(SHOWN) == {line.partition("=")[0] for line in SHOWN_TEXT.splitlines()}
+
+
+@pytest.mark.parametrize(("told", "levels"), [("infinity", [Level.OK]), ("0", [Level.WARNING])])
+def test_systemd_does_not_tell_the_watchdog_of_a_unit_that_does_not_run(tmp_path, told, levels):
+    output = SHOWN_TEXT.replace("WatchdogUSec=30s", f"WatchdogUSec={told}").replace(
+        "/etc/bananasd/mail.toml", f"{tmp_path}/bananas.toml"
+    )
+    settings = read_show(output)
+    assert [remark.level for remark in contradictions(settings, make_config(tmp_path), "here")] == levels
 
 
 @pytest.mark.parametrize("output", ["", "LoadState=not-found\nKillMode=control-group", "no such words"])
