@@ -252,11 +252,11 @@ def test_a_job_is_cancelled_from_another_node_and_only_there(make_daemon, daemon
 
 
 def test_a_lost_nodes_job_that_was_cancelled_does_not_run_again(make_daemon, daemon):
-    other = make_daemon(
-        HANDLERS, redis_url=daemon.url, settings={"workers": {"count": 1, "grace_seconds": 1}}
-    ).start()
     with daemon.client() as client:
-        begin(daemon, client, "asleep")
+        begin(daemon, client, "asleep")  # before there is another who might take it
+        other = make_daemon(
+            HANDLERS, redis_url=daemon.url, settings={"workers": {"count": 1, "grace_seconds": 1}}
+        ).start()
         job_id = begin(other, client, "asleep")
         other.send_all(signal.SIGSTOP)
         try:
