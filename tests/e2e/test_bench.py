@@ -17,8 +17,6 @@ from bench.server import TRANSPORTS, Server, trip
 from bench.yardstick import HOLDERS, JOB, LEASES, NORMAL, STATS, Submitter, Worker
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 ROOT = Path(__file__).parents[2]
 
 

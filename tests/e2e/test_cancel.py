@@ -10,8 +10,6 @@ from bananasd import JobRequest, Status
 from tests.conftest import wait_until
 from tests.invariants import Look
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 HANDLERS = """
     import asyncio
     from bananasd import JobCancelled

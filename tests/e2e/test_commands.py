@@ -15,8 +15,6 @@ from bananasd.processes import procfs
 from tests.conftest import wait_until
 from tests.daemon import Daemon
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 HANDLERS = """
     @handler("fails", max_retries=0)
     def fails(job):

@@ -19,7 +19,7 @@ from tests.daemon import Daemon
 from tests.systemd.surroundings import require
 
 # The first test that needs the images makes them.
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs" / "deploy"

@@ -2,13 +2,9 @@
 
 import json
 
-import pytest
-
 from tests.command_line import bananasd
 from tests.conftest import wait_until
 from tests.daemon import QUICK
-
-pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def checks(daemon):

@@ -11,8 +11,6 @@ from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import Keys
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 FAILING = """
     @handler("failing")
     def failing(job):

@@ -1,12 +1,8 @@
 """Jobs that waited for too long, on a real daemon."""
 
-import pytest
-
 from bananasd import JobRequest, Status
 from tests.conftest import wait_until
 from tests.invariants import Look
-
-pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def test_under_load_those_that_came_too_late_expire_and_all_others_run_once(make_daemon, tmp_path):

@@ -10,8 +10,6 @@ from bananasd.explanation import Reason
 from tests.conftest import wait_until
 from tests.daemon import QUICK
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 HANDLERS = """
     @handler("fail", retry=[0, 60, 60])
     def fail(job):

@@ -11,8 +11,6 @@ from tests.conftest import wait_until
 from tests.daemon import is_alive
 from tests.invariants import assert_idle, assert_left
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 JOBS = 300
 
 

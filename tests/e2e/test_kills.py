@@ -10,8 +10,6 @@ from bananasd import JobRequest, Status
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 CHILD = """
     @handler("parent")
     def parent(job):

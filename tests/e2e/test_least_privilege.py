@@ -19,8 +19,6 @@ from tests.conftest import wait_until
 from tests.http.web import Web
 from tests.sentinels import free_port
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 ROOT = Path(__file__).parents[2]
 USERS = {
     line.split()[1]: line.split()[2:]

@@ -12,8 +12,6 @@ from bananasd.processes import control
 from tests.command_line import bananasd
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 CALM = {
     "redis": {"timeout_seconds": 5},
     "workers": {"count": 2},

@@ -5,13 +5,9 @@ import os
 import signal
 from datetime import timedelta
 
-import pytest
-
 from bananasd import JobNotWaiting, JobRequest, Priority, Status
 from tests.conftest import wait_until
 from tests.invariants import KEYS, Look
-
-pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def hold(client, tmp_path, name="go"):

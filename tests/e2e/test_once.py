@@ -10,8 +10,6 @@ from bananasd.store.scripts import script
 from tests.conftest import wait_until
 from tests.proxy import Proxy
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 ONCE = """
     @handler("once", on_lost="dead")
     def run_once(job):

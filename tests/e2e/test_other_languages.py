@@ -14,7 +14,7 @@ from bananasd import Client, JobNotFound, Status
 from tests import npm
 from tests.systemd.surroundings import require
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -11,8 +11,6 @@ from bananasd import Priority, Status
 from tests.conftest import wait_until
 from tests.daemon import QUICK
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 SETTINGS = {"workers": {**QUICK["workers"], "queues": ["default", "open"]}}
 
 

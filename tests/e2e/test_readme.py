@@ -16,8 +16,6 @@ from bananasd.processes import control
 from tests.command_line import bananasd
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMAND_SECONDS = 50

@@ -17,7 +17,7 @@ from bananasd import Client, JobNotFound, Priority, ServerRefused, Status
 from tests.conftest import RedisServer, wait_until
 from tests.systemd.surroundings import require
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 HOUR = timedelta(hours=1)

@@ -7,13 +7,9 @@ import sys
 import time
 from collections import Counter
 
-import pytest
-
 from bananasd import Schedule
 from tests.conftest import wait_until
 from tests.invariants import KEYS, Look, assert_left
-
-pytestmark = pytest.mark.usefixtures("untraced")
 
 TICK = """
     @handler("tick")

@@ -11,8 +11,6 @@ from bananasd import JobExists, Priority, Status
 from tests.conftest import wait_until
 from tests.invariants import KEYS, Look
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 SETTINGS = {"workers": {"count": 2, "grace_seconds": 1, "max_recoveries": 2}}
 
 

@@ -16,8 +16,6 @@ import pytest
 from bananasd import JobFailed, JobRequest, Status
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 HANDLERS = """
     @handler("failing", max_retries=1)
     def failing(job):

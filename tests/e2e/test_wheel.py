@@ -16,7 +16,7 @@ import pytest
 import bananasd
 
 # The first test of each kind builds and installs.
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 120

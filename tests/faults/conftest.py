@@ -12,6 +12,11 @@ from .scene import Scene
 PASSED = pytest.StashKey[bool]()
 
 
+@pytest.fixture(autouse=True)
+def _untraced(untraced: None) -> None:
+    """As in tests/e2e: a tracer would only cost time."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Remember how the case itself ended: of one that failed nothing more is asked."""
@@ -22,7 +27,7 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture
-def scene(own_server: RedisServer, request: pytest.FixtureRequest, untraced: None) -> Iterator[Scene]:
+def scene(own_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A server that writes each change at once, and what a case makes of it; the promise is checked afterwards."""
     scene = Scene(own_server)
     try:

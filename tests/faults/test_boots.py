@@ -11,8 +11,6 @@ from bananasd.processes.board import Head
 from bananasd.processes.locks import running_pid
 from tests.faults.form import DRAIN_SECONDS, either
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 SOON_SECONDS = either(7, 5)
 """For an end that waits for nothing but processes; less than a drain takes that waits for more."""
 

@@ -3,13 +3,9 @@
 import os
 import signal
 
-import pytest
-
 from bananasd import Status
 from bananasd.processes.board import Board, Head
 from tests.faults.form import either
-
-pytestmark = pytest.mark.usefixtures("untraced")
 
 JOB_SECONDS = 0.005
 

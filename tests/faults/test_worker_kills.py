@@ -10,8 +10,6 @@ from bananasd import Status
 from tests.faults import figures
 from tests.faults.form import either
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 ONE_WORKER = {"workers": {"count": 1}}
 
 

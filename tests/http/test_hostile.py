@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bananasd.store.keys import Keys
 
+pytestmark = pytest.mark.usefixtures("untraced")
 KEYS = Keys("default")
 SCRIPT = "<script>alert(1)</script>"
 ID = "00000000-0000-0000-0000-00000000000a"

@@ -9,6 +9,8 @@ from bananasd import Priority
 from tests.conftest import wait_until
 from tests.metrics.conftest import Scraper
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 HANDLERS = """
     @handler("fails", max_retries=1, retry=[0.05])
     def fails(job):

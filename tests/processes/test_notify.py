@@ -13,6 +13,8 @@ import pytest
 from bananasd.processes.notify import Notifier
 from tests.conftest import wait_until
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 class Supervisor:
     """The other end of a NOTIFY_SOCKET."""

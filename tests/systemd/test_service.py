@@ -12,7 +12,7 @@ from tests.systemd.conftest import OPERATIONS
 from tests.systemd.machine import ROOT, handlers_of
 
 # The first test installs everything and boots.
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 UNIT = ROOT / "systemd" / "bananasd.service"
 CRITICAL, ERROR, WARNING, INFO = "2", "3", "4", "6"

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from bananasd import Priority
 from tests.http.browser.conftest import confirm, open_page, tile
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 def test_a_job_arrives_runs_fails_and_is_brought_back_by_a_click(daemon, client, look, tmp_path):

@@ -11,7 +11,7 @@ from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.store import Store
 from tests.conftest import wait_until
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 def test_a_worker_that_ends_its_job_during_a_reload_is_shown_beside_the_next_one(

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.conftest import wait_until
 from tests.http.browser.conftest import confirm
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 def test_the_page_says_that_redis_is_away_and_goes_on_when_it_is_back(start, own_server, look):

@@ -11,7 +11,7 @@ from bananasd.schedule import Schedule
 from tests.conftest import wait_until
 from tests.http.browser.conftest import PHONE, heading, tile
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 def test_an_empty_system_shows_what_to_do_first(daemon, look):

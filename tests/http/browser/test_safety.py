@@ -11,7 +11,7 @@ from bananasd.schedule import Schedule
 from tests.http.browser.conftest import NASTY, heading
 from tests.http.conftest import TOKEN
 
-pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 def test_what_comes_from_jobs_is_only_ever_text(daemon, client, look):
