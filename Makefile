@@ -14,6 +14,8 @@ VENV := .venv
 # is there, redis-py imports it, in every process of a test.
 ASIDE := $(VENV)/aside
 RUN := $(VENV)/bin/python -m
+# Images of containers set it; each of a thousand starts would compile the same files anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Stamps carry the name of the interpreter, so that another PYTHON= makes .venv anew.
 READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))

@@ -33,7 +33,7 @@ def programs(system: System, directory: Path) -> Path:
     home = directory / system.name
     if not (home / "whole").exists():
         print(f"installing: {system.name}", file=sys.stderr)
-        venv.create(home, clear=True, with_pip=True)
+        venv.create(home, clear=True, with_pip=False)
         _install(system, home)
         (home / "whole").touch()
     return home / "bin"
@@ -47,7 +47,8 @@ def version(system: System, folder: Path) -> str:
 
 
 def _install(system: System, home: Path) -> None:
-    command = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "--disable-pip-version-check"]
+    command = [*pip, "install", "--quiet"]
     done = subprocess.run([*command, *system.requirements], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{' '.join(system.requirements)} cannot be installed: {done.stderr.strip()[-500:]}")

