@@ -29,23 +29,24 @@ class WebServer:
 
     def __init__(self, dashboard: Dashboard, listener: socket.socket) -> None:
         self._dashboard = dashboard
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                dashboard.app,
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                log_level=logging.WARNING,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=MAX_CONNECTIONS,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
+        config = uvicorn.Config(
+            dashboard.app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        # What it imports comes here: what fails is the caller's to see, and no other thread imports the same meanwhile.
+        config.load()
+        self._server = uvicorn.Server(config)
         # In the main thread it would take the process's signals for itself.
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="uvicorn", daemon=True

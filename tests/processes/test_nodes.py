@@ -24,7 +24,7 @@ def test_a_drain_without_a_server_leaves_the_board_and_the_next_start_recovers(m
     daemon = make_daemon(redis_url=own_server.url).start()
     with daemon.client() as client:
         job_id = client.submit_job("note", {"seconds": 60})
-        daemon.worker_of(job_id)
+        wait_until(lambda: daemon.entries("start", job_id))
         own_server.stop()
         assert daemon.stop() == 0
         assert list(daemon.run_dir.glob("*.board"))

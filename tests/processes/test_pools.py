@@ -96,6 +96,7 @@ def test_jobs_of_a_pools_queue_run_there_only(daemon):
 def test_a_killed_worker_of_a_pool_is_replaced_in_the_same_pool_and_its_job_runs_there_again(daemon):
     with daemon.client() as client:
         job_id = hold(daemon, client, queue="reports")
+        wait_until(lambda: daemon.entries("start", job_id))
         worker = daemon.worker_of(job_id)
         os.kill(worker.pid, signal.SIGKILL)
         wait_until(lambda: len(daemon.entries("start", job_id)) == 2)
