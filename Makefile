@@ -32,7 +32,7 @@ demo: $(READY_TO_RUN) ## Start a daemon, run the sample workflow on it, stop it
 
 test: $(READY_TO_TEST) ## Run all tests and print the branch coverage, forked children included
 	@$(RUN) coverage erase
-	@$(RUN) coverage run -m pytest -n $(PROCESSES) --dist loadfile; tests=$$?; \
+	@$(RUN) coverage run -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	$(RUN) coverage combine --quiet && $(RUN) coverage report; coverage=$$?; \
 	[ $$tests -ne 0 ] || exit $$coverage; exit $$tests
 

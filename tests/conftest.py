@@ -31,6 +31,20 @@ ASIDE = Path(__file__).parents[1] / ".venv" / "aside"
 
 WAIT_SECONDS = 15
 
+LONG = ("systemd", "e2e", "faults", "processes", "http")
+"""Folders whose files take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what takes long begin first; the many quick ones fill the gaps at the end."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
+
 
 def wait_until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
     """Poll until the condition is true; fail with its text when the time is over."""
