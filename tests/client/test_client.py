@@ -910,9 +910,11 @@ def test_a_fork_amid_the_calls_of_threads_breaks_neither_side(client, server):
 
     with ThreadPoolExecutor(4) as threads:
         counting = [threads.submit(submit_on) for _ in range(4)]
-        for _ in range(5):
-            assert_succeeded(in_child(submit_in_threads))
-        is_over.set()
+        try:
+            for _ in range(5):
+                assert_succeeded(in_child(submit_in_threads))
+        finally:
+            is_over.set()  # or the threads would be waited for without an end
         submitted = sum(count.result() for count in counting)
         assert client.queue_stats().ready == submitted + 200
     assert len(client._pool._idle._idle) <= 5
