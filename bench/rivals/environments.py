@@ -47,8 +47,8 @@ def version(system: System, folder: Path) -> str:
 
 
 def _install(system: System, home: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "--disable-pip-version-check"]
-    command = [*pip, "install", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    command = [*pip, "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*command, *system.requirements], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{' '.join(system.requirements)} cannot be installed: {done.stderr.strip()[-500:]}")
