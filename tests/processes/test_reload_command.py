@@ -12,6 +12,8 @@ from bananasd.processes.board import Head
 from tests.conftest import wait_until
 from tests.daemon import Daemon
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def reload(daemon: Daemon, *options, config=None, **environ):
     command = [sys.executable, "-m", "bananasd", "reload", "--config", str(config or daemon.config), *options]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -150,13 +151,19 @@ def part_of(name: str) -> str:
     return name
 
 
+@cache
+def nodes_of(name: str) -> list[ast.AST]:
+    """Everything in a module."""
+    return list(ast.walk(ast.parse(MODULES[name].read_text())))
+
+
 def imports_of(name: str) -> Iterator[tuple[str, int]]:
     """Every import of a module, lazy ones and those for types too: the full name, and the line."""
     path = MODULES[name]
     package = ["bananasd", *name.split(".")] if name else ["bananasd"]
     if path.name != "__init__.py":
         package = package[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(name):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -218,9 +225,9 @@ def places_that_call(thing: str, names: set[str]) -> set[str]:
     """The parts that name one of these attributes of a thing, or import it from there."""
     return {
         part_of(name).partition(".")[0]
-        for name, path in MODULES.items()
+        for name in MODULES
         if any(isinstance(node, ast.Attribute) and node.attr in names and ast.unparse(node.value) == thing
-               for node in ast.walk(ast.parse(path.read_text())))
+               for node in nodes_of(name))
         or any(imported in {f"{thing}.{attribute}" for attribute in names} for imported, _ in imports_of(name))
     }  # fmt: skip
 
