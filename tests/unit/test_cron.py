@@ -20,7 +20,7 @@ ZONES = [
 ]  # fmt: skip
 zones = st.sampled_from(ZONES)
 instants = st.integers(1_000_000_000_000, 2_200_000_000_000)
-patient = settings(deadline=None, max_examples=50)
+patient = settings(deadline=None)
 
 
 @st.composite
