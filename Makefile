@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # How many tests run at a time: most of them wait, so on two cores, too.
-PROCESSES ?= 7
+PROCESSES ?= 6
 # How long a soak takes, and which numbers its dice begin with: others each time.
 SECONDS ?= 600
 SEED ?= $(shell date +%s)
