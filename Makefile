@@ -3,6 +3,8 @@
 PYTHON ?= python3
 # How many tests run at a time: most of them wait, so on two cores, too.
 PROCESSES ?= 6
+# The tests of the parts. Others run the same code as a whole, where a tracer would double the time of each start.
+MEASURED := tests/client tests/http/test_*.py tests/metrics tests/processes tests/store tests/unit tests/e2e/test_demo.py
 # How long a soak takes, and which numbers its dice begin with: others each time.
 SECONDS ?= 600
 SEED ?= $(shell date +%s)
@@ -21,7 +23,7 @@ READY_TO_RUN := $(VENV)/.ready-to-run-$(notdir $(PYTHON))
 READY_TO_TEST := $(VENV)/.ready-to-test-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults soak bench bench-full bench-check bench-record api lint format clean install uninstall
+.PHONY: help demo test coverage faults soak bench bench-full bench-check bench-record api lint format clean install uninstall
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -30,9 +32,12 @@ help: ## List the targets
 demo: $(READY_TO_RUN) ## Start a daemon, run the sample workflow on it, stop it
 	@$(RUN) bananasd demo
 
-test: $(READY_TO_TEST) ## Run all tests and print the branch coverage, forked children included
+test: $(READY_TO_TEST) ## Run all tests
+	@$(RUN) pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+
+coverage: $(READY_TO_TEST) ## Run the tests of its parts, and print the branch coverage, forked children included
 	@$(RUN) coverage erase
-	@$(RUN) coverage run -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	@$(RUN) coverage run -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(MEASURED); tests=$$?; \
 	$(RUN) coverage combine --quiet && $(RUN) coverage report; coverage=$$?; \
 	[ $$tests -ne 0 ] || exit $$coverage; exit $$tests
 
