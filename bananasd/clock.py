@@ -30,6 +30,14 @@ def to_datetime(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
+def datetime_or_none(ms: float) -> datetime | None:
+    """The same, of a number that anybody may have written; None for what is beyond the years of a datetime."""
+    try:
+        return EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:
+        return None
+
+
 def to_ms(instant: datetime) -> int:
     """An aware datetime as whole milliseconds since the epoch."""
     return (instant - EPOCH) // timedelta(milliseconds=1)

@@ -2,6 +2,9 @@
 
 import re
 
+_LONGEST_SECONDS = 10_000 * 365 * 86400
+"""What is longer, or has no end, is shown as this."""
+
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER = r"\d+(?:\.\d+)?"
 _ONE = re.compile(rf"({_NUMBER})\s*([smhd]?)")
@@ -20,7 +23,7 @@ def brief(seconds: float) -> str:
     """A duration in at most six characters or so: ``0.4s``, ``42s``, ``3m07s``, ``5h02m``, ``12d03h``, ``365d``."""
     if seconds < 9.95:
         return f"{seconds:.1f}s"
-    whole = round(seconds)
+    whole = round(min(seconds, _LONGEST_SECONDS))
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:

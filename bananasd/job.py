@@ -313,7 +313,4 @@ def check_priority(priority: Any) -> Priority:
 
 def _instant(ms: int | None) -> datetime | None:
     """A datetime, if there is one for that number."""
-    try:
-        return None if ms is None else clock.to_datetime(ms)
-    except OverflowError:
-        return None
+    return None if ms is None else clock.datetime_or_none(ms)

@@ -25,5 +25,5 @@ def data_processing(job: Job) -> dict[str, str | int]:
 def _dataset(payload: Any) -> str:
     dataset = payload.get("dataset") if isinstance(payload, dict) else None
     if not isinstance(dataset, str) or not dataset:
-        raise GiveUp(f'want the name of a dataset, as in {{"dataset": "signups"}}, got {payload!r}')
+        raise GiveUp('the payload names no dataset: want {"dataset": "signups"}')
     return dataset

@@ -21,5 +21,5 @@ def send_welcome_email(job: Job) -> dict[str, str]:
 def _recipient(payload: Any) -> str:
     to = payload.get("to") if isinstance(payload, dict) else None
     if not isinstance(to, str) or "@" not in to:
-        raise GiveUp(f'want a recipient, as in {{"to": "ada@example.org"}}, got {payload!r}')
+        raise GiveUp('the payload has no recipient: want {"to": "ada@example.org"}')
     return to

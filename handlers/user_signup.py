@@ -25,5 +25,5 @@ def _email(payload: Any) -> str:
     email = payload.get("email") if isinstance(payload, dict) else None
     if not isinstance(email, str) or "@" not in email:
         # No retry makes a payload right: give up at once, and say what would have been right.
-        raise GiveUp(f'want an e-mail address, as in {{"email": "ada@example.org"}}, got {payload!r}')
+        raise GiveUp('the payload has no e-mail address: want {"email": "ada@example.org"}')
     return email.lower()

@@ -54,7 +54,7 @@ def hello(job: Job) -> dict[str, str]:
     """Greet someone. Payload: {"name": "Ada"}. What it returns becomes the result of the job."""
     name = job.payload.get("name") if isinstance(job.payload, dict) else None
     if not isinstance(name, str):
-        raise GiveUp(f'the payload needs a "name", it is {job.payload!r}')  # no retry could help
+        raise GiveUp('the payload has no name: want {"name": "Ada"}')  # no retry could help
     log.info("greeting %s", name)  # the line carries the id and the name of the job
     return {"greeting": f"Hello, {name}!"}
 '''

@@ -85,8 +85,9 @@ def ago(seconds: float | None) -> str:
 
 
 def at(ms: float) -> str:
-    """An instant in ISO 8601, to the second."""
-    return clock.to_datetime(int(ms)).isoformat(timespec="seconds")
+    """An instant in ISO 8601, to the second; in words where no calendar goes as far."""
+    instant = clock.datetime_or_none(ms)
+    return instant.isoformat(timespec="seconds") if instant else "an instant beyond the year 9999"
 
 
 def lane_of(job: Job) -> str:

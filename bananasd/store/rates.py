@@ -8,6 +8,8 @@ from .calls import text
 MIN_WINDOW_MS, MAX_WINDOW_MS = 1_000, 60_000
 """Over less than a second a rate is luck; what is older is no present rate."""
 
+MAX_DIGITS = 19
+
 
 class Counted(NamedTuple):
     """What the counters said at an instant, by the server's clock."""
@@ -32,8 +34,12 @@ def _read(words: bytes) -> Counted | None:
 
 
 def numbers_in(counters: Mapping[bytes, bytes]) -> dict[str, int]:
-    """The counters as the server holds them; one that somebody has made no number is left out."""
-    return {text(name): int(count) for name, count in counters.items() if count.isdigit()}
+    """The counters as the server holds them; one that somebody has made no number, or no 64-bit one, is left out."""
+    return {
+        text(name): int(count)
+        for name, count in counters.items()
+        if len(count) <= MAX_DIGITS and count.isdigit()
+    }
 
 
 def rates(now: Counted, kept: Iterable[Counted]) -> dict[str, float]:

@@ -192,11 +192,7 @@ def _to_ms(time: list[bytes]) -> int:
 def _pauses(reply: list[bytes], now_ms: int) -> dict[str, datetime | None]:
     """Those that are not over."""
     ends = {text(name): float(end) for name, end in as_mapping(reply).items()}
-    return {
-        name: None if end == inf else clock.to_datetime(int(end))
-        for name, end in sorted(ends.items())
-        if end > now_ms
-    }
+    return {name: clock.datetime_or_none(end) for name, end in sorted(ends.items()) if end > now_ms}
 
 
 def _waited_seconds(job: Job | None, now_ms: int) -> float | None:

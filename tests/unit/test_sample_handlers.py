@@ -90,7 +90,7 @@ def test_a_wrong_payload_is_given_up_with_what_would_be_right(
     with pytest.raises(GiveUp) as caught:
         sample(name).function(job_for(name, payload))
     assert f'{{"{key}": ' in str(caught.value)
-    assert repr(payload) in str(caught.value)
+    assert "5" not in str(caught.value)  # the text of a failure is logged, which no payload may be
     assert not naps
 
 
