@@ -9,6 +9,7 @@ MIN_WINDOW_MS, MAX_WINDOW_MS = 1_000, 60_000
 """Over less than a second a rate is luck; what is older is no present rate."""
 
 MAX_DIGITS = 19
+"""Of a 64-bit number: Redis counts no further."""
 
 
 class Counted(NamedTuple):

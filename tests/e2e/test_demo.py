@@ -26,11 +26,6 @@ def user_signup(job):
 RUN = "import sys; from pathlib import Path; from bananasd import demo; {change}; sys.exit(demo.run())"
 
 
-@pytest.fixture(autouse=True)
-def _untraced():
-    """No other test runs the demo: here it is measured."""
-
-
 @pytest.fixture
 def place():
     """Where a demo makes its directory. Short, unlike pytest's: a socket lies in it."""

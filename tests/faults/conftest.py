@@ -12,11 +12,6 @@ from .scene import Scene
 PASSED = pytest.StashKey[bool]()
 
 
-@pytest.fixture(autouse=True)
-def _untraced(untraced: None) -> None:
-    """As in tests/e2e: a tracer would only cost time."""
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Remember how the case itself ended: of one that failed nothing more is asked."""

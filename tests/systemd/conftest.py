@@ -22,11 +22,6 @@ drain_seconds = 8
 """
 
 
-@pytest.fixture(autouse=True)
-def _untraced(untraced: None) -> None:
-    """As in tests/e2e: a tracer would only cost time."""
-
-
 @pytest.fixture(scope="session")
 def machine() -> Iterator[Machine]:
     require(

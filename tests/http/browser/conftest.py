@@ -68,11 +68,6 @@ class Look:
             self.faults.append(f"asked elsewhere: {request.url}")
 
 
-@pytest.fixture(autouse=True)
-def _untraced(untraced: None) -> None:
-    """As in tests/e2e: a tracer would only cost time."""
-
-
 # Not for the session: it has a running event loop, and other tests of this process want to run their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
