@@ -211,3 +211,9 @@ def test_a_job_that_looks_learns_that_the_daemon_drains(server, make_daemon):
         wait_until(lambda: daemon.entries("start"))
         assert daemon.stop() == 0
         assert client.get_job(job_id).result == "stopped"
+
+
+def test_a_worker_has_loaded_no_client_of_redis_py_until_a_handler_imports_one(run):
+    looked = "import sys; result = ['redis.connection' in sys.modules, 'redis.client' in sys.modules]"
+    assert run(looked).result == [True, False]
+    assert run("import redis; result = redis.Redis.__name__").result == "Redis"
