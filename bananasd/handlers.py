@@ -6,7 +6,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib import invalidate_caches
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -120,7 +119,8 @@ def _open_package(directory: Path) -> None:
     package.__path__ = [str(directory)]
     sys.modules[PACKAGE] = package
     sys.path.insert(0, str(directory))
-    invalidate_caches()
+    # Not all caches: what a worker does not write to it shares with the others.
+    sys.path_importer_cache.pop(str(directory), None)
 
 
 def _forget_loaded() -> None:
