@@ -1,5 +1,6 @@
 """``python -m bananasd``, which is the command ``bananasd``."""
 
+import atexit
 import logging
 import os
 import sys
@@ -11,13 +12,23 @@ from .cli import main
 
 
 def run() -> None:
-    """The command line. It waits for no thread that a handler's module has started: nor does a worker."""
+    """The command line. Its process ends as soon as it is done.
+
+    To take down the modules one by one would be a seventh of a short command's time. And a thread that a handler's module
+    has started is not waited for: nor does a worker.
+    """
     try:
         main()
     except BaseException as end:
-        if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        is_alone = all(
+            thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()
+        )
+        if is_alone and not isinstance(end, SystemExit):
             raise
-        _end_now(_status(end))
+        status = _status(end)
+        if is_alone:
+            atexit._run_exitfuncs()  # noqa: SLF001 - what handlers' modules have registered
+        _end_now(status)
 
 
 def _status(end: BaseException) -> int:
@@ -32,7 +43,7 @@ def _status(end: BaseException) -> int:
 
 
 def _end_now(status: int) -> None:
-    """The interpreter's own end would wait, before it does anything else."""
+    """Leave nothing unwritten behind."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

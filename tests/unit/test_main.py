@@ -1,5 +1,6 @@
-"""The command's end, while a thread of a handler's module goes on."""
+"""The command's end, also while a thread of a handler's module goes on."""
 
+import signal
 import subprocess
 import sys
 
@@ -31,3 +32,29 @@ def test_no_thread_is_waited_for_and_the_status_is_the_one_that_it_would_be(end,
         check=False,
     )
     assert (ended.returncode, ended.stderr.strip().rpartition("\n")[2]) == (status, told)
+
+
+def test_what_is_registered_for_the_end_runs_and_what_it_prints_is_seen():
+    program = """
+import atexit, sys, bananasd.__main__ as program
+atexit.register(print, "at last")
+program.main = lambda: sys.exit(3)
+program.run()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "at last\n", "")
+
+
+def test_an_error_that_is_nobodys_status_is_told_as_the_interpreter_tells_it():
+    program = """
+import bananasd.__main__ as program
+def main():
+    raise KeyboardInterrupt
+program.main = main
+program.run()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.strip().rpartition("\n")[2]) == (
+        -signal.SIGINT,
+        "KeyboardInterrupt",
+    )
