@@ -51,8 +51,8 @@ class Queries:
         """Everything that changes by itself, again and again."""
         if request.method == "HEAD":
             return Response(media_type=EVENTS)
-        if self._live.is_full:
-            raise HTTPException(503, "too many watch already")
+        if refusal := self._live.refusal:
+            raise HTTPException(503, refusal)
         return StreamingResponse(
             _as_events(self._live.snapshots()),
             media_type=EVENTS,

@@ -83,7 +83,11 @@ def test_one_too_many_is_refused(site, monkeypatch):
     monkeypatch.setattr("bananasd.http.live.MAX_WATCHERS", 1)
     with watching(site) as snapshots:
         next(snapshots)
-        assert site.http.get("/api/live").status_code == 503
+        answer = site.http.get("/api/live")
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith(
+        "1 pages are open and follow what goes on here, and there can be no more. Close one"
+    )
     assert MAX_WATCHERS > 1
 
 
