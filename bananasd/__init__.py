@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .client import Client
+from .declaration import Handler, HandlerSpec
 from .errors import (
     BadAddress,
     BananasError,
@@ -22,12 +23,13 @@ from .errors import (
     ServerRefused,
     WaitTimeout,
 )
-from .explanation import Explanation
-from .handlers import handler
-from .job import Job, Priority, Status
+from .explanation import Explanation, Reason
+from .handlers import Registry, handler
+from .job import Job, Priority, RunContext, Status
 from .request import JobOptions, JobRequest
-from .retry import Retry
+from .retry import Delays, Retry, RetryPolicy
 from .schedule import Schedule
+from .store.stats import LaneStats, QueueStats
 
 if TYPE_CHECKING:
     from .aio import AsyncClient as AsyncClient
@@ -39,8 +41,11 @@ __all__ = [
     "BananasError",
     "Client",
     "ConnectionFailed",
+    "Delays",
     "Explanation",
     "GiveUp",
+    "Handler",
+    "HandlerSpec",
     "InvalidJob",
     "Job",
     "JobCancelled",
@@ -53,10 +58,16 @@ __all__ = [
     "JobOptions",
     "JobRequest",
     "JobTimeout",
+    "LaneStats",
     "Priority",
+    "QueueStats",
+    "Reason",
+    "Registry",
     "ResultExpired",
     "Retry",
     "RetryLater",
+    "RetryPolicy",
+    "RunContext",
     "Schedule",
     "ServerRefused",
     "Status",

@@ -30,7 +30,12 @@ Errors = type[BaseException] | tuple[type[BaseException], ...]
 
 @dataclass(frozen=True)
 class HandlerSpec:
-    """A handler as it was declared, and where. None stands for what the configuration says."""
+    """A handler as it was declared, ``function`` included, and where: its ``file``, and its ``line`` there.
+
+    ``name``, ``max_retries``, ``timeout_seconds``, ``retry``, ``retry_on``, ``dead_on``, ``on_lost``, ``cron``, ``every`` and ``timezone``
+    are what was said to `handler`; None stands for what the configuration says. ``is_async``: a call returns something to be
+    awaited.
+    """
 
     name: str
     function: Callable[..., Any]
@@ -76,7 +81,7 @@ class HandlerSpec:
 
 
 class Handler(Protocol[More, Result_co]):
-    """What `handler` makes of a function: still that function, with its spec, and a way to submit jobs for it."""
+    """What `handler` makes of a function: still that function, with its ``spec``, and a way to submit jobs for it."""
 
     spec: HandlerSpec
 

@@ -26,9 +26,10 @@ PACKAGE = "bananasd_handlers"
 
 
 class Registry:
-    """The handlers of a worker, by name, and its hooks, if there are any."""
+    """The handlers of a worker, by name, and its ``hooks``, if there are any."""
 
     def __init__(self, specs: list[HandlerSpec], hooks: Hooks | None = None) -> None:
+        """@private: a directory is loaded into it."""
         self._specs = {spec.name: spec for spec in specs}
         self.hooks = hooks
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from .declaration import DECLARED, is_async, takes
 
+__all__ = ["JobEnd", "WorkerInfo"]
+
 FILE = "hooks.py"
 
 PARAMETERS = {

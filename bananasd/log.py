@@ -10,16 +10,11 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from . import clock
+from .masking import mask_url
 
 _SYSLOG_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG_PRIORITY = 7
 
-# All take time in proportion to the text, whatever users log: no part of it is looked at twice.
-_URL_WITH_USER = re.compile(r"((?:rediss?|unix)[+\w]{0,20}://[^\s:@/?]*:)(\S+)", re.IGNORECASE)
-_OTHER_URL_WITH_USER = re.compile(r"(://[^\s:@/?#]*:)[^\s/?#]+(?=@)")
-_SECRET_OPTION = re.compile(
-    r"([?&][\w-]*(?:password|passwd|secret|token|api_?key|access_?key|signature)=)[^&\s]*", re.IGNORECASE
-)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 STDERR = 2
@@ -82,20 +77,6 @@ def clear_job() -> None:
     """No job is running any more."""
     global _job  # noqa: PLW0603
     _job = None
-
-
-def mask_url(text: str) -> str:
-    """The text with the password of each URL in it, and what a query calls a secret, replaced by ``***``."""
-    if "://" not in text:
-        return text
-    text = _OTHER_URL_WITH_USER.sub(r"\1***", _URL_WITH_USER.sub(_hide_password, text))
-    return _SECRET_OPTION.sub(r"\1***", text)
-
-
-def _hide_password(url: re.Match[str]) -> str:
-    # It ends at the last '@': an unescaped password may hold any other character, '@' and '/' included.
-    _, at, host = url[2].rpartition("@")
-    return f"{url[1]}***@{host}" if at else url[0]
 
 
 class _LineHandler(logging.StreamHandler[TextIO]):

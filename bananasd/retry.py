@@ -35,7 +35,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Pauses one by one; the last one repeats."""
+    """Pauses one by one, in ``seconds``; the last one repeats."""
 
     seconds: tuple[float, ...]
 
@@ -55,8 +55,8 @@ Pauses = Retry | Delays
 class RetryPolicy:
     """What a job, its handler or the configuration says of retries; None leaves it to the next of these.
 
-    ``max_retries`` is the number of tries after the first. A list of delays stands for its length, if no number
-    stands beside it.
+    ``max_retries`` is the number of tries after the first, ``pauses`` how far they are apart. A list of delays stands for its
+    length, if no number stands beside it.
     """
 
     max_retries: int | None = None

@@ -82,7 +82,7 @@ class Schedule:
 
     @cached_property
     def timetable(self) -> Timetable:
-        """Its slots."""
+        """Its slots. @private"""
         return timetable(self.cron, self.every, self.timezone)
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Schedule:
         )
 
     def due(self, after_ms: int, now_ms: int) -> Due:
-        """What is to be fired now if everything up to ``after_ms`` is done with."""
+        """What is to be fired now if everything up to ``after_ms`` is done with. @private"""
         limit_ms = max(after_ms, now_ms - min(MISSED_AFTER_MS, self.timetable.period_ms))
         missed = latest_slots(self.timetable, after_ms, limit_ms, MAX_CATCH_UP)
         late = latest_slots(self.timetable, limit_ms, now_ms, MAX_CATCH_UP)

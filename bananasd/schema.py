@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from .log import mask_url
+from .masking import mask_url
 
 MAX_SHOWN_CHARACTERS = 80
 

@@ -33,9 +33,14 @@ class Live:
         self._poll: asyncio.Task[None] | None = None
 
     @property
-    def is_full(self) -> bool:
-        """Whether nobody else can watch."""
-        return self._watchers >= MAX_WATCHERS
+    def refusal(self) -> str:
+        """Why nobody else can watch; "" if somebody can."""
+        if self._watchers < MAX_WATCHERS:
+            return ""
+        return (
+            f"{self._watchers} pages are open and follow what goes on here, and there can be no more. "
+            "Close one that nobody needs, or open the dashboard of another node."
+        )
 
     @property
     def looks(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..errors import BananasError, ConnectionFailed, InvalidJob, JobNotFound, JobNotWaiting
@@ -33,14 +33,16 @@ def reply(content: Any, status: int = 200) -> Response:
 async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object that a request carries. Raises `InvalidJob` for anything else."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"more than {MAX_BODY_BYTES:,} bytes are not taken")
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise HTTPException(413, f"more than {MAX_BODY_BYTES:,} bytes are not taken")
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise InvalidJob("the body must be JSON") from None
+    except ClientDisconnect:
+        raise InvalidJob("the body broke off") from None
     if not isinstance(value, dict):
         raise InvalidJob("the body must be an object in JSON")
     return value

@@ -6,10 +6,8 @@ import threading
 
 import uvicorn
 
+from .connections import BACKLOG, Connections
 from .dashboard import Dashboard
-
-MAX_CONNECTIONS = 256
-"""Beyond these a request is answered with 503: a flood must not take the memory of the jobs."""
 
 KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 1
@@ -32,7 +30,8 @@ class WebServer:
         config = uvicorn.Config(
             dashboard.app,
             loop="asyncio",
-            http="h11",
+            http=Connections().protocol,
+            backlog=BACKLOG,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -40,7 +39,6 @@ class WebServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

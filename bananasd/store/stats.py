@@ -24,7 +24,7 @@ _FINAL = {status.value.encode() for status in Status if status.is_final}
 
 
 class LaneStats(NamedTuple):
-    """One lane. ``ready`` may count jobs that were cancelled or moved.
+    """One lane: a ``priority`` of a ``queue``. ``ready``, how many jobs wait in it, may count some that were cancelled or moved.
 
     ``oldest_seconds`` is how long its next job has been ready; None for an empty lane, and for one with too many of those
     in front.
@@ -44,9 +44,11 @@ class LaneStats(NamedTuple):
 
 
 class QueueStats(NamedTuple):
-    """The jobs of a namespace by where they are, counters since it began, and which queues are paused until when.
+    """The jobs of a namespace by where they are: in ``lanes``, or one of the ``processing``, ``scheduled`` and ``dead``.
 
-    There `EVERYTHING` stands for all queues, and None for until it is resumed. ``rates``: by how much each counter has
+    ``paused`` says which queues are paused, and until when; ``"*"`` stands for all queues, None for until it is resumed.
+    ``counters`` have grown since the namespace began: ``submitted``, ``completed``, ``retried``, ``dead``, ``cancelled``, ``expired``,
+    ``lost`` (runs, with their worker) and ``trimmed``; one that is still 0 is missing. ``rates``: by how much each of them has
     grown a second, over the last 10 to 25 s (less if the first daemon is younger); empty while no daemon is live.
     """
 

@@ -37,6 +37,7 @@ class FakeQueue:
     """What was submitted, and the way to run it. ``client`` is a client of the default namespace."""
 
     def __init__(self, memory: Memory, runner: Runner) -> None:
+        """@private: `fake` and `inline` make it."""
         self._memory = memory
         self._runner = runner
         self.client = Client("redis://bananasd.testing")

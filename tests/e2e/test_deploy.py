@@ -1,5 +1,6 @@
 """The steps of docs/deploy, done in a folder: there is no container, but the same commands, files and programs."""
 
+import base64
 import os
 import re
 import shutil
@@ -194,7 +195,9 @@ def test_a_deployed_daemon_is_healthy_and_runs_the_handlers_of_the_image(image, 
         wait_until(lambda: health(port) == 0)
         with Client(valkey.url) as client:
             job = client.wait(client.submit_job("greet", {"name": "Ada"}), 15)
-            assert job.status is Status.COMPLETED
+            assert (job.status, job.result) == (Status.COMPLETED, "Hello, Ada!")
+        assert daemon.lines("greeting somebody")
+        assert not daemon.lines("Ada")
         valkey.stop()
         wait_until(lambda: health(port) != 0)
         valkey.start()
@@ -202,6 +205,73 @@ def test_a_deployed_daemon_is_healthy_and_runs_the_handlers_of_the_image(image, 
         assert daemon.stop() == 0
     finally:
         daemon.close()
+
+
+@pytest.fixture
+def kustomized(secrets):
+    """What a cluster is told, by kind and name; made anew at each call."""
+    require(shutil.which("kubectl") is not None, "it needs kubectl")
+    folder = secrets.parent
+    shutil.copytree(DEPLOY, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("secrets"))
+
+    def make():
+        done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        objects = yaml.safe_load_all(done.stdout)
+        return {(each["kind"], each["metadata"]["name"]): each for each in objects}
+
+    return make
+
+
+WORKLOADS = ("Deployment", "bananasd"), ("StatefulSet", "redis")
+
+
+def pod_of(objects, workload):
+    return objects[workload]["spec"]["template"]["spec"]
+
+
+def test_the_manifests_of_the_page_make_one_whole(kustomized):
+    objects = kustomized()
+    assert sorted(kind for kind, _ in objects) == [
+        "ConfigMap", "ConfigMap", "Deployment", "PodDisruptionBudget", "Secret", "Secret", "Service", "Service", "StatefulSet",
+    ]  # fmt: skip
+    for workload in WORKLOADS:
+        for volume in pod_of(objects, workload)["volumes"]:
+            assert "configMap" not in volume or ("ConfigMap", volume["configMap"]["name"]) in objects
+            assert "secret" not in volume or ("Secret", volume["secret"]["secretName"]) in objects
+    daemon = pod_of(objects, WORKLOADS[0])
+    images = {each["image"] for each in [*daemon["initContainers"], *daemon["containers"]]}
+    (wanted,) = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["images"]
+    assert images == {f"{wanted['newName']}:{wanted['newTag']}"}
+
+
+def test_a_cluster_gets_the_configurations_and_the_secrets_as_they_are(kustomized, secrets):
+    objects = kustomized()
+    told = {}
+    for (kind, _), each in objects.items():
+        if kind == "ConfigMap":
+            told |= each["data"]
+        elif kind == "Secret":
+            told |= {name: base64.b64decode(text).decode() for name, text in each["data"].items()}
+    files = [DEPLOY / "bananas.toml", DEPLOY / "valkey.conf", *secrets.iterdir()]
+    assert told == {file.name: file.read_text() for file in files}
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("bananas.toml", WORKLOADS[:1]),
+        ("secrets/http_token", WORKLOADS[:1]),
+        ("valkey.conf", WORKLOADS[1:]),
+        ("secrets/requirepass.conf", WORKLOADS[1:]),
+    ],
+)
+def test_what_a_file_is_for_rolls_out_when_it_changes(kustomized, secrets, file, changed):
+    before = kustomized()
+    with (secrets.parent / file).open("a") as text:
+        text.write("# changed\n")
+    after = kustomized()
+    assert tuple(each for each in WORKLOADS if before[each] != after[each]) == changed
 
 
 def free_port():

@@ -2,6 +2,8 @@
 
 import json
 import time
+import uuid
+import zlib
 from contextlib import contextmanager
 
 from bananasd.http.live import MAX_WATCHERS
@@ -46,6 +48,39 @@ def test_nodes_keep_their_places_whoever_has_beaten_last(site, worker):
     assert [node for node in told if "-host-" in node] == ["a-host-1", "a-host-2", "b-host-1"]
 
 
+def children(number):
+    """What a node tells of eight workers, each with a job."""
+    return [
+        {"slot": f"worker {slot}", "pool": "", "pid": 1000 * number + slot, "generation": slot, "state": "up",
+         "job": {"id": str(uuid.uuid4()), "name": f"send_{slot}"}}
+        for slot in range(8)
+    ]  # fmt: skip
+
+
+def test_a_hundred_nodes_take_a_fraction_of_the_bytes_for_those_who_can_unpack_them(site, worker):
+    for number in range(100):
+        about = json.dumps({"host": f"host-{number}", "children": children(number)}).encode()
+        worker.store.beat(f"host-{number}-0a1b2c3d", 60_000, about, [])
+    with watching(site) as snapshots, site.visitor() as visitor:
+        told = next(snapshots)
+        assert len([node for node in told["nodes"] if len(node["children"]) == 8]) == 100
+        with visitor.stream("GET", "/api/live", headers={"Accept-Encoding": "identity"}) as stream:
+            assert "content-encoding" not in stream.headers
+            lines = (line for line in stream.iter_lines() if line.startswith("data: "))
+            plain = len(next(lines))
+        with visitor.stream("GET", "/api/live") as stream:
+            assert stream.headers["content-encoding"] == "gzip"
+            unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            packed, text = 0, ""
+            for part in stream.iter_raw():
+                packed += len(part)
+                text += unpacker.decompress(part).decode()
+                if text.count("\ndata: ") == 3 and text.endswith("\n\n"):
+                    break
+    assert plain > 100_000
+    assert packed / 3 < plain / 4
+
+
 def test_two_who_watch_cost_as_much_as_one(site):
     with watching(site) as one, watching(site) as other:
         seen = [next(one), next(other)]
@@ -83,7 +118,11 @@ def test_one_too_many_is_refused(site, monkeypatch):
     monkeypatch.setattr("bananasd.http.live.MAX_WATCHERS", 1)
     with watching(site) as snapshots:
         next(snapshots)
-        assert site.http.get("/api/live").status_code == 503
+        answer = site.http.get("/api/live")
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith(
+        "1 pages are open and follow what goes on here, and there can be no more. Close one"
+    )
     assert MAX_WATCHERS > 1
 
 

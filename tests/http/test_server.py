@@ -1,10 +1,15 @@
 """The socket under the dashboard."""
 
+import logging
+import select
 import socket
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from bananasd.http.connections import MAX_CONNECTIONS
 from bananasd.http.server import listen
+from tests.conftest import wait_until
 from tests.sentinels import free_port
 
 
@@ -26,3 +31,61 @@ def test_a_port_that_is_taken_is_told():
 def test_a_name_that_there_is_not_is_told():
     with pytest.raises(OSError, match=r"not known|failure"):
         listen("no-such-host.invalid", 8580)
+
+
+@contextmanager
+def flood(site, said, count=MAX_CONNECTIONS + 50):
+    """So many connections, each of which has said this and then waits for ever."""
+    with ExitStack() as stack:
+        made = []
+        for _ in range(count):
+            made.append(stack.enter_context(socket.create_connection((site.config.host, site.config.port))))
+            made[-1].sendall(said)
+        yield made
+
+
+def open_of(connections):
+    """Those that the other side has not ended."""
+    ended = select.poll()
+    for connection in connections:
+        ended.register(connection, select.POLLRDHUP)
+    return len(connections) - len(ended.poll(0))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /livez HTTP/1.1\r\nHost:",
+        b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nContent-Length: 9\r\n\r\n{",
+    ],
+    ids=["nothing", "half a request", "half a body"],
+)
+def test_probes_are_answered_however_many_connections_are_held(locked, said, caplog):
+    caplog.set_level(logging.WARNING)
+    with flood(locked, said) as held:
+        for _ in range(3):
+            with locked.visitor() as probe:
+                assert probe.get("/livez").status_code in (200, 503)
+                assert "live" in probe.get("/livez").json()
+                assert "ready" in probe.get("/readyz").json()
+        # A burst is counted when the next one comes.
+        with locked.visitor() as probe:
+            assert probe.get("/livez").status_code in (200, 503)
+        wait_until(lambda: open_of(held) < MAX_CONNECTIONS)
+        assert open_of(held) > MAX_CONNECTIONS // 2
+    assert {record.name for record in caplog.records} == {"bananasd.http.connections"}
+    dropped = [record.getMessage() for record in caplog.records]
+    assert dropped[0].startswith(f"http connections full limit={MAX_CONNECTIONS}: ")
+    assert len(dropped) < 10
+
+
+def test_room_is_made_by_those_that_ask_for_nothing(site):
+    with site.visitor() as watcher, watcher.stream("GET", "/api/live") as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        with flood(site, b""):
+            snapshots = (line for line in lines if line.startswith("data: "))
+            # The daemon has looked anew after the last of them had come.
+            for _ in range(3):
+                assert next(snapshots)

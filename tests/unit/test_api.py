@@ -3,16 +3,19 @@
 import importlib.util
 import re
 import sys
+import typing
 from pathlib import Path
 
 import pdoc.doc
 import pytest
 
 import bananasd
-from bananasd import Client
+from bananasd import Client, LaneStats, QueueStats, Reason
 from bananasd.aio import AsyncClient
+from bananasd.hooks import JobEnd, WorkerInfo
 
-PROGRAM = Path(__file__).parents[2] / "docs" / "api.py"
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "docs" / "api.py"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def pages(api, tmp_path_factory):
     return api.build(tmp_path_factory.mktemp("api"))
 
 
-def test_every_public_name_has_a_docstring_whose_references_are_links(api, pages):
+def test_every_public_name_has_a_docstring_its_references_are_links_and_its_types_are_public(api, pages):
     assert list(api.faults(pages)) == []
 
 
@@ -51,22 +54,67 @@ def test_every_public_name_has_its_place(pages):
         assert f'id="{name}"' in pages["bananasd.testing"], name
 
 
+def test_what_calls_return_and_hooks_are_given_has_its_place_with_all_that_it_holds(pages):
+    for page, kind in (
+        ("bananasd", LaneStats),
+        ("bananasd", QueueStats),
+        ("bananasd.hooks", WorkerInfo),
+        ("bananasd.hooks", JobEnd),
+    ):
+        for field in typing.get_type_hints(kind):
+            assert f'id="{kind.__name__}.{field}"' in pages[page], (kind, field)
+    for reason in Reason:
+        assert f'id="Reason.{reason.name}"' in pages["bananasd"], reason
+
+
 def test_only_what_is_public_is_in_it(pages):
-    assert set(pages) == {"bananasd", "bananasd.testing"}
+    assert "due" not in re.findall(r'id="Schedule\.(\w+)"', pages["bananasd"])
+    assert set(pages) == {"bananasd", "bananasd.hooks", "bananasd.testing"}
     assert set(re.findall(r'id="\w+\.(_\w+)"', pages["bananasd"])) == {"__init__"}
 
 
 WRONG = '''
 """A module."""
 
-__all__ = ["Told", "untold"]
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+__all__ = ["Row", "Told", "lists", "untold"]
 
 
-class Told:
+class Base:
+    pass
+
+
+class Lost(NamedTuple):
+    field: int
+
+
+class Row(NamedTuple):
+    """A row, with a field."""
+
+    field: int
+
+
+class Told(Base):
     """It has ``told``, and refers to `Told.told`, `nothing` and ``nothing``."""
 
     told: int = 1
     untold: int = 2
+
+    def __init__(self, lost: Lost) -> None:
+        """It has a constructor."""
+
+    @property
+    def lost(self) -> Lost | None:
+        """The same."""
+
+    def secret(self, lost: Lost) -> None:
+        """@private"""
+
+
+def lists(names: Callable[[list[Lost]], "Iterator[Told]"]) -> dict[str, "Lost"]:
+    """It names types of all sorts."""
 
 
 def untold():
@@ -81,7 +129,20 @@ def test_what_is_wrong_is_told_by_its_place(api, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bananasd_wrong", sys.modules["bananasd_wrong"])
     page = (tmp_path / "bananasd_wrong.html").read_text()
     assert list(api.faults({"bananasd_wrong": page})) == [
+        "bananasd_wrong.Row.field: has no docstring",
         "bananasd_wrong.Told: `nothing` leads nowhere",
         "bananasd_wrong.Told.untold: has no docstring",
         "bananasd_wrong.untold: has no docstring",
+        "bananasd_wrong.Told: names bananasd_wrong.Base, which is not public",
+        "bananasd_wrong.Told: names bananasd_wrong.Lost, which is not public",
+        "bananasd_wrong.Told.lost: names bananasd_wrong.Lost, which is not public",
+        "bananasd_wrong.lists: names bananasd_wrong.Lost, which is not public",
+        "bananasd_wrong.lists: names bananasd_wrong.Lost, which is not public",
     ]
+
+
+def test_the_readme_says_where_it_is():
+    recipe = re.search(r"^api:.*\n\t.* docs/api\.py (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    readme = (ROOT / "README.md").read_text()
+    assert "`make api`" in readme
+    assert f"`{recipe[1]}/index.html`" in readme

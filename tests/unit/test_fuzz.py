@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bananasd import BananasError, InvalidJob, Job, JobOptions, JobRequest, Priority, Schedule
 from bananasd.errors import BadAddress
 from bananasd.handlers import HandlerSpec, Registry
-from bananasd.log import mask_url
+from bananasd.masking import mask_url
 from bananasd.processes.performance import Performer, Rules
 from bananasd.record import read_spec
 from bananasd.retry import OPEN, Retry, RetryPolicy

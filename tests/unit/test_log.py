@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bananasd import log
+from bananasd.masking import mask_url
 
 JOB_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -339,58 +340,7 @@ def test_whatever_is_logged_a_record_begins_one_line_and_json_reads_back(message
         assert JOB_ID in first
         assert all(line.startswith("    ") for line in others)
         if line_format == "json":
-            assert json.loads(first)["message"] == log.mask_url(message)
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("redis://h:6379/0", "redis://h:6379/0"),
-        ("redis://user@h", "redis://user@h"),
-        ("redis://:pw@h:6379/0", "redis://:***@h:6379/0"),
-        ("rediss://user:pw@h", "rediss://user:***@h"),
-        ("REDIS://user:pw@h", "REDIS://user:***@h"),
-        ("redis+sentinel://user:pw@h", "redis+sentinel://user:***@h"),
-        ("redis://user:p@s/s:w?rd\"'#@h/0", "redis://user:***@h/0"),
-        ("unix://user:pw@/run/r.sock", "unix://user:***@/run/r.sock"),
-        ("unix:///run/r.sock?password=pw&db=1", "unix:///run/r.sock?password=***&db=1"),
-        ("unix:///run/r.sock?db=1&password=pw", "unix:///run/r.sock?db=1&password=***"),
-        ("redis://u:pw@h/0?sentinel_password=pw", "redis://u:***@h/0?sentinel_password=***"),
-        ("no answer from redis://:pw@a, redis://:pw@b!", "no answer from redis://:***@a, redis://:***@b!"),
-        ("https://example.org:80/@ann and redis://:pw@h", "https://example.org:80/@ann and redis://:***@h"),
-        ("postgresql+psycopg://ann:pw@db/shop", "postgresql+psycopg://ann:***@db/shop"),
-        ("amqp://:p@w@h:5672//", "amqp://:***@h:5672//"),
-        ("https://h/a:b@c and http://h:80/@x", "https://h/a:b@c and http://h:80/@x"),
-        (
-            "https://h/?page=2&access_token=t0p&api_key=k3y#x",
-            "https://h/?page=2&access_token=***&api_key=***",
-        ),
-        (
-            "https://h/?X-Amz-Signature=abc&client_secret=abc",
-            "https://h/?X-Amz-Signature=***&client_secret=***",
-        ),
-        ("rediss://h?ssl_keyfile=/etc/our.key", "rediss://h?ssl_keyfile=/etc/our.key"),
-        ("user:pw@h", "user:pw@h"),
-        ("", ""),
-    ],
-)
-def test_the_password_of_a_url_is_masked(text, wanted):
-    assert log.mask_url(text) == wanted
-
-
-@given(password=st.text(st.characters(exclude_categories=["Z", "C"]), min_size=4))
-def test_no_password_without_spaces_survives_the_mask(password):
-    marked = f"a{password}z"
-    assert marked not in log.mask_url(f"to redis://user:{marked}@host:6379/0 now")
-
-
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize(
-    "part", ["redis://a:", "redis", "redis+", "redis://", "://a:b", "?password=", "?a", "?", "@"]
-)
-def test_the_mask_takes_time_in_proportion_to_the_text(part):
-    text = "redis://:" + part * (1_000_000 // len(part))
-    assert log.mask_url(text).startswith("redis://:")
+            assert json.loads(first)["message"] == mask_url(message)
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
@@ -402,7 +352,7 @@ def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks(lines, f
             logger.exception("lost redis://:hunter2@h %s", "unix:///r?password=hunter2", stack_info=True)
 
     text = "\n".join(lines(action, format))
-    assert "redis://:***@h" in text
+    assert "redis://***@h" in text
     assert "unix:///r?password=***" in text
     # The source line that a traceback quotes is a URL in quotes too.
     assert "hunter2" not in text

@@ -36,13 +36,30 @@ const carrying = (body) => ({
 });
 
 async function send(path, options) {
+  const answer = await reach(path, options);
+  return answer.json().catch(() => ({}));
+}
+
+// A stream that was refused does not tell why; somebody who asks is told.
+export async function whyRefused(path) {
+  try {
+    const answer = await reach(path, { method: "GET" });
+    await answer.body.cancel();
+    return null;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return error;
+  }
+}
+
+async function reach(path, options) {
   let answer;
   try {
     answer = await fetch(path, { ...options, credentials: "same-origin", cache: "no-store" });
   } catch {
     throw new Refused(0, "the daemon does not answer", "");
   }
+  if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, told.error ?? `the daemon answered with ${answer.status}`, told.code ?? "");
-  return told;
+  throw new Refused(answer.status, told.error ?? `the daemon answered with ${answer.status}`, told.code ?? "");
 }

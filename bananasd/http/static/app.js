@@ -18,7 +18,7 @@ const LINKS = [["", "Overview"], ["scheduled", "Scheduled"], ["dead", "Dead"], [
 const TOAST_MS = 5000;
 
 const [top_, banner, main, toast] = ["top", "banner", "main", "toast"].map((id) => document.getElementById(id));
-let session = null, snapshot = null, page = null, place = "", trouble = "", isLost = false, loadedAt = 0, loading = null, toastEnds = 0;
+let session = null, snapshot = null, page = null, place = "", trouble = "", isLost = false, refusal = "", loadedAt = 0, loading = null, toastEnds = 0;
 
 const context = () => ({ snapshot, readOnly: session.read_only });
 
@@ -49,11 +49,16 @@ function drawTop() {
 }
 
 function drawBanner() {
-  const words = isLost
-    ? ["The daemon does not answer. ", "This page goes on as soon as it does."]
-    : snapshot?.trouble ? ["Redis does not answer. ", `The daemon waits for it, and so does this page. (${snapshot.trouble})`] : null;
+  const words = bannerWords();
   // Only when it changes, for it is read out.
   show(banner, words ? [h("p", {}, h("strong", {}, words[0]), words[1])] : []);
+}
+
+function bannerWords() {
+  if (isLost && refusal) return ["This page stands still. ", refusal];
+  if (isLost) return ["The daemon does not answer. ", "This page goes on as soon as it does."];
+  if (snapshot?.trouble) return ["Redis does not answer. ", `The daemon waits for it, and so does this page. (${snapshot.trouble})`];
+  return null;
 }
 
 // Loads one at a time; `isAsked`: somebody did something, and waits for what it has changed.
@@ -111,8 +116,10 @@ async function onSnapshot(next) {
   draw();
 }
 
-function onLost() {
+function onLost(refused) {
+  if (refused?.status === 401) location.reload();
   isLost = true;
+  refusal = refused?.status ? refused.message : "";
   draw();
 }
 

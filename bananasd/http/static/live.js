@@ -1,5 +1,8 @@
 // The stream of what changes by itself. A tab that nobody sees takes no part in it.
 
+import { whyRefused } from "./api.js";
+
+const PATH = "/api/live";
 const SILENCE_MS = 5000;
 
 export function watch(onSnapshot, onLost) {
@@ -8,12 +11,16 @@ export function watch(onSnapshot, onLost) {
 
   const open = () => {
     heardAt = Date.now();
-    source = new EventSource("/api/live");
+    source = new EventSource(PATH);
     source.onmessage = (event) => {
       heardAt = Date.now();
       onSnapshot(JSON.parse(event.data));
     };
-    source.onerror = () => onLost();
+    source.onerror = async ({ target }) => {
+      // What is closed was answered, with a refusal; else the browser itself tries again.
+      const refused = target.readyState === EventSource.CLOSED ? await whyRefused(PATH) : null;
+      if (target === source) onLost(refused);
+    };
   };
   const close = () => {
     source?.close();
@@ -27,8 +34,8 @@ export function watch(onSnapshot, onLost) {
   // A browser gives up on a stream that was refused, and does not notice one that hangs.
   setInterval(() => {
     if (source && (source.readyState === EventSource.CLOSED || Date.now() - heardAt > SILENCE_MS)) {
+      if (source.readyState !== EventSource.CLOSED) onLost(null);
       close();
-      onLost();
       follow();
     }
   }, 1000);

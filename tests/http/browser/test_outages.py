@@ -3,12 +3,15 @@
 import os
 import re
 import signal
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import expect
 
+from bananasd.http.live import MAX_WATCHERS
 from tests.conftest import wait_until
 from tests.http.browser.conftest import confirm
+from tests.http.web import Web
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -44,6 +47,20 @@ def test_pages_that_are_opened_during_an_outage_fill_when_it_is_over(start, own_
     for page in pages:
         expect(page.locator("#banner")).to_be_empty()
         expect(page.locator("main").locator(".empty, table, .first").first).to_be_visible()
+
+
+def test_a_page_that_is_one_too_many_says_so_and_goes_on_when_another_is_closed(daemon, look):
+    web = Web(int(daemon.page.rpartition(":")[2].rstrip("/")))
+    with ExitStack() as others:
+        for _ in range(MAX_WATCHERS):
+            next(others.enter_context(web.watching()))
+        page = look.at(daemon.page)
+        banner = page.locator("#banner")
+        expect(banner).to_contain_text(f"{MAX_WATCHERS} pages are open")
+        expect(banner).to_contain_text("Close one that nobody needs")
+        look.keep(page, "one-too-many")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    expect(banner).to_be_empty()
 
 
 def test_the_page_says_that_its_own_process_is_away_and_goes_on_with_the_next(daemon, client, look):

@@ -107,6 +107,43 @@ def test_on_a_phone_what_can_be_done_is_seen_without_scrolling_aside(daemon, cli
             assert box["x"] + box["width"] <= PHONE["width"], f"{name}: {button.inner_text()}"
 
 
+COVERED = """() => {
+  const found = [], words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const clip = (box, around) => ({
+    left: Math.max(box.left, around.left), right: Math.min(box.right, around.right),
+    top: Math.max(box.top, around.top), bottom: Math.min(box.bottom, around.bottom),
+  });
+  while (words.nextNode()) {
+    const text = words.currentNode, range = document.createRange();
+    if (!text.data.trim() || text.parentElement.closest(".hidden, .skip, script, style, option")) continue;
+    range.selectNodeContents(text);
+    for (let box of range.getClientRects()) {
+      for (let node = text.parentElement; node; node = node.parentElement)
+        if (getComputedStyle(node).overflowX !== "visible") box = clip(box, node.getBoundingClientRect());
+      if (box.right - box.left < 4 || box.bottom - box.top < 4) continue;
+      for (const x of [box.left + 2, (box.left + box.right) / 2, box.right - 2]) {
+        const hit = document.elementFromPoint(x, (box.top + box.bottom) / 2);
+        if (hit && !hit.contains(text)) found.push(`${text.data.trim()} is under ${hit.outerHTML.slice(0, 80)}`);
+      }
+    }
+  }
+  return [...new Set(found)];
+}"""
+"""Words that are in sight but for something that lies on them."""
+
+
+@pytest.mark.parametrize("width", [320, 375, 480])
+def test_on_a_phone_nothing_lies_on_the_words_of_another(daemon, client, look, tmp_path, width):
+    # All of a page is in sight, for only that can be hit.
+    page = look.at(daemon.page, viewport={"width": width, "height": 2000}, has_touch=True)
+    found = []
+    for path, title, name in pages_of(daemon, client, tmp_path):
+        page.goto(daemon.page + path)
+        wait_for(page, title)
+        found += [f"{name}: {fault}" for fault in page.evaluate(COVERED)]
+    assert found == []
+
+
 def test_on_a_phone_the_link_of_this_page_is_in_view(daemon, look):
     page = look.at(f"{daemon.page}#/nodes", viewport=PHONE, has_touch=True)
     links = page.get_by_role("navigation", name="Pages")
