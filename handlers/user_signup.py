@@ -16,7 +16,7 @@ def user_signup(job: Job) -> dict[str, str]:
     email = _email(job.payload)
     # A job may run twice, after a crash: an id that follows from the payload makes that one account.
     user_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{email}"))
-    log.info("creating account %s for %s", user_id, email)
+    log.info("creating account %s", user_id)
     time.sleep(1)  # here a real handler would write to its database
     return {"email": email, "user_id": user_id}
 
