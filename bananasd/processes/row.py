@@ -6,16 +6,15 @@ under a sequence counter that is odd meanwhile. Each word has one writer at a ti
 
 import mmap
 from enum import IntEnum
+from pathlib import Path
 from typing import NamedTuple
-
-from .. import clock
 
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
 POOL_AT, POOL_BYTES = 448, 64
 
-IS_QUIET, NEWS, HAS_ENTERED, LOST_TOLD_NS, BACK_TOLD_NS = 8, 12, 14, 20, 21
+IS_QUIET, NEWS, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS = 8, 12, 14, 20, 21
 """The words of the board's header that children look at, or write."""
 
 
@@ -143,11 +142,14 @@ _IS_HARD = 1 << 63
 class Row:
     """One child's row."""
 
-    __slots__ = ("_head", "_memory", "_name", "_start", "words")
+    __slots__ = ("_memory", "_name", "_start", "board_path", "head", "words")
 
-    def __init__(self, memory: mmap.mmap, words: memoryview, index: int) -> None:
+    def __init__(
+        self, memory: mmap.mmap, words: memoryview, index: int, board_path: Path | None = None
+    ) -> None:
         self._memory = memory
-        self._head = words
+        self.head = words
+        self.board_path = board_path
         self._start = (index + 1) * ROW_BYTES
         first = self._start // 8
         self.words = words[first : first + ROW_BYTES // 8]
@@ -221,29 +223,17 @@ class Row:
     @property
     def may_claim(self) -> bool:
         """Whether its worker may take jobs: the daemon is not quiet, and nobody is still there in its place."""
-        return self._head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
+        return self.head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
 
     def is_news(self, digest: int) -> bool:
         """Whether no child of this board has just told the same; all workers find the same faults, at one time."""
-        is_news = self._head[NEWS] != digest
-        self._head[NEWS] = digest
+        is_news = self.head[NEWS] != digest
+        self.head[NEWS] = digest
         return is_news
-
-    def may_tell(self, what: int, seconds: float) -> bool:
-        """Whether no child of this board has told it within these seconds: all lose, and find, the server at one time."""
-        now = clock.monotonic_ns()
-        is_news = now - self._head[what] >= seconds * 1e9 or self._head[what] == 0
-        if is_news:
-            self._head[what] = now
-        return is_news
-
-    def forget_told(self, what: int) -> None:
-        """The next one who wants to tell it may."""
-        self._head[what] = 0
 
     def note_entered(self) -> None:
         """A worker has got to the server: from now on there may be jobs to put back at the daemon's end."""
-        self._head[HAS_ENTERED] = 1
+        self.head[HAS_ENTERED] = 1
 
     @property
     def is_recovered(self) -> bool:

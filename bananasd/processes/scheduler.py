@@ -226,6 +226,7 @@ class Scheduler:
         self._recoverer.recover_own()
         self._store.leave(self._board.node)
         self._board.delete()
+        self._outage.note_last_success()
         return 0
 
     def _leave_without_server(self) -> int | None:

@@ -164,7 +164,7 @@ def test_refusals_are_waited_out_under_load(scene, refusal):
         refuse_writes: "READONLY",
         miss_replicas: "NOREPLICAS",
         restart_slowly: "is loading the dataset",
-        kill_clients: "redis lost",
+        kill_clients: "redis connected anew",
     }.get(refusal)
     assert daemon.lines(told) if told else not daemon.lines("redis lost")
 

@@ -58,6 +58,7 @@ JOB_LAYERS = [
     *SHARED_BY_PROCESSES,
     {
         "processes.batch",
+        "processes.node_outage",
         "processes.outage",
         "processes.unsettled",
         "processes.run_context",
