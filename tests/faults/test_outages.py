@@ -164,7 +164,7 @@ def test_refusals_are_waited_out_under_load(scene, refusal):
         refuse_writes: "READONLY",
         miss_replicas: "NOREPLICAS",
         restart_slowly: "is loading the dataset",
-        kill_clients: "redis connected anew",
+        kill_clients: "redis back",
     }.get(refusal)
     if told:
         # The last of them comes when nothing has failed for a while.
