@@ -22,6 +22,7 @@ from ..store.access import Access
 from ..store.connection import BLOCK_SECONDS
 from ..store.keys import lanes_of
 from ..store.store import Retention
+from . import offspring
 from .beat import About
 from .board import Board
 from .performance import Rules
@@ -187,6 +188,7 @@ class Blueprint:
             pool.fairness,
         )
         submit_through(self._make_client)
+        offspring.provide(config.workers.handlers, row)
         return run_worker(row, post, self._load_handlers(), self._access, self._premises.board.tallies)
 
     def _run_http(self, row: Row) -> int:

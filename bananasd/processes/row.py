@@ -58,6 +58,7 @@ class Word(IntEnum):
     CLAIMS = 37  # M at first, then C: how often its slot's children have looked for jobs; stands behind the job's id
     RUN = 38  # C: the run of the job in this row
     CANCEL = 39  # S: number of the job that was cancelled while it ran, see `Row.cancel`
+    ATTEMPT = 55  # C: the attempt of the job in this row; stands behind its name
 
 
 class Kind(IntEnum):
@@ -124,6 +125,7 @@ class JobView(NamedTuple):
     deadline_ns: int
     later: int
     run: int = 0
+    attempt: int = 0
 
 
 def title_of(slot_name: str, pool: str) -> str:
@@ -132,9 +134,12 @@ def title_of(slot_name: str, pool: str) -> str:
 
 
 # An enum's member costs four times as much as a number, and these are written for every job.
-_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER, _RUN = (
-    int(word) for word in (Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER, Word.RUN)
-)
+_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER, _RUN, _ATTEMPT = (
+    int(word)
+    for word in (
+        Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER, Word.RUN, Word.ATTEMPT
+    )
+)  # fmt: skip
 _IS_HARD = 1 << 63
 """Beside the number in CANCEL; a job's number has a child's above its lower half, and does not come that far."""
 
@@ -241,12 +246,13 @@ class Row:
         return self.state is State.DEAD and self.words[Word.RECOVERED] == self.words[Word.GENERATION]
 
     def begin_job(
-        self, number: int, job_id: str, name: str, started_ns: int, deadline_ns: int, later: int, run: int = 0
-    ) -> None:
+        self, number: int, job_id: str, name: str, started_ns: int, deadline_ns: int, later: int,
+        run: int = 0, attempt: int = 0,
+    ) -> None:  # fmt: skip
         """Write down which job is about to run: what `job` will tell of it."""
         words, memory, start = self.words, self._memory, self._start
         words[_SEQUENCE] += 1
-        words[_JOB], words[_RUN] = number, run
+        words[_JOB], words[_RUN], words[_ATTEMPT] = number, run, attempt
         words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER] = started_ns, deadline_ns, later
         memory[start + ID_AT : start + ID_AT + ID_BYTES] = job_id.encode()
         if name != self._name:
@@ -268,6 +274,7 @@ class Row:
             words[Word.DEADLINE_NS],
             words[Word.LATER],
             words[Word.RUN],
+            words[Word.ATTEMPT],
         )
         is_whole = before % 2 == 0 and words[Word.SEQUENCE] == before
         return view if is_whole and view.number else None

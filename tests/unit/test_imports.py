@@ -59,6 +59,7 @@ JOB_LAYERS = [
     {
         "processes.batch",
         "processes.node_outage",
+        "processes.offspring",
         "processes.outage",
         "processes.unsettled",
         "processes.run_context",
