@@ -5,7 +5,9 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
@@ -24,6 +26,8 @@ _SECRET_OPTION = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 STDERR = 2
+
+logger = logging.getLogger(__name__)
 
 JobContext = tuple[str, str, int]
 """Id, name and attempt."""
@@ -52,6 +56,13 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:  #
     root.handlers = [other for other in root.handlers if not isinstance(other, _LineHandler)] + [handler]
     root.setLevel(level.upper())
     logging.setLogRecordFactory(_make_record)
+
+
+def capture() -> None:
+    """Log what Python would print by itself: warnings, and exceptions that end a thread or that nobody can catch."""
+    warnings.showwarning = _log_warning
+    threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def to_file(path: str) -> None:
@@ -173,6 +184,31 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(
             {key: mask_url(value) if isinstance(value, str) else value for key, value in fields.items()}
         )
+
+
+def _log_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    if file is not None:
+        file.write(warnings.formatwarning(message, category, filename, lineno, line))
+        return
+    # By the name that logging's own captureWarnings has, for those who set a level for it.
+    logging.getLogger("py.warnings").warning("%s: %s at %s:%d", category.__name__, message, filename, lineno)
+
+
+def _log_thread(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_type is not SystemExit and failure.exc_value is not None:
+        error = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        logger.error("thread failed name=%s", failure.thread and failure.thread.name, exc_info=error)
+
+
+def _log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    # Not its repr, which is code of a user, and may hold what no line may.
+    where = getattr(failure.object, "__qualname__", type(failure.object).__name__)
+    value = failure.exc_value or failure.exc_type()
+    error = (failure.exc_type, value, failure.exc_traceback)
+    logger.error("exception ignored in=%s", where, exc_info=error)
 
 
 def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:

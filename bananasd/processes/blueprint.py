@@ -200,6 +200,7 @@ class Blueprint:
 
     def _enter(self) -> None:
         self._premises.state_lock.close()
+        log.capture()
         try:
             apply_log(self._config)
         except ConfigError as error:

@@ -33,6 +33,7 @@ def begin() -> None:
     level, form, process = told["log"]
     log.set_process(process)
     log.configure(level, form)
+    log.capture()
     open_package(Path(told["handlers"]))
     if "board" in told and (board := Board.open(Path(told["board"]))):
         row = board.rows[told["row"]]

@@ -66,6 +66,32 @@ HANDLERS = """
         os._exit(1)
 """
 
+NOISY = """
+    import threading, warnings
+    from multiprocessing import get_context
+
+    class Broken:
+        def __del__(self):
+            raise ValueError("at the end")
+
+    def fail():
+        raise RuntimeError("in a thread")
+
+    def warn_and_fail():
+        warnings.warn("old")
+        thread = threading.Thread(target=fail, name="mine")
+        thread.start()
+        thread.join()
+
+    @handler("noisy")
+    def noisy(job):
+        warn_and_fail()
+        Broken()
+        process = get_context("spawn").Process(target=warn_and_fail)
+        process.start()
+        process.join()
+"""
+
 
 def ran(daemon, name, payload=None, **options):
     with daemon.client() as client:
@@ -101,6 +127,49 @@ def test_what_is_logged_inside_a_handler_carries_job_attempt_and_worker_wherever
             for line in lines
         }
     assert found == wanted
+
+
+WARNED, FAILED, IGNORED = (
+    ("warning", "py.warnings: UserWarning: old at FILE", ""),
+    ("error", "bananasd.log: thread failed name=mine", "RuntimeError: in a thread"),
+    ("error", "bananasd.log: exception ignored in=Broken.__del__", "ValueError: at the end"),
+)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_python_prints_by_itself_is_logged_with_the_job(make_daemon, own_server, form):
+    """Warnings, and exceptions that nobody catches, also in a process that was started afresh."""
+    settings = {**CALM, "workers": {"count": 1}, "log": {"format": form, "level": "warning"}}
+    daemon = make_daemon(NOISY, redis_url=own_server.url, settings=settings).start()
+    job = ran(daemon, "noisy")
+    assert job.status is Status.COMPLETED
+    assert daemon.stop() == 0
+    read = read_json if form == "json" else read_text
+    assert read(daemon, job.id) == [WARNED, FAILED, IGNORED, WARNED, FAILED]
+
+
+def read_json(daemon, job_id):
+    """Level, message and last line of the traceback of each line; all of them must be of this job."""
+    lines = [json.loads(line) for line in daemon.log_text().replace(place(daemon), "FILE").splitlines()]
+    assert {(line["job_id"], line["process"]) for line in lines} == {(job_id, "worker 0")}
+    return [
+        (line["level"], f"{line['logger']}: {line['message']}", line.get("exception", "").rpartition("\n")[2])
+        for line in lines
+    ]
+
+
+def read_text(daemon, job_id):
+    text = daemon.log_text().replace(place(daemon), "FILE")
+    entries = re.findall(r"^\S.*\n(?: .*\n)*", text, flags=re.MULTILINE)
+    head = rf"\S+ (\w+) worker 0 \[id={job_id} name=noisy attempt=1\] (.*)\n(?:(?: .*\n)*    (.*)\n)?"
+    return [re.fullmatch(head, entry).groups(default="") for entry in entries]
+
+
+def place(daemon):
+    """Where its handler warns."""
+    source = (daemon.directory / "handlers" / "tested.py").read_text().splitlines()
+    (number,) = [number for number, line in enumerate(source, 1) if "warnings.warn(" in line]
+    return f"{daemon.directory}/handlers/tested.py:{number}"
 
 
 # Secrets
