@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.request
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from bananasd import Status
 from bananasd.processes import control
 from tests.command_line import bananasd
 from tests.conftest import wait_until
+from tests.sentinels import free_port
 
 CALM = {
     "redis": {"timeout_seconds": 5},
@@ -64,6 +66,18 @@ HANDLERS = """
     @handler("die")
     def die(job):
         os._exit(1)
+"""
+
+HOOKS = """
+from pathlib import Path
+from noted import note
+
+def on_worker_stop(worker):
+    with (Path(__file__).parent.parent / "ledger").open("a") as ledger:
+        ledger.write("on_worker_stop\\n")
+
+def before_job(job):
+    note(job, "before_job")
 """
 
 NOISY = """
@@ -233,20 +247,50 @@ def test_passwords_of_urls_in_the_texts_of_errors_are_masked_in_every_line(make_
 
 @pytest.mark.parametrize("is_embedded", [False, True])
 def test_at_warning_level_a_daemon_that_is_well_says_nothing(make_daemon, own_server, is_embedded):
-    daemon = make_daemon(
-        HANDLERS, redis_url="embedded" if is_embedded else own_server.url, settings=CALM
-    ).start()
+    """With all that it has: hooks, schedules, a dashboard, pools, a reload, and a drain while a job runs."""
+    listen = f"127.0.0.1:{free_port()}"
+    settings = {
+        **CALM,
+        "http": {"listen": listen},
+        "pools": [{"name": "slow", "workers": 1, "queues": ["slow"]}],
+    }
+    daemon = make_daemon(HANDLERS, redis_url="embedded" if is_embedded else own_server.url, settings=settings)
+    (daemon.directory / "handlers" / "hooks.py").write_text(HOOKS)
+    with daemon.config.open("a") as config:
+        config.write('[[schedules]]\nname = "often"\njob = "note"\nevery = "1s"\npayload = {}\n')
+    daemon.start()
     for name in ("note", "hold"):
         assert ran(daemon, name, {"until": "/"}).status is Status.COMPLETED
     with daemon.client() as client:
-        ids = [client.submit_job("note", {}) for _ in range(200)]
-        client.wait(ids, 15)
-    control.reload(daemon.run_dir, 20)
-    assert ran(daemon, "note", {}).status is Status.COMPLETED
+        client.wait([client.submit_job("note", {}) for _ in range(200)], 15)
+        client.wait(client.submit_job("note", {}, queue="slow"), 15)
+        client.pause("default")
+        client.resume("default")
+        client.cancel(client.submit_job_scheduled("note", {}, "low", timedelta(hours=1)))
+        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=10) as answer:
+            assert answer.status == 200
+        control.reload(daemon.run_dir, 20)
+        assert ran(daemon, "note", {}).status is Status.COMPLETED
+        wait_until(lambda: client.queue_stats().counters["completed"] > 206)  # those of the schedule, too
+        last = client.submit_job("note", {"seconds": 1})
+        wait_until(lambda: daemon.entries("start", last))
     assert daemon.stop() == 0
-    # The embedded server has words of its own, for its end at least: PID:ROLE DATE # …
-    ours = [line for line in daemon.lines() if not (is_embedded and re.match(r"\d+:\S+ .*(#|SIGTERM)", line))]
-    assert ours == []
+    assert daemon.entries("end", last)
+    assert {line.split()[0] for line in daemon.ledger.read_text().splitlines()} >= {
+        "before_job",
+        "on_worker_stop",
+    }
+    assert daemon.lines() == []
+
+
+def test_the_embedded_servers_own_words_are_lines_of_our_log(make_daemon):
+    """What it prints at each start and end is no warning, though it calls it one."""
+    daemon = make_daemon(settings={**CALM, "log": {"format": "json", "level": "info"}}).start()
+    daemon.stop()
+    lines = [json.loads(line) for line in daemon.lines()]
+    said = {line["message"]: line["level"] for line in lines if line["message"].startswith("server says: ")}
+    assert any("ready to exit" in message for message in said)
+    assert set(said.values()) == {"info"}
 
 
 def test_an_outage_is_told_by_one_process_for_all_though_a_worker_was_busy_over_it(

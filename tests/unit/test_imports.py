@@ -94,6 +94,7 @@ MASTER_LAYERS = [
         "processes.locks",
         "processes.notify",
         "processes.redis_server",
+        "processes.server_log",
         "processes.watch",
     },
     {
