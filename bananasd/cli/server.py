@@ -15,7 +15,6 @@ from .. import config as configuration
 from .. import directories
 from ..client import Client
 from ..errors import ConfigError, ConnectionFailed
-from ..processes.control import running_pid
 from ..server import server_of
 from ..settings import Config
 from ..store.connection import HeldConnection, Server
@@ -174,6 +173,9 @@ def _client_of_embedded(config: Config, namespace: str | None) -> Client:
 
 
 def _state_of_embedded(run_dir: Path) -> str:
+    # Not at the top: what submits to a server that is there needs nothing of the processes.
+    from ..processes.locks import running_pid  # noqa: PLC0415
+
     pid = running_pid(run_dir)
     if pid is None:
         return "(the embedded server runs while 'bananasd start' does)"
