@@ -205,7 +205,6 @@ class Blueprint:
 
     def _enter(self) -> None:
         self._premises.for_server.close()
-        log.capture()
         try:
             apply_log(self._config)
         except ConfigError as error:

@@ -40,6 +40,7 @@ def run(config: Config, *, is_watching: bool = False) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     apply_log(config)
+    log.capture()
     log.set_process("master")
     boot = Boot(config)
     try:
