@@ -75,7 +75,7 @@ def load_directory(path: Path) -> Registry:
     directory = path.absolute()
     _forget_loaded()
     files = _module_files(directory)
-    _open_package(directory)
+    open_package(directory)
     specs, problems = _import_all(files)
     problems += _problems_of(specs)
     found, faults = _load_hooks(directory / hooks.FILE)
@@ -114,7 +114,7 @@ def _module_files(directory: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def _open_package(directory: Path) -> None:
+def open_package(directory: Path) -> None:
     """Make the directory importable, as the private package and first on the path."""
     package = ModuleType(PACKAGE)
     package.__path__ = [str(directory)]

@@ -5,7 +5,10 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -19,9 +22,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 STDERR = 2
 
+logger = logging.getLogger(__name__)
+
+JobContext = tuple[str, str, int]
+"""Id, name and attempt."""
+
 _process = "bananasd"
 _file = ""
-_job: tuple[str, str, int] | None = None
+_level, _format = "info", "auto"
+_job: JobContext | None = None
+_ask_job: Callable[[], JobContext | None] | None = None
 
 
 def configure(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - as in [log]
@@ -30,6 +40,8 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:  #
     ``level``: debug, info, warning, error or critical. ``format``: text, json, or auto, which takes text for a
     terminal and for systemd's journal, and JSON for everything else.
     """
+    global _level, _format
+    _level, _format = level, format
     stream = stream or sys.stderr
     is_journal = _is_journal(stream)
     is_text = format == "text" or (format == "auto" and (is_journal or stream.isatty()))
@@ -39,6 +51,13 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> None:  #
     root.handlers = [other for other in root.handlers if not isinstance(other, _LineHandler)] + [handler]
     root.setLevel(level.upper())
     logging.setLogRecordFactory(_make_record)
+
+
+def capture() -> None:
+    """Log what Python would print by itself: warnings, and exceptions that end a thread or that nobody can catch."""
+    warnings.showwarning = _log_warning
+    threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def to_file(path: str) -> None:
@@ -71,6 +90,17 @@ def set_job(job_id: str, name: str, attempt: int) -> None:
     """Put a job into every record of this process, whichever thread makes it: a worker runs one at a time."""
     global _job  # noqa: PLW0603 - a plain variable costs the least, and this happens twice a job
     _job = (job_id, name, attempt)
+
+
+def settings() -> tuple[str, str, str]:
+    """Level and format as they were set up, and the name of this process: what another has to know to log as this one does."""
+    return _level, _format, _process
+
+
+def ask_job(ask: Callable[[], JobContext | None]) -> None:
+    """Put the job that this tells into every record: this process works for one that runs jobs, and runs none itself."""
+    global _ask_job  # noqa: PLW0603
+    _ask_job = ask
 
 
 def clear_job() -> None:
@@ -137,14 +167,39 @@ class _JsonFormatter(logging.Formatter):
         )
 
 
+def _log_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    if file is not None:
+        file.write(warnings.formatwarning(message, category, filename, lineno, line))
+        return
+    # By the name that logging's own captureWarnings has, for those who set a level for it.
+    logging.getLogger("py.warnings").warning("%s: %s at %s:%d", category.__name__, message, filename, lineno)
+
+
+def _log_thread(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_type is not SystemExit and failure.exc_value is not None:
+        error = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        logger.error("thread failed name=%s", failure.thread and failure.thread.name, exc_info=error)
+
+
+def _log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    # Not its repr, which is code of a user, and may hold what no line may.
+    where = getattr(failure.object, "__qualname__", type(failure.object).__name__)
+    value = failure.exc_value or failure.exc_type()
+    error = (failure.exc_type, value, failure.exc_traceback)
+    logger.error("exception ignored in=%s", where, exc_info=error)
+
+
 def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     # At its making, not at its formatting: handlers of users may format it later, when another job runs.
     record = logging.LogRecord(*args, **kwargs)
-    record.__dict__["bananas_job"] = _job
+    record.__dict__["bananas_job"] = _ask_job() if _ask_job else _job
     return record
 
 
-def _job_of(record: logging.LogRecord) -> tuple[str, str, int] | None:
+def _job_of(record: logging.LogRecord) -> JobContext | None:
     return record.__dict__.get("bananas_job")
 
 

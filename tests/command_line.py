@@ -1,5 +1,6 @@
 """The command line as tests call it, and hands that do what a worker would."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from click.testing import CliRunner, Result
 
 from bananasd.cli import main
+from bananasd.processes import offspring
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import lanes_of
 from bananasd.store.outcomes import Buried, Completed, Outcome
@@ -19,8 +21,12 @@ HOLDER, NODE = "n1/1.1", "n1"
 
 def bananasd(*args: object, stdin: str | None = None, **environ: str | None) -> Result:
     """Run a command in this process; what no one foresaw raises here."""
-    runner = CliRunner(env={"BANANAS_REDIS_URL": None, "COLUMNS": "80", **environ})
-    return runner.invoke(main, [str(arg) for arg in args], input=stdin, catch_exceptions=False)
+    runner = CliRunner(env={"BANANAS_REDIS_URL": None, offspring.VARIABLE: None, "COLUMNS": "80", **environ})
+    main_module = sys.modules["__main__"]
+    try:
+        return runner.invoke(main, [str(arg) for arg in args], input=stdin, catch_exceptions=False)
+    finally:
+        sys.modules["__main__"] = main_module  # `run` puts another there
 
 
 def on(server: RedisServer) -> tuple[str, ...]:

@@ -1,20 +1,19 @@
 """The observer: looks at a daemon and its queues again and again, whichever of them is there."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .. import clock
-from ..client import Client
 from ..errors import ConfigError, ConnectionFailed
 from ..processes.control import nodes
 from ..processes.usage import usages
-from ..server import server_of
 from ..settings import Config
 from ..store.stats import QueueStats
 from .rates import Look
+from .server import quick_client
 from .status import pids_of
 
-MAX_ANSWER_SECONDS = 1.0
-"""Nobody looks at a picture that stands still for longer."""
+if TYPE_CHECKING:
+    from ..client import Client
 
 
 class Observer:
@@ -42,12 +41,5 @@ class Observer:
 
     def _queue_stats(self) -> QueueStats:
         if self._client is None:
-            server = server_of(self._config)
-            seconds = min(server.timeout_seconds, MAX_ANSWER_SECONDS)
-            self._client = Client(
-                server.url,
-                namespace=self._config.namespace,
-                timeout_seconds=seconds,
-                password=server.password,
-            )
+            self._client = quick_client(self._config)
         return self._client.queue_stats()

@@ -10,6 +10,7 @@ from .. import clock, log
 from ..errors import BadPayload
 from ..handlers import HandlerSpec, load_directory, submit_through
 from ..job import Job, encode_result, read_spec
+from ..processes import offspring
 from ..processes.handler_call import call
 from ..request import JobRequest
 from ..settings import Config
@@ -33,6 +34,7 @@ def run(config: Config, name: str, payload: Any) -> None:
     """
     log.configure(config.log.level, config.log.format)
     submit_through(lambda: client_of(config))
+    offspring.provide(config.workers.handlers)
     spec = _find(config, name)
     result = _perform(spec, _job(name, payload))
     try:

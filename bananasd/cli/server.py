@@ -14,7 +14,7 @@ import click
 from .. import config as configuration
 from .. import directories
 from ..client import Client
-from ..errors import ConnectionFailed
+from ..errors import ConfigError, ConnectionFailed
 from ..server import server_of
 from ..settings import Config
 from ..store.connection import HeldConnection, Server
@@ -23,6 +23,9 @@ Command = Callable[..., Any]
 
 LOOK_SECONDS = 10.0
 """How long a trip may take when no configuration says it."""
+
+MAX_ANSWER_SECONDS = 1.0
+"""Nobody looks at a picture that stands still for longer."""
 
 _config_option = click.option(
     "--config",
@@ -166,7 +169,39 @@ def _client_of_embedded(config: Config, namespace: str | None) -> Client:
     except ConnectionFailed as error:
         if not config.redis.is_embedded:
             raise
-        raise ConnectionFailed(f"{error} (the embedded server runs while 'bananasd start' does)") from None
+        raise ConnectionFailed(f"{error} {_state_of_embedded(config.run_dir)}") from None
+
+
+def _state_of_embedded(run_dir: Path) -> str:
+    # Not at the top: what submits to a server that is there needs nothing of the processes.
+    from ..processes.locks import running_pid  # noqa: PLC0415
+
+    pid = running_pid(run_dir)
+    if pid is None:
+        return "(the embedded server runs while 'bananasd start' does)"
+    return (
+        f"(the daemon runs, pid {pid}, but its embedded server does not answer; 'bananasd status' shows why)"
+    )
+
+
+def trouble_with(config: Config) -> str:
+    """Why the server of a configuration does not answer now, within `MAX_ANSWER_SECONDS`; "" if it does."""
+    try:
+        quick_client(config).close()
+    except (ConnectionFailed, ConfigError) as error:
+        return str(error)
+    return ""
+
+
+def quick_client(config: Config) -> Client:
+    """As `client_of`, for those who rather tell that there is no answer than wait for it."""
+    server = server_of(config)
+    return Client(
+        server.url,
+        namespace=config.namespace,
+        timeout_seconds=min(server.timeout_seconds, MAX_ANSWER_SECONDS),
+        password=server.password,
+    )
 
 
 def client_of(config: Config, namespace: str | None = None) -> Client:

@@ -11,9 +11,9 @@ from ..errors import DaemonError, NotRunning
 from ..processes.control import NodeView, nodes, running_pid
 from ..processes.usage import Usage, usages
 from ..settings import Config
-from .nodes import UNKNOWN, Taken, node_lines
+from .nodes import UNKNOWN, Taken, fold, node_lines
 from .output import columns, echo_json, json_option, size
-from .server import takes_config
+from .server import takes_config, trouble_with
 
 
 @click.command()
@@ -22,16 +22,19 @@ from .server import takes_config
 def status(config: Config, as_json: bool) -> None:
     """Show the daemon and what each of its processes does.
 
-    It reads the board that they write to, so it answers even if the daemon is stuck or Redis is gone. PSS is a
-    process's share of memory, CPU the time that it has used. The exit code is 1 if no daemon is running.
+    It reads the board that they write to, so it answers even if the daemon is stuck or Redis is gone, and says if
+    that is so. PSS is a process's share of memory, CPU the time that it has used. The exit code is 1 if no daemon is
+    running.
     """
     found = nodes(config.run_dir)
     usage = usages(pids_of(found))
+    is_running = any(node.is_running for node in found)
+    trouble = trouble_with(config) if is_running else ""
     if as_json:
-        echo_json([_to_dict(node, usage) for node in found])
+        echo_json([_to_dict(node, usage) | {"redis_error": trouble or None} for node in found])
     else:
-        _echo(found, usage)
-    if not any(node.is_running for node in found):
+        _echo(found, usage, trouble)
+    if not is_running:
         raise absence(config.run_dir)
 
 
@@ -54,11 +57,13 @@ def absence(run_dir: Path) -> DaemonError:
     return DaemonError(f"the daemon (pid {pid}) is only just starting, or about to end")
 
 
-def _echo(found: Iterable[NodeView], usage: Mapping[int, Usage]) -> None:
+def _echo(found: Iterable[NodeView], usage: Mapping[int, Usage], trouble: str) -> None:
     taken = to_taken(usage)
-    for node in found:
-        for line in node_lines(node, taken, columns()):
-            click.echo(line.text)
+    lines = [line for node in found for line in node_lines(node, taken, columns())]
+    if trouble:
+        lines += fold(f"redis cannot be reached: {trouble}", columns(), "bad")
+    for line in lines:
+        click.echo(line.text)
 
 
 def to_taken(usage: Mapping[int, Usage]) -> dict[int, Taken]:

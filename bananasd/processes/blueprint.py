@@ -22,6 +22,7 @@ from ..store.access import Access
 from ..store.connection import BLOCK_SECONDS
 from ..store.keys import lanes_of
 from ..store.store import Retention
+from . import offspring
 from .beat import About
 from .board import Board
 from .performance import Rules
@@ -32,6 +33,7 @@ from .redis_server import accepts_connections, become_server
 from .restarts import Restarts
 from .row import Kind, Row
 from .scheduler import Scheduler
+from .server_log import ServerLog
 from .slots import ROWS_PER_SLOT, Slot
 from .worker import Post
 from .worker_process import run_worker
@@ -49,12 +51,14 @@ logger = logging.getLogger(__name__)
 class Premises:
     """What stays the same for as long as a daemon lives, whatever its configuration becomes.
 
-    ``state_lock`` is closed by every child but the server, ``registry`` holds the handlers that were preloaded.
+    ``binary`` and ``server_log`` are those of the embedded server. ``for_server`` is what every child but that closes,
+    ``registry`` holds the handlers that were preloaded.
     """
 
     board: Board
     binary: str
-    state_lock: ExitStack
+    server_log: ServerLog | None
+    for_server: ExitStack
     registry: Registry | None
     is_watching: bool
 
@@ -158,12 +162,14 @@ class Blueprint:
         if new.log.file and new.log.file != old.log.file and not _is_writable(new.log.file):
             yield f"{place}: log.file: {new.log.file}: cannot be written to"
 
-    # What the children run. All but the server close their copy of state_dir's lock first thing.
+    # What the children run. All but the server close first thing what they have of it: a copy of state_dir's lock, a pipe.
 
     def _run_server(self, _row: Row) -> int:
         config = self._config
         socket_path = config.run_dir / directories.SOCKET_NAME
-        become_server(self._premises.binary, socket_path, config.state_dir, config.log.file)
+        server_log = self._premises.server_log
+        assert server_log is not None  # noqa: S101 - there is one where there is such a slot
+        become_server(self._premises.binary, socket_path, config.state_dir, server_log.writer)
 
     def _run_scheduler(self, row: Row) -> int:
         self._enter()
@@ -187,6 +193,7 @@ class Blueprint:
             pool.fairness,
         )
         submit_through(self._make_client)
+        offspring.provide(config.workers.handlers, row)
         return run_worker(row, post, self._load_handlers(), self._access, self._premises.board.tallies)
 
     def _run_http(self, row: Row) -> int:
@@ -197,7 +204,7 @@ class Blueprint:
         return run_http(row, self._config.http, self._premises.board, self._access)
 
     def _enter(self) -> None:
-        self._premises.state_lock.close()
+        self._premises.for_server.close()
         try:
             apply_log(self._config)
         except ConfigError as error:

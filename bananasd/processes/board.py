@@ -11,7 +11,7 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import BACK_TOLD_NS, HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_TOLD_NS, NEWS, ROW_BYTES, Row
+from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_LINE_NS, LOST_SINCE_NS, NEWS, ROW_BYTES, Row
 from .tallies import TALLIES_SUFFIX, Tallies
 
 LAYOUT = 0x62616E616E6102
@@ -38,8 +38,10 @@ class Head(IntEnum):
     NEWS = NEWS
     IS_FIT = 13  # the server has been examined, and may be used
     HAS_ENTERED = HAS_ENTERED
-    LOST_TOLD_NS = LOST_TOLD_NS  # monotonic: when one of them has last told that the server is lost
-    BACK_TOLD_NS = BACK_TOLD_NS  # the same, that it is back
+    LOST_SINCE_NS = LOST_SINCE_NS  # monotonic: since when the server is lost, 0 unless that has been told
+    LOST_LINE_NS = (
+        LOST_LINE_NS  # monotonic: when the next line of it is due, or when it was told that it is over
+    )
     TURNED_NS = 15  # monotonic; the master's sign of life
 
 
@@ -61,7 +63,7 @@ class Board:
         self.head = memoryview(memory).cast("Q")
         self.tallies: Tallies | None = None
         """What its children count; None if that is gone, or of another version."""
-        self.rows = [Row(memory, self.head, i) for i in range(self.head[Head.ROWS])]
+        self.rows = [Row(memory, self.head, i, path) for i in range(self.head[Head.ROWS])]
 
     @classmethod
     def create(cls, run_dir: Path, node: str, rows: int) -> Self:

@@ -19,6 +19,7 @@ from .locks import forget_pid, lock_run_dir, lock_state_dir
 from .master import HELD_BACK, Master
 from .notify import Notifier
 from .redis_server import find_server_binary
+from .server_log import ServerLog
 from .slots import Fleet
 
 ROWS_PER_WORKER = 4
@@ -39,6 +40,7 @@ def run(config: Config, *, is_watching: bool = False) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     apply_log(config)
+    log.capture()
     log.set_process("master")
     boot = Boot(config)
     try:
@@ -57,7 +59,8 @@ class Boot:
             raise ConfigError(problems)
         self._binary = find_server_binary(os.environ) if config.redis.is_embedded else ""
         self._registry = load_directory(config.workers.handlers) if config.workers.preload else None
-        self._run_lock, self._state_lock = ExitStack(), ExitStack()
+        self._server_log = ServerLog() if config.redis.is_embedded else None
+        self._run_lock, self._for_server = ExitStack(), ExitStack()
         self._is_locked = False
 
     def run(self, *, is_watching: bool) -> int:
@@ -65,12 +68,14 @@ class Boot:
         self._lock()
         board = self._create_board()
         blueprint = Blueprint(
-            self._config, Premises(board, self._binary, self._state_lock, self._registry, is_watching)
+            self._config,
+            Premises(board, self._binary, self._server_log, self._for_server, self._registry, is_watching),
         )
         logger.info("daemon starting pid=%d node=%s redis=%s", os.getpid(), board.node, self._address)
         warn_of_risks(self._config)
         fleet = Fleet(list(blueprint.slots()), board)
-        master = Master(fleet, blueprint.plan(), Notifier(os.environ), self._run_lock.close)
+        take_output = self._server_log.take if self._server_log else None
+        master = Master(fleet, blueprint.plan(), Notifier(os.environ), self._run_lock.close, take_output)
         # What is there now is shared with every child for as long as nobody writes to it.
         gc.collect()
         gc.freeze()
@@ -78,7 +83,7 @@ class Boot:
 
     def unlock(self) -> None:
         """Give up the locks."""
-        self._state_lock.close()
+        self._for_server.close()
         if self._is_locked:
             forget_pid(self._config.run_dir)
         self._run_lock.close()
@@ -86,8 +91,9 @@ class Boot:
     def _lock(self) -> None:
         self._run_lock.callback(os.close, lock_run_dir(self._config.run_dir))
         self._is_locked = True
-        if self._config.redis.is_embedded:
-            self._state_lock.callback(os.close, lock_state_dir(self._config.state_dir))
+        if self._server_log:
+            self._for_server.callback(self._server_log.close)
+            self._for_server.callback(os.close, lock_state_dir(self._config.state_dir))
 
     def _create_board(self) -> Board:
         node = f"{self._config.node_name}-{secrets.token_hex(4)}"

@@ -42,7 +42,10 @@ logger = logging.getLogger(__name__)
 
 
 class Master:
-    """One loop over one wait: signals, deaths of children, timers."""
+    """One loop over one wait: signals, deaths of children, timers.
+
+    ``take_output`` is called at each turn, to pass on what a child prints that cannot log by itself.
+    """
 
     def __init__(
         self,
@@ -50,11 +53,13 @@ class Master:
         plan: Plan,
         notifier: Notifier,
         close_inherited: Callable[[], None],
+        take_output: Callable[[], None] | None = None,
     ) -> None:
         self._fleet = fleet
         self._plan = plan
         self._notifier = notifier
         self._close_inherited = close_inherited
+        self._take_output = take_output or (lambda: None)
         self._spawner = Spawner(fleet, self._drop_inheritance)
         self._warden = Warden(fleet)
         self._recycler = Recycler(fleet)
@@ -80,10 +85,13 @@ class Master:
             self._notice_up()
             self._obey(self._inbox.wait(self._seconds_to_wait()))
             self._look_for_blocked_signals()
+            # What the embedded server has to say of its death comes before the line of it.
+            self._take_output()
             self._reap()
             self._look_after_children()
             self._go_on()
             self._tell_systemd()
+        self._take_output()
         # A supervisor may repeat its TERM until it sees the end.
         self._inbox.close(then=signal.SIG_IGN)
         logger.info("daemon stopped status=%d", self._status)

@@ -1,83 +1,77 @@
-"""A server that does not answer: tried about once a second, logged ever more rarely, by one process for all of its node."""
+"""A server that does not answer: tried about once a second, logged ever more rarely."""
 
 import logging
 import random
 
 from .. import clock
-from .row import BACK_TOLD_NS, LOST_TOLD_NS, Row
+from .node_outage import NodeOutage, line_after
+from .row import Row
 
-LOG_AFTER_SECONDS = (0, 1, 2, 4, 8, 16)
-LOG_EVERY_SECONDS = 30.0
 PAUSES_SECONDS = (0.6, 0.9)
 """Spread, so that many do not come in the same instant; with a connect and a claim the first job begins within a second."""
-AT_ONCE_AFTER_SECONDS = 2.0
-"""The last failure must be so long ago, longer than any pause, for the next to be followed by a try at once."""
-
-PART_OF_PAUSE = 0.9
-"""How much of the time between two lines has to be over since the last one of another process: their tries differ by chance."""
+CALM_SECONDS = 2.0
+"""For how long, longer than any pause, nothing must have failed: a server may do one thing and refuse another all the time."""
 
 logger = logging.getLogger(__name__)
 
 
 class Outage:
-    """The current outage, if there is one. Every process has its own; of lines that many would write at a time, all but one are debug."""
+    """The current outage as one process sees it, if there is one.
 
-    def __init__(self, row: Row | None = None) -> None:
-        """``row``: of a process that has company; it sees there what the others have told."""
-        self._row = row
-        self._since: float | None = None
+    It begins with the second failure in a row. After the first the connection may be all that was lost: one that was held
+    while its worker was busy is found dead when the server has long been back.
+    """
+
+    def __init__(self, row: Row) -> None:
+        self._node = NodeOutage(row)
+        # One that was started during an outage takes part in it: whoever has told it may be gone when it ends.
+        self._is_lost = self._node.is_told
+        self._since: float | None = clock.monotonic() if self._is_lost else None
         self._failed_at = float("-inf")
-        self._lines = 0
+        self._answered_at: float | None = None
         self._next_line = 0.0
+        self._first_error: Exception | None = None
 
     @property
     def is_on(self) -> bool:
         """Whether the last try failed."""
-        return self._since is not None
+        return self._since is not None and self._answered_at is None
 
     def note_failure(self, error: Exception) -> float:
-        """A try failed; return for how many seconds to wait before the next: none after the first.
-
-        A server that does some things and refuses others is back, and lost again, all the time: that is no first.
-        """
+        """A try failed; return for how many seconds to wait before the next: none after the first."""
+        self._end_if_calm()
         now = clock.monotonic()
-        is_first = self._since is None and now - self._failed_at >= AT_ONCE_AFTER_SECONDS
-        self._failed_at = now
+        self._failed_at, self._answered_at = now, None
         if self._since is None:
-            self._since, self._lines, self._next_line = now, 0, now
-        if now >= self._next_line:
-            self._log(error, now - self._since)
-        return 0.0 if is_first else random.uniform(*PAUSES_SECONDS)  # noqa: S311 - no secret
+            self._since, self._next_line, self._first_error = now, 0.0, error
+            return 0.0
+        self._is_lost = True
+        seconds = now - self._since
+        if seconds >= self._next_line:
+            self._next_line = line_after(seconds)
+            self._node.tell_lost(seconds, error)
+        return random.uniform(*PAUSES_SECONDS)  # noqa: S311 - no secret
 
     def note_success(self) -> None:
         """The server has answered."""
         if self._since is not None:
-            seconds = clock.monotonic() - self._since
-            # A connection that only had to be made anew was no outage.
-            level = logging.INFO if self._lines <= 1 and seconds < 1 else logging.WARNING
-            if level == logging.WARNING and not self._may_tell(BACK_TOLD_NS, LOST_TOLD_NS, LOG_EVERY_SECONDS):
-                level = logging.DEBUG
-            logger.log(level, "redis back after=%.1fs", seconds)
-            self._since = None
+            self._answered_at = self._answered_at or clock.monotonic()
+            self._end_if_calm()
 
-    def _may_tell(self, what: int, opposite: int, seconds: float) -> bool:
-        if self._row is None:
-            return True
-        may_tell = self._row.may_tell(what, seconds)
-        if may_tell:
-            self._row.forget_told(opposite)
-        return may_tell
+    def note_last_success(self) -> None:
+        """It has, and will not be asked again, for the process leaves: there is no waiting for a calm."""
+        if self._since is not None:
+            self._end(self._since, self._answered_at or clock.monotonic())
 
-    def _log(self, error: Exception, seconds: float) -> None:
-        after = LOG_AFTER_SECONDS[: self._lines + 1]
-        # One who comes late to an outage does not begin it anew; it is told as long as it lasts.
-        is_next = 0 < self._lines < len(LOG_AFTER_SECONDS)
-        pause = after[-1] - after[-2] if is_next else LOG_EVERY_SECONDS
-        may_tell = self._may_tell(LOST_TOLD_NS, BACK_TOLD_NS, PART_OF_PAUSE * pause)
-        level = logging.WARNING if may_tell else logging.DEBUG
-        logger.log(level, "redis lost for=%.1fs: %s; trying about once a second", seconds, error)
-        self._lines += 1
-        if self._lines < len(LOG_AFTER_SECONDS):
-            self._next_line += LOG_AFTER_SECONDS[self._lines] - LOG_AFTER_SECONDS[self._lines - 1]
+    def _end_if_calm(self) -> None:
+        if self._since is None or self._answered_at is None:
+            return
+        if clock.monotonic() - self._failed_at >= CALM_SECONDS:
+            self._end(self._since, self._answered_at)
+
+    def _end(self, began: float, ended: float) -> None:
+        if self._is_lost:
+            self._node.tell_back(began, ended)
         else:
-            self._next_line += LOG_EVERY_SECONDS
+            logger.info("redis connected anew: %s", self._first_error)
+        self._since, self._answered_at, self._is_lost = None, None, False

@@ -142,7 +142,9 @@ class Performer:
             self._hooks.note_error(job, LookupError(text))
             # In the row, so that somebody sees it if a hook hangs.
             self._number += 1
-            self._row.begin_job(self._number, job.id, job.name, clock.monotonic_ns(), 0, 0, job.run)
+            self._row.begin_job(
+                self._number, job.id, job.name, clock.monotonic_ns(), 0, 0, job.run, job.attempt
+            )
         policy = job.retry_policy.over(self._declared_policy(job.name)).over(self._rules.retry)
         return self._without_handler(self._fail(job, holder, text, policy))
 
@@ -195,7 +197,9 @@ class Performer:
         if rules.timeout_seconds:
             deadline_ns = started_ns + int(rules.timeout_seconds * 1e9)
             later = _later(job, spec, rules)
-        self._row.begin_job(self._number, job.id, spec.name, started_ns, deadline_ns, later, job.run)
+        self._row.begin_job(
+            self._number, job.id, spec.name, started_ns, deadline_ns, later, job.run, job.attempt
+        )
 
     def _note_end(self, spec: HandlerSpec, outcome: Retried | Buried | Released) -> Outcome:
         self._runs.note(spec.name, outcome, clock.monotonic_ns() - self._started_ns)

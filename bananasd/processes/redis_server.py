@@ -34,13 +34,13 @@ def find_server_binary(environ: Mapping[str, str]) -> str:
     )
 
 
-def become_server(binary: str, socket_path: Path, state_dir: Path, log_file: Path | None = None) -> NoReturn:
+def become_server(binary: str, socket_path: Path, state_dir: Path, output: int = STDERR) -> NoReturn:
     """Replace this process by the server: unix socket only, every change appended to a file in state_dir.
 
-    It logs to standard output, which may lead elsewhere than our log: both lead there now. A log file it opens anew
-    for every line, so that it follows when that is renamed.
+    What it logs, to standard output, and what it prints before it can do that go to the descriptor ``output``.
     """
-    os.dup2(STDERR, STDOUT)
+    os.dup2(output, STDOUT)
+    os.dup2(output, STDERR)
     os.execv(
         binary,
         [
@@ -54,7 +54,7 @@ def become_server(binary: str, socket_path: Path, state_dir: Path, log_file: Pat
             "--save", "",
             "--daemonize", "no",
             "--loglevel", "warning",
-            "--logfile", str(log_file or ""),
+            "--logfile", "",
         ],
     )  # fmt: skip
 

@@ -6,16 +6,15 @@ under a sequence counter that is odd meanwhile. Each word has one writer at a ti
 
 import mmap
 from enum import IntEnum
+from pathlib import Path
 from typing import NamedTuple
-
-from .. import clock
 
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
 POOL_AT, POOL_BYTES = 448, 64
 
-IS_QUIET, NEWS, HAS_ENTERED, LOST_TOLD_NS, BACK_TOLD_NS = 8, 12, 14, 20, 21
+IS_QUIET, NEWS, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS = 8, 12, 14, 20, 21
 """The words of the board's header that children look at, or write."""
 
 
@@ -59,6 +58,7 @@ class Word(IntEnum):
     CLAIMS = 37  # M at first, then C: how often its slot's children have looked for jobs; stands behind the job's id
     RUN = 38  # C: the run of the job in this row
     CANCEL = 39  # S: number of the job that was cancelled while it ran, see `Row.cancel`
+    ATTEMPT = 55  # C: the attempt of the job in this row; stands behind its name
 
 
 class Kind(IntEnum):
@@ -125,6 +125,7 @@ class JobView(NamedTuple):
     deadline_ns: int
     later: int
     run: int = 0
+    attempt: int = 0
 
 
 def title_of(slot_name: str, pool: str) -> str:
@@ -133,9 +134,12 @@ def title_of(slot_name: str, pool: str) -> str:
 
 
 # An enum's member costs four times as much as a number, and these are written for every job.
-_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER, _RUN = (
-    int(word) for word in (Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER, Word.RUN)
-)
+_SEQUENCE, _JOB, _STARTED_NS, _DEADLINE_NS, _LATER, _RUN, _ATTEMPT = (
+    int(word)
+    for word in (
+        Word.SEQUENCE, Word.JOB, Word.STARTED_NS, Word.DEADLINE_NS, Word.LATER, Word.RUN, Word.ATTEMPT
+    )
+)  # fmt: skip
 _IS_HARD = 1 << 63
 """Beside the number in CANCEL; a job's number has a child's above its lower half, and does not come that far."""
 
@@ -143,11 +147,14 @@ _IS_HARD = 1 << 63
 class Row:
     """One child's row."""
 
-    __slots__ = ("_head", "_memory", "_name", "_start", "words")
+    __slots__ = ("_memory", "_name", "_start", "board_path", "head", "words")
 
-    def __init__(self, memory: mmap.mmap, words: memoryview, index: int) -> None:
+    def __init__(
+        self, memory: mmap.mmap, words: memoryview, index: int, board_path: Path | None = None
+    ) -> None:
         self._memory = memory
-        self._head = words
+        self.head = words
+        self.board_path = board_path
         self._start = (index + 1) * ROW_BYTES
         first = self._start // 8
         self.words = words[first : first + ROW_BYTES // 8]
@@ -221,29 +228,17 @@ class Row:
     @property
     def may_claim(self) -> bool:
         """Whether its worker may take jobs: the daemon is not quiet, and nobody is still there in its place."""
-        return self._head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
+        return self.head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
 
     def is_news(self, digest: int) -> bool:
         """Whether no child of this board has just told the same; all workers find the same faults, at one time."""
-        is_news = self._head[NEWS] != digest
-        self._head[NEWS] = digest
+        is_news = self.head[NEWS] != digest
+        self.head[NEWS] = digest
         return is_news
-
-    def may_tell(self, what: int, seconds: float) -> bool:
-        """Whether no child of this board has told it within these seconds: all lose, and find, the server at one time."""
-        now = clock.monotonic_ns()
-        is_news = now - self._head[what] >= seconds * 1e9 or self._head[what] == 0
-        if is_news:
-            self._head[what] = now
-        return is_news
-
-    def forget_told(self, what: int) -> None:
-        """The next one who wants to tell it may."""
-        self._head[what] = 0
 
     def note_entered(self) -> None:
         """A worker has got to the server: from now on there may be jobs to put back at the daemon's end."""
-        self._head[HAS_ENTERED] = 1
+        self.head[HAS_ENTERED] = 1
 
     @property
     def is_recovered(self) -> bool:
@@ -251,12 +246,13 @@ class Row:
         return self.state is State.DEAD and self.words[Word.RECOVERED] == self.words[Word.GENERATION]
 
     def begin_job(
-        self, number: int, job_id: str, name: str, started_ns: int, deadline_ns: int, later: int, run: int = 0
-    ) -> None:
+        self, number: int, job_id: str, name: str, started_ns: int, deadline_ns: int, later: int,
+        run: int = 0, attempt: int = 0,
+    ) -> None:  # fmt: skip
         """Write down which job is about to run: what `job` will tell of it."""
         words, memory, start = self.words, self._memory, self._start
         words[_SEQUENCE] += 1
-        words[_JOB], words[_RUN] = number, run
+        words[_JOB], words[_RUN], words[_ATTEMPT] = number, run, attempt
         words[_STARTED_NS], words[_DEADLINE_NS], words[_LATER] = started_ns, deadline_ns, later
         memory[start + ID_AT : start + ID_AT + ID_BYTES] = job_id.encode()
         if name != self._name:
@@ -278,6 +274,7 @@ class Row:
             words[Word.DEADLINE_NS],
             words[Word.LATER],
             words[Word.RUN],
+            words[Word.ATTEMPT],
         )
         is_whole = before % 2 == 0 and words[Word.SEQUENCE] == before
         return view if is_whole and view.number else None

@@ -214,7 +214,9 @@ class Scheduler:
     def _do_trim(self) -> float | None:
         for_age, for_number, nodes = self._store.trim()
         if for_age or for_number:
-            logger.warning("dead letters trimmed for_age=%d for_number=%d", for_age, for_number)
+            # Age is what somebody has decided beforehand. Too many is what nobody has foreseen.
+            level = logging.WARNING if for_number else logging.INFO
+            logger.log(level, "dead letters trimmed for_age=%d for_number=%d", for_age, for_number)
         if nodes:
             logger.info("nodes forgotten nodes=%d", nodes)
         return 0.0 if for_age or for_number else None
@@ -226,6 +228,7 @@ class Scheduler:
         self._recoverer.recover_own()
         self._store.leave(self._board.node)
         self._board.delete()
+        self._outage.note_last_success()
         return 0
 
     def _leave_without_server(self) -> int | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.request
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from bananasd import Status
 from bananasd.processes import control
 from tests.command_line import bananasd
 from tests.conftest import wait_until
+from tests.sentinels import free_port
 
 CALM = {
     "redis": {"timeout_seconds": 5},
@@ -66,6 +68,44 @@ HANDLERS = """
         os._exit(1)
 """
 
+HOOKS = """
+from pathlib import Path
+from noted import note
+
+def on_worker_stop(worker):
+    with (Path(__file__).parent.parent / "ledger").open("a") as ledger:
+        ledger.write("on_worker_stop\\n")
+
+def before_job(job):
+    note(job, "before_job")
+"""
+
+NOISY = """
+    import threading, warnings
+    from multiprocessing import get_context
+
+    class Broken:
+        def __del__(self):
+            raise ValueError("at the end")
+
+    def fail():
+        raise RuntimeError("in a thread")
+
+    def warn_and_fail():
+        warnings.warn("old")
+        thread = threading.Thread(target=fail, name="mine")
+        thread.start()
+        thread.join()
+
+    @handler("noisy")
+    def noisy(job):
+        warn_and_fail()
+        Broken()
+        process = get_context("spawn").Process(target=warn_and_fail)
+        process.start()
+        process.join()
+"""
+
 
 def ran(daemon, name, payload=None, **options):
     with daemon.client() as client:
@@ -101,6 +141,49 @@ def test_what_is_logged_inside_a_handler_carries_job_attempt_and_worker_wherever
             for line in lines
         }
     assert found == wanted
+
+
+WARNED, FAILED, IGNORED = (
+    ("warning", "py.warnings: UserWarning: old at FILE", ""),
+    ("error", "bananasd.log: thread failed name=mine", "RuntimeError: in a thread"),
+    ("error", "bananasd.log: exception ignored in=Broken.__del__", "ValueError: at the end"),
+)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_python_prints_by_itself_is_logged_with_the_job(make_daemon, own_server, form):
+    """Warnings, and exceptions that nobody catches, also in a process that was started afresh."""
+    settings = {**CALM, "workers": {"count": 1}, "log": {"format": form, "level": "warning"}}
+    daemon = make_daemon(NOISY, redis_url=own_server.url, settings=settings).start()
+    job = ran(daemon, "noisy")
+    assert job.status is Status.COMPLETED
+    assert daemon.stop() == 0
+    read = read_json if form == "json" else read_text
+    assert read(daemon, job.id) == [WARNED, FAILED, IGNORED, WARNED, FAILED]
+
+
+def read_json(daemon, job_id):
+    """Level, message and last line of the traceback of each line; all of them must be of this job."""
+    lines = [json.loads(line) for line in daemon.log_text().replace(place(daemon), "FILE").splitlines()]
+    assert {(line["job_id"], line["process"]) for line in lines} == {(job_id, "worker 0")}
+    return [
+        (line["level"], f"{line['logger']}: {line['message']}", line.get("exception", "").rpartition("\n")[2])
+        for line in lines
+    ]
+
+
+def read_text(daemon, job_id):
+    text = daemon.log_text().replace(place(daemon), "FILE")
+    entries = re.findall(r"^\S.*\n(?: .*\n)*", text, flags=re.MULTILINE)
+    head = rf"\S+ (\w+) worker 0 \[id={job_id} name=noisy attempt=1\] (.*)\n(?:(?: .*\n)*    (.*)\n)?"
+    return [re.fullmatch(head, entry).groups(default="") for entry in entries]
+
+
+def place(daemon):
+    """Where its handler warns."""
+    source = (daemon.directory / "handlers" / "tested.py").read_text().splitlines()
+    (number,) = [number for number, line in enumerate(source, 1) if "warnings.warn(" in line]
+    return f"{daemon.directory}/handlers/tested.py:{number}"
 
 
 # Secrets
@@ -164,34 +247,75 @@ def test_passwords_of_urls_in_the_texts_of_errors_are_masked_in_every_line(make_
 
 @pytest.mark.parametrize("is_embedded", [False, True])
 def test_at_warning_level_a_daemon_that_is_well_says_nothing(make_daemon, own_server, is_embedded):
-    daemon = make_daemon(
-        HANDLERS, redis_url="embedded" if is_embedded else own_server.url, settings=CALM
-    ).start()
+    """With all that it has: hooks, schedules, a dashboard, pools, a reload, and a drain while a job runs."""
+    listen = f"127.0.0.1:{free_port()}"
+    settings = {
+        **CALM,
+        "http": {"listen": listen},
+        "pools": [{"name": "slow", "workers": 1, "queues": ["slow"]}],
+    }
+    daemon = make_daemon(HANDLERS, redis_url="embedded" if is_embedded else own_server.url, settings=settings)
+    (daemon.directory / "handlers" / "hooks.py").write_text(HOOKS)
+    with daemon.config.open("a") as config:
+        config.write('[[schedules]]\nname = "often"\njob = "note"\nevery = "1s"\npayload = {}\n')
+    daemon.start()
     for name in ("note", "hold"):
         assert ran(daemon, name, {"until": "/"}).status is Status.COMPLETED
     with daemon.client() as client:
-        ids = [client.submit_job("note", {}) for _ in range(200)]
-        client.wait(ids, 15)
-    control.reload(daemon.run_dir, 20)
-    assert ran(daemon, "note", {}).status is Status.COMPLETED
+        client.wait([client.submit_job("note", {}) for _ in range(200)], 15)
+        client.wait(client.submit_job("note", {}, queue="slow"), 15)
+        client.pause("default")
+        client.resume("default")
+        client.cancel(client.submit_job_scheduled("note", {}, "low", timedelta(hours=1)))
+        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=10) as answer:
+            assert answer.status == 200
+        control.reload(daemon.run_dir, 20)
+        assert ran(daemon, "note", {}).status is Status.COMPLETED
+        wait_until(lambda: client.queue_stats().counters["completed"] > 206)  # those of the schedule, too
+        last = client.submit_job("note", {"seconds": 1})
+        wait_until(lambda: daemon.entries("start", last))
     assert daemon.stop() == 0
-    # The embedded server has words of its own, for its end at least: PID:ROLE DATE # …
-    ours = [line for line in daemon.lines() if not (is_embedded and re.match(r"\d+:\S+ .*(#|SIGTERM)", line))]
-    assert ours == []
+    assert daemon.entries("end", last)
+    assert {line.split()[0] for line in daemon.ledger.read_text().splitlines()} >= {
+        "before_job",
+        "on_worker_stop",
+    }
+    assert daemon.lines() == []
 
 
-def test_an_outage_is_told_by_one_process_for_all(make_daemon, own_server):
+def test_the_embedded_servers_own_words_are_lines_of_our_log(make_daemon):
+    """What it prints at each start and end is no warning, though it calls it one."""
+    daemon = make_daemon(settings={**CALM, "log": {"format": "json", "level": "info"}}).start()
+    daemon.stop()
+    lines = [json.loads(line) for line in daemon.lines()]
+    said = {line["message"]: line["level"] for line in lines if line["message"].startswith("server says: ")}
+    assert any("ready to exit" in message for message in said)
+    assert set(said.values()) == {"info"}
+
+
+def test_an_outage_is_told_by_one_process_for_all_though_a_worker_was_busy_over_it(
+    make_daemon, own_server, tmp_path
+):
+    """At warning level: twice, so that nothing is left of the first."""
     daemon = make_daemon(redis_url=own_server.url, settings={**CALM, "workers": {"count": 6}}).start()
-    own_server.stop()
-    wait_until(lambda: daemon.lines("redis lost for=2"))
-    told = daemon.lines("redis lost")
-    own_server.start()
-    assert ran(daemon, "note", {}).status is Status.COMPLETED
-    wait_until(lambda: daemon.lines("redis back"))
-    # At 0, 1 and 2 s; two that come at the very same moment may both tell it.
-    assert 3 <= len(told) <= 5, told
+    for outages in (1, 2):
+        with daemon.client() as client:
+            busy = client.submit_job("hold", {"until": str(tmp_path / f"end {outages}")})
+            wait_until(lambda: daemon.entries("start", busy))  # noqa: B023 - it is asked at once
+            own_server.stop()
+            begin = len(daemon.lines())
+            wait_until(lambda: any("redis lost for=2" in line for line in daemon.lines()[begin:]))  # noqa: B023
+            own_server.start()
+            wait_until(lambda: len(daemon.lines("redis back")) == outages)  # noqa: B023
+            (tmp_path / f"end {outages}").touch()
+            assert client.wait(busy, 15).status is Status.COMPLETED
+            # All six have come back, one of them from the long job.
+            assert {
+                job.status for job in client.wait([client.submit_job("note", {}) for _ in range(60)], 15)
+            } == {Status.COMPLETED}
     assert daemon.stop() == 0
-    assert len(daemon.lines("redis back")) <= 2
+    told = [re.sub(r".*redis (?:(lost) for=(\d+)|(back)).*", r"\1\2\3", line) for line in daemon.lines()]
+    assert told == 2 * ["lost0", "lost1", "lost2", "back"]
 
 
 def test_jobs_that_keep_killing_their_workers_are_told_once_and_counted(make_daemon):

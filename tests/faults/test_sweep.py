@@ -31,7 +31,7 @@ EXPECTED = {
     "quitting": "completed", "left over": "pending", "by the clock": "completed",
 }  # fmt: skip
 
-CUT_LINES = ("redis lost", "redis back", "outcome refused", "jobs recovered")
+CUT_LINES = ("redis lost", "redis back", "redis connected anew", "outcome refused", "jobs recovered")
 """What a cut may add to the log."""
 
 Cuts = dict[Call, str]

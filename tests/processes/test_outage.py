@@ -1,13 +1,29 @@
 """A lost server: how often it is tried, and how often that is logged."""
 
+import fcntl
 import logging
+import os
+import re
+import threading
+from contextlib import nullcontext
 
 import pytest
 
 from bananasd.processes.board import Board
+from bananasd.processes.node_outage import NodeOutage, _try
 from bananasd.processes.outage import Outage
 
 ERROR = ConnectionError("refused")
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return Board.create(tmp_path, "node", 3).rows
+
+
+@pytest.fixture
+def outage(rows):
+    return Outage(rows[0])
 
 
 @pytest.fixture
@@ -22,86 +38,112 @@ def at(monkeypatch):
     return at
 
 
-def fail_every_second(outage, at, seconds):
+def fail_every_second(outage, at, seconds, begin=0):
+    """From ``begin`` on: at once a second time, as the try that follows at once does, and then each second."""
+    at(begin)
+    outage.note_failure(ERROR)
     for second in range(seconds):
-        at(second)
+        at(begin + second)
         outage.note_failure(ERROR)
 
 
-def test_after_the_first_failure_the_next_try_comes_at_once(at):
-    assert Outage().note_failure(ERROR) == 0
+def come_back(outage, at, second):
+    """The first answer, and another when it has been calm for long enough."""
+    at(second)
+    outage.note_success()
+    at(second + 2)
+    outage.note_success()
 
 
-def test_then_it_is_tried_about_once_a_second_with_jitter(at):
-    outage = Outage()
+def told(caplog, words):
+    """What an operator sees of it at level warning."""
+    return [record.message for record in caplog.records if words in record.message and record.levelno >= logging.WARNING]  # fmt: skip
+
+
+def ages(lines):
+    return [float(re.search(r"(?:for|after)=([\d.]+)s", line)[1]) for line in lines]
+
+
+def test_after_the_first_failure_the_next_try_comes_at_once(outage, at):
+    assert outage.note_failure(ERROR) == 0
+
+
+def test_then_it_is_tried_about_once_a_second_with_jitter(outage, at):
     outage.note_failure(ERROR)
     pauses = {outage.note_failure(ERROR) for _ in range(100)}
     assert all(0.6 <= pause <= 0.9 for pause in pauses)
     assert len(pauses) > 50
 
 
-def test_the_line_comes_at_1_2_4_8_16_seconds_and_then_every_30(at, caplog):
-    fail_every_second(Outage(), at, 120)
-    logged = [line.split("for=")[1].split("s")[0] for line in caplog.messages]
-    assert logged == ["0.0", "1.0", "2.0", "4.0", "8.0", "16.0", "46.0", "76.0", "106.0"]
+def test_the_line_comes_at_1_2_4_8_16_seconds_and_then_every_30(outage, at, caplog):
+    fail_every_second(outage, at, 120)
+    assert ages(told(caplog, "redis lost")) == [0, 1, 2, 4, 8, 16, 46, 76, 106]
 
 
-def test_it_is_over_with_the_first_answer(at, caplog):
-    outage = Outage()
+def test_it_is_over_with_the_first_answer_and_told_when_nothing_has_failed_for_a_while(outage, at, caplog):
     assert not outage.is_on
     fail_every_second(outage, at, 5)
     assert outage.is_on
+    at(5)
     outage.note_success()
     assert not outage.is_on
-    assert caplog.records[-1].message == "redis back after=4.0s"
-    assert caplog.records[-1].levelno == logging.WARNING
-
-
-def test_the_next_outage_is_logged_from_its_start(at, caplog):
-    outage = Outage()
-    fail_every_second(outage, at, 100)
+    at(5.9)
     outage.note_success()
+    assert not told(caplog, "redis back")
+    at(6)
+    outage.note_success()
+    assert told(caplog, "redis back") == ["redis back after=5.0s"]
+
+
+def test_one_that_leaves_tells_it_at_once(outage, at, caplog):
+    fail_every_second(outage, at, 2)
+    at(2)
+    outage.note_last_success()
+    assert told(caplog, "redis back") == ["redis back after=2.0s"]
+
+
+def test_the_next_outage_is_logged_from_its_start(outage, at, caplog):
+    fail_every_second(outage, at, 100)
+    come_back(outage, at, 100)
     caplog.clear()
-    at(200)
-    assert outage.note_failure(ERROR) == 0
+    fail_every_second(outage, at, 1, begin=200)
     assert caplog.messages == ["redis lost for=0.0s: refused; trying about once a second"]
 
 
-def test_a_connection_that_only_had_to_be_made_anew_is_no_warning_when_it_is_back(at, caplog):
+def test_a_connection_that_only_had_to_be_made_anew_is_no_outage(outage, at, caplog):
     caplog.set_level(logging.INFO)
-    outage = Outage()
     outage.note_failure(ERROR)
+    come_back(outage, at, 0)
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.INFO, "redis connected anew: refused")
+
+
+def test_two_such_connections_with_a_long_job_between_are_none_either(outage, at, caplog):
+    for begin in (0, 60):
+        at(begin)
+        assert outage.note_failure(ERROR) == 0
+        outage.note_success()
+    assert told(caplog, "redis") == []
+
+
+def test_an_answer_without_an_outage_says_nothing(outage, at, caplog):
+    caplog.set_level(logging.DEBUG)
     outage.note_success()
-    assert caplog.records[-1].levelno == logging.INFO
-
-
-def test_an_answer_without_an_outage_says_nothing(at, caplog):
-    caplog.set_level(logging.INFO)
-    Outage().note_success()
+    outage.note_last_success()
     assert caplog.messages == []
 
 
-def test_a_server_that_is_back_and_lost_again_all_the_time_is_not_tried_at_once(at):
-    outage, now = Outage(), 0.0
-    outage.note_failure(ERROR)
-    for _ in range(100):
+def test_a_server_that_does_one_thing_and_refuses_another_is_one_outage_until_it_does_all(outage, at, caplog):
+    assert outage.note_failure(ERROR) == 0
+    for quarters in range(3, 160, 3):
         outage.note_success()
-        pause = outage.note_failure(ERROR)
-        assert pause >= 0.6
-        now += pause
-        at(now)
+        at(quarters / 4)
+        assert outage.note_failure(ERROR) >= 0.6
+    come_back(outage, at, 40)
+    assert ages(told(caplog, "redis")) == [0.8, 1.5, 2.2, 4.5, 8.2, 16.5, 40.0]
 
 
 # One of many
-
-
-@pytest.fixture
-def rows(tmp_path):
-    return Board.create(tmp_path, "node", 3).rows
-
-
-def told(caplog, words):
-    return [record.message for record in caplog.records if words in record.message and record.levelno >= logging.WARNING]  # fmt: skip
 
 
 def test_of_all_processes_of_a_node_one_tells_each_line_of_an_outage(rows, at, caplog):
@@ -110,36 +152,132 @@ def test_of_all_processes_of_a_node_one_tells_each_line_of_an_outage(rows, at, c
     for tenth in range(1, 200):
         at(tenth / 10)
         outages[tenth % 3].note_failure(ERROR)
-    lines = [float(line.split("for=")[1].split("s")[0]) for line in told(caplog, "redis lost")]
-    assert len(lines) == 6, lines
+    assert len(ages(told(caplog, "redis lost"))) == 6
     assert len([record for record in caplog.records if "redis lost" in record.message]) == 18
     for outage in outages:
-        outage.note_success()
+        come_back(outage, at, 20)
     assert len(told(caplog, "redis back")) == 1
 
 
 def test_one_that_comes_late_to_an_outage_does_not_tell_it_anew(rows, at, caplog):
     first, late = Outage(rows[0]), Outage(rows[1])
     fail_every_second(first, at, 21)
-    late.note_failure(ERROR)
-    assert len(told(caplog, "for=0.0s")) == 1
+    fail_every_second(late, at, 1, begin=21)
+    assert ages(told(caplog, "redis lost")) == [0, 1, 2, 4, 8, 16]
+
+
+def test_one_that_comes_late_tells_how_long_it_has_lasted_for_the_node(rows, at, caplog):
+    first, late = Outage(rows[0]), Outage(rows[1])
+    fail_every_second(first, at, 21)
+    fail_every_second(late, at, 1, begin=50)
+    come_back(late, at, 51)
+    assert ages(told(caplog, "redis")) == [0, 1, 2, 4, 8, 16, 50, 51]
+
+
+def test_one_that_was_busy_over_an_outage_tells_nothing_when_the_others_have_told_its_end(rows, at, caplog):
+    busy, other = Outage(rows[0]), Outage(rows[1])
+    fail_every_second(other, at, 3)
+    come_back(other, at, 3)
+    at(10)
+    busy.note_failure(ERROR)
+    come_back(busy, at, 10)
+    assert ages(told(caplog, "redis")) == [0, 1, 2, 3]
+    assert told(caplog, "redis")[-1].startswith("redis back")
 
 
 def test_the_next_outage_and_its_end_are_told_however_soon(rows, at, caplog):
     outages = [Outage(row) for row in rows]
     for begin in (10, 15):
         for outage in outages:
-            at(begin)
-            outage.note_failure(ERROR)
-            at(begin + 2)
-            outage.note_failure(ERROR)
+            fail_every_second(outage, at, 3, begin)
         for outage in outages:
-            outage.note_success()
-    assert len(told(caplog, "redis lost for=0.0s")) == len(told(caplog, "redis back")) == 2
+            come_back(outage, at, begin + 2.5)
+    assert ages(told(caplog, "redis")) == 2 * [0, 1, 2, 2.5]
+
+
+def test_one_that_has_slept_over_the_end_of_an_outage_tells_the_next_from_its_own_beginning(rows, at, caplog):
+    first, other = Outage(rows[0]), Outage(rows[1])
+    fail_every_second(first, at, 11)
+    fail_every_second(other, at, 11)
+    come_back(first, at, 11)
+    at(16)
+    other.note_failure(ERROR)
+    assert ages(told(caplog, "redis"))[-2:] == [11, 0]
+
+
+def test_one_that_tells_the_end_of_an_outage_late_does_not_end_the_next(rows, at, caplog):
+    first, late, other = (Outage(row) for row in rows)
+    for outage in (first, late):
+        fail_every_second(outage, at, 3)
+    at(3)
+    late.note_success()
+    come_back(first, at, 3)
+    fail_every_second(other, at, 1, begin=20)
+    late.note_failure(ERROR)
+    assert ages(told(caplog, "redis")) == [0, 1, 2, 3, 0]
+    come_back(other, at, 21)
+    assert ages(told(caplog, "redis"))[-1:] == [1]
 
 
 def test_when_the_one_that_told_is_gone_another_goes_on(rows, at, caplog):
     first, other = Outage(rows[0]), Outage(rows[1])
-    first.note_failure(ERROR)
+    fail_every_second(first, at, 1)
     fail_every_second(other, at, 120)
     assert len(told(caplog, "redis lost")) >= 8
+
+
+def test_the_successor_of_the_one_that_told_tells_that_it_is_over(rows, at, caplog):
+    fail_every_second(Outage(rows[0]), at, 3)
+    at(3)
+    Outage(rows[1]).note_success()
+    assert ages(told(caplog, "redis back")) == [3]
+
+
+# Whose turn it is
+
+
+def open_files():
+    """Descriptors of this process, but for that of the look itself."""
+    return {fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")}
+
+
+@pytest.fixture
+def other(rows):
+    """Another process that is just telling something."""
+    descriptor = os.open(rows[0].board_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_two_that_come_at_the_same_moment_tell_it_once(rows, other, caplog, monkeypatch):
+    monkeypatch.setattr("bananasd.processes.node_outage.TURN_SECONDS", 10)
+    late = threading.Thread(target=NodeOutage(rows[0]).tell_lost, args=[0.0, ERROR])
+    late.start()
+    monkeypatch.setattr(NodeOutage, "_in_turn", nullcontext)
+    NodeOutage(rows[1]).tell_lost(0.0, ERROR)  # the other
+    fcntl.flock(other, fcntl.LOCK_UN)
+    late.join()
+    assert len(told(caplog, "redis lost")) == 1
+
+
+def test_one_that_is_stopped_while_it_tells_does_not_keep_the_others_silent(rows, other, caplog):
+    NodeOutage(rows[0]).tell_lost(0.0, ERROR)
+    assert told(caplog, "redis lost")
+
+
+def test_a_process_that_was_forked_meanwhile_holds_up_nobody(rows):
+    before = open_files()
+    with NodeOutage(rows[0])._in_turn():
+        (descriptor,) = open_files() - before
+        copy = os.dup(int(descriptor))  # the same open file, as a forked process has it
+    next_one = os.open(rows[0].board_path, os.O_RDONLY)
+    assert _try(next_one)
+    os.close(copy)
+    os.close(next_one)
+
+
+def test_without_the_file_of_the_board_it_is_told_all_the_same(rows, caplog):
+    rows[0].board_path.unlink()
+    NodeOutage(rows[0]).tell_lost(0.0, ERROR)
+    assert told(caplog, "redis lost")

@@ -211,6 +211,7 @@ def seen(monkeypatch):
             status_module, "usages", lambda pids: {p: SAMPLE_USAGE[p] for p in pids if p in SAMPLE_USAGE}
         )
         monkeypatch.setattr(status_module, "running_pid", lambda _: pid)
+        monkeypatch.setattr(status_module, "trouble_with", lambda _: "")
 
     return show
 
@@ -228,7 +229,7 @@ def test_status_of_a_running_daemon_is_exit_code_0(seen):
 def test_json_has_everything_with_its_unit(seen):
     seen(SAMPLE)
     (node,) = json.loads(status("--json").stdout)
-    assert set(node) == {*NodeView._fields, *Usage._fields}
+    assert set(node) == {*NodeView._fields, *Usage._fields, "redis_error"}
     assert (node["master_pid"], node["pss_bytes"], node["cpu_seconds"]) == (22440, 14 * MIB, 31.0)
     fields = {*ChildView._fields, *Usage._fields} - {"pool"}
     assert all(set(child) == fields for child in node["children"])

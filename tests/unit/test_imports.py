@@ -58,6 +58,8 @@ JOB_LAYERS = [
     *SHARED_BY_PROCESSES,
     {
         "processes.batch",
+        "processes.node_outage",
+        "processes.offspring",
         "processes.outage",
         "processes.unsettled",
         "processes.run_context",
@@ -92,6 +94,7 @@ MASTER_LAYERS = [
         "processes.locks",
         "processes.notify",
         "processes.redis_server",
+        "processes.server_log",
         "processes.watch",
     },
     {
