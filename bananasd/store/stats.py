@@ -26,9 +26,10 @@ _FINAL = {status.value.encode() for status in Status if status.is_final}
 class LaneStats(NamedTuple):
     """One lane. ``ready`` may count jobs that were cancelled or moved.
 
-    ``oldest_seconds`` is how long its next job has been ready; None for an empty lane, and for one with too many of those
-    in front.
-    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat.
+    ``oldest_seconds`` is how long its next job has been ready, since it was made or was due, whatever runs of it were broken
+    off meanwhile; None for an empty lane, and for one with too many of those in front.
+    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat; ``begun_per_second``: how many
+    jobs of it they have begun a second, over the last 10 to 25 s, None if no live node has told.
     """
 
     queue: str
@@ -36,6 +37,7 @@ class LaneStats(NamedTuple):
     ready: int
     oldest_seconds: float | None
     workers: int
+    begun_per_second: float | None = None
 
     @property
     def is_unserved(self) -> bool:
@@ -123,7 +125,7 @@ class Stats:
         counted = Counted(now_ms, numbers_in(as_mapping(counters)))
         live = self._live_nodes(as_mapping(nodes), now_ms)
         return QueueStats(
-            self._lane_stats(lanes, sum((Counter(node.lanes) for node in live), Counter[str]()), now_ms),
+            self._lane_stats(lanes, live, now_ms),
             sum(held),
             scheduled,
             dead,
@@ -155,12 +157,18 @@ class Stats:
     def _paused(self) -> Command:
         return ("ZRANGE", self.keys.paused, 0, -1, "WITHSCORES")
 
-    def _lane_stats(self, lanes: Sequence[Lane], workers: Mapping[str, int], now_ms: int) -> list[LaneStats]:
+    def _lane_stats(self, lanes: Sequence[Lane], live: Sequence[NodeRow], now_ms: int) -> list[LaneStats]:
+        workers = sum((Counter(node.lanes) for node in live), Counter[str]())
         lengths = self._ask(*(("LLEN", self.keys.ready(lane)) for lane in lanes))
         jobs = Heads(self.keys, self._ask).find(lanes)
         return [
             LaneStats(
-                lane.queue, lane.priority, length, _waited_seconds(job, now_ms), workers.get(str(lane), 0)
+                lane.queue,
+                lane.priority,
+                length,
+                _waited_seconds(job, now_ms),
+                workers.get(str(lane), 0),
+                _begun_per_second(lane, live),
             )
             for lane, length, job in zip(lanes, lengths, jobs, strict=True)
         ]
@@ -195,9 +203,18 @@ def _pauses(reply: list[bytes], now_ms: int) -> dict[str, datetime | None]:
     return {name: clock.datetime_or_none(end) for name, end in sorted(ends.items()) if end > now_ms}
 
 
+def _begun_per_second(lane: Lane, live: Sequence[NodeRow]) -> float | None:
+    told = [node.begun_per_second[str(lane)] for node in live if str(lane) in node.begun_per_second]
+    return sum(told) if told else None
+
+
 def _waited_seconds(job: Job | None, now_ms: int) -> float | None:
-    """How long the job has been ready: since it was made, was due, or came back."""
+    """How long the job has been ready: since it was made, or was due if that was later.
+
+    Not since its record last changed: a job that a lost or drained worker has put back would be young again each time.
+    """
     if job is None:
         return None
-    since = max((ms for ms in (job.created_ms, job.due_ms, job.updated_ms) if ms is not None), default=now_ms)
+    known = [ms for ms in (job.created_ms, job.due_ms) if ms is not None]
+    since = max(known, default=job.updated_ms if job.updated_ms is not None else now_ms)
     return max(0, now_ms - since) / 1000
