@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..record import json_in, number_of
-from .calls import text
+from .calls import instant_in, text
 from .rates import Counted, read_counted
 
 MAX_PACE = 1e9
@@ -29,7 +29,7 @@ class NodeRow(NamedTuple):
     """
 
     name: str
-    lease_ends_ms: float
+    lease_ends_ms: int
     beat_ms: int | None = None
     alive_since_ms: int | None = None
     lanes: Mapping[str, int] = MappingProxyType({})
@@ -52,7 +52,7 @@ def read_row(name: bytes, lease_end: bytes, row: Mapping[bytes, bytes]) -> NodeR
     handlers, max_retries = json_in(row.get(b"handlers")), about.get("max_retries")
     return NodeRow(
         text(name),
-        float(lease_end or 0),
+        max(0, instant_in(lease_end or b"0")),
         number_of(row, b"beat_at"),
         number_of(row, b"alive_since"),
         lanes_in(about),

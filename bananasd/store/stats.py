@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import clock
 from ..job import Job, Priority, Status
-from .calls import as_mapping, checked, text
+from .calls import as_mapping, checked, instant_in, text
 from .connection import Transport
 from .heads import Heads
 from .keys import Lane, keys_of
@@ -136,7 +136,7 @@ class Stats:
 
     def _live_nodes(self, nodes: Mapping[bytes, bytes], now_ms: int) -> list[NodeRow]:
         """Those whose lease runs, with what they tell of their lanes and have kept of the counters."""
-        live = [(name, lease_end) for name, lease_end in nodes.items() if float(lease_end) >= now_ms]
+        live = [(name, lease_end) for name, lease_end in nodes.items() if instant_in(lease_end) >= now_ms]
         fields = ("about", "counted", "counted_before")
         told = self._ask(*(("HMGET", self.keys.node(text(name)), *fields) for name, _ in live))
         return [
