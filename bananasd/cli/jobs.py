@@ -12,7 +12,7 @@ from ..job import Job, Status
 from ..store.keys import EVERYTHING
 from ..store.stats import LaneStats, QueueStats
 from .errors import FAILED
-from .output import compact_json, echo_fields, echo_json, echo_table, json_option
+from .output import compact_json, echo_fields, echo_json, echo_table, json_option, one_line
 from .server import takes_client
 from .waiting import WaitingCommand, show_progress, wait_for, wait_option, warn_if_unserved
 from .words import id_argument
@@ -117,7 +117,7 @@ def show_pauses(paused: Mapping[str, datetime | None]) -> str:
 
 def name_pausable(name: str) -> str:
     """What can be paused, in words."""
-    return "everything" if name == EVERYTHING else f"queue {name}"
+    return "everything" if name == EVERYTHING else f"queue {one_line(name)}"
 
 
 def _queues_to_dict(stats: QueueStats) -> dict[str, Any]:

@@ -282,6 +282,29 @@ def test_a_unit_needs_a_configuration_to_be_judged_by(server: RedisServer, tmp_p
     assert (result.exit_code, "name that with --config" in result.stderr) == (2, True)
 
 
+HOSTILE = "evil\nok      server        all is well\r\x1b[2J\u2028"
+ESCAPED = r"evil\nok      server        all is well\r\x1b[2J\u2028"
+
+
+def test_hostile_names_are_told_in_one_line_each(server: RedisServer) -> None:
+    server.call("SET", KEYS.prefix + HOSTILE, "x")
+    server.call("SADD", KEYS.holders, f"{HOSTILE}/1.1")
+    server.call("RPUSH", KEYS.held(f"{HOSTILE}/1.1"), HOSTILE)
+    server.call("ZADD", KEYS.nodes, 1, HOSTILE)
+    server.call("ZADD", KEYS.paused, "inf", HOSTILE)
+    server.call("SADD", KEYS.queues, HOSTILE)
+    server.call("RPUSH", f"{KEYS.prefix}ready:{HOSTILE}:high", NO_JOB)
+    for command in (["doctor"], ["doctor", "--repair"], ["queues"]):
+        told = bananasd(*command, *on(server)).stdout
+        assert HOSTILE not in told
+        assert not any(line.startswith("ok      server        all is well") for line in told.split("\n"))
+        assert set(told) - {"\n"} == {c for c in told if c.isprintable()}
+    server.call("SET", KEYS.prefix + HOSTILE, "x")
+    told = bananasd("doctor", *on(server)).stdout
+    assert f"    {ESCAPED}  string" in told.splitlines()
+    assert ESCAPED in bananasd("queues", *on(server)).stdout
+
+
 def test_damaged_keys_keep_it_from_nothing(server: RedisServer, client: Client) -> None:
     client.submit_job("greet", None)
     server.call("HSET", KEYS.stats, "dead", "many")
