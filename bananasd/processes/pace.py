@@ -41,7 +41,7 @@ class Pace:
 
 
 def begun_by_lane(tallies: Iterable[memoryview]) -> Counter[str]:
-    """How many jobs of each lane the workers of a daemon have begun: as many as they have noted how long they had waited."""
+    """How many jobs of each lane the workers of a daemon have begun: those of which they have noted how long they had waited."""
     buckets = slice(WAIT.start, WAIT.start + len(WAIT.bounds) + 1)
     begun: Counter[str] = Counter()
     for words in tallies:
