@@ -227,6 +227,19 @@ def test_a_unit_is_judged_by_the_environment_that_it_gives_its_daemon(
     ]
 
 
+def test_a_template_is_judged_for_the_instance_that_has_this_configuration(
+    config: Path, tmp_path: Path
+) -> None:
+    unit = tmp_path / "bananasd@.service"
+    start = f"ExecStart=/x start --config {tmp_path}/%i.toml\nProtectSystem=strict\nTimeoutStopSec=40\n"
+    unit.write_text(f"{UNIT}{start}RuntimeDirectory=jobs-%i\nRuntimeDirectoryPreserve=yes\n")
+    config.write_text('run_dir = "/run/jobs-bananas"\n[redis]\nurl = "redis://127.0.0.1:1"\n')
+    assert [check["level"] for check in checks("--config", config, "--unit", unit)["unit"]] == ["ok"]
+    config.write_text('run_dir = "/run/jobs-mail"\n[redis]\nurl = "redis://127.0.0.1:1"\n')
+    (check,) = checks("--config", config, "--unit", unit)["unit"]
+    assert check["what"].startswith("run_dir is /run/jobs-mail, and ProtectSystem=strict")
+
+
 def systemctl(tmp_path: Path, output: str, code: int = 0) -> dict[str, str]:
     """An environment whose systemd shows this of any unit; what it was asked is noted."""
     folder = tmp_path / "bin"
