@@ -12,7 +12,7 @@ from ..errors import JobNotFound
 from ..job import Job, Status
 from .errors import Failure
 from .jobs import echo_job
-from .output import columns, count, echo_json, json_option, printable, shorten, tries
+from .output import columns, count, echo_json, json_option, one_line, shorten, tries
 from .server import Command, takes_client
 from .words import any_id, id_argument
 
@@ -125,6 +125,6 @@ def _fail_for(reasons: list[str]) -> None:
 
 def _echo_line(job: Job) -> None:
     died = f"{brief(max(0, clock.now_ms() - job.finished_ms) / 1000)} ago" if job.finished_ms else "-"
-    click.echo(f"{job.id}  {printable(job.name)}  {tries(job)}  {died}")
+    click.echo(f"{job.id}  {one_line(job.name)}  {tries(job)}  {died}")
     last_line = (job.error or "").rstrip().rpartition("\n")[2]
     click.echo(f"    {shorten(last_line, columns() - 4)}")

@@ -17,7 +17,7 @@ from ..store.doctor import Doctor
 from ..store.faults import FAULTS, Finding
 from ..store.vitals import server_remarks
 from .errors import Failure
-from .output import columns, count, echo_json, json_option, printable
+from .output import columns, count, echo_json, json_option, one_line
 from .server import Place, takes_place
 from .units import unit_remarks
 
@@ -139,7 +139,7 @@ def _echo_remark(remark: Remark, *, is_elsewhere: bool) -> None:
 
 def _wrap(text: str) -> list[str]:
     return textwrap.wrap(
-        printable(text), columns(), subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False
+        one_line(text), columns(), subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False
     )
 
 
@@ -159,7 +159,7 @@ def _echo_findings(findings: Iterable[Finding]) -> None:
     for name, found in kinds.items():
         click.echo(f"{FAULTS[name].what}: {len(found):,}")
         for finding in found[:SHOWN]:
-            click.echo(printable(f"    {finding.subject}  {finding.detail}".rstrip()))
+            click.echo(one_line(f"    {finding.subject}  {finding.detail}".rstrip()))
         if len(found) > SHOWN:
             click.echo(f"    and {len(found) - SHOWN:,} more")
         click.echo(f"  {'mended' if found[0].is_mended else 'a repair'}: {FAULTS[name].remedy}")

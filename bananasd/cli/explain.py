@@ -5,7 +5,7 @@ import click
 from ..client import Client
 from ..explanation import Explanation, Reason
 from .errors import FAILED
-from .output import echo_fields, echo_json, json_option, printable
+from .output import echo_fields, echo_json, json_option, one_line
 from .server import takes_client
 from .times import duration
 from .words import id_argument
@@ -37,7 +37,7 @@ def explain(client: Client, job_id: str, look_seconds: float, as_json: bool) -> 
 
 
 def _echo(explanation: Explanation) -> None:
-    click.echo(printable(explanation.sentence))
+    click.echo(one_line(explanation.sentence))
     click.echo()
     evidence = ((name, _shown(value)) for name, value in explanation.evidence.items())
     echo_fields([("reason", explanation.reason), *evidence])

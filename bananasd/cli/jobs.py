@@ -12,12 +12,12 @@ from ..job import Job, Status
 from ..store.keys import EVERYTHING
 from ..store.stats import LaneStats, QueueStats
 from .errors import FAILED
-from .output import compact_json, echo_fields, echo_json, echo_table, json_option
+from .output import compact_json, echo_fields, echo_json, echo_table, json_option, one_line
 from .server import takes_client
 from .waiting import WaitingCommand, show_progress, wait_for, wait_option, warn_if_unserved
 from .words import id_argument
 
-LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST", "WORKERS")
+LANES_HEADER = ("QUEUE", "PRIORITY", "READY", "OLDEST", "RATE", "WORKERS")
 UNSERVED = "unserved"
 
 
@@ -45,9 +45,10 @@ def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
 def queues(client: Client, as_json: bool) -> None:
     """Show how many jobs wait, run, are scheduled, are dead.
 
-    A lane is one priority of one queue; OLDEST is how long its next job has been waiting, WORKERS how many take jobs
-    from it, on all nodes; 'unserved' if none does and jobs wait. What is paused is told too, and while a daemon is live
-    how many jobs a second were submitted, completed, and failed (for good or not) in the last 10 to 25 s.
+    A lane is one priority of one queue; OLDEST is how long its next job has been waiting, RATE how many of its jobs were
+    begun a second in the last 10 to 25 s, WORKERS how many take jobs from it, on all nodes; 'unserved' if none does and
+    jobs wait. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed,
+    and failed (for good or not) in that time.
     """
     stats = client.queue_stats()
     echo_json(_queues_to_dict(stats)) if as_json else _echo_queues(stats)
@@ -73,6 +74,7 @@ def lane_rows(lanes: Iterable[LaneStats]) -> list[tuple[object, ...]]:
             lane.priority,
             lane.ready,
             None if lane.oldest_seconds is None else brief(lane.oldest_seconds),
+            None if lane.begun_per_second is None else f"{lane.begun_per_second:,.1f}",
             UNSERVED if lane.is_unserved else lane.workers,
         )
         for lane in lanes
@@ -115,7 +117,7 @@ def show_pauses(paused: Mapping[str, datetime | None]) -> str:
 
 def name_pausable(name: str) -> str:
     """What can be paused, in words."""
-    return "everything" if name == EVERYTHING else f"queue {name}"
+    return "everything" if name == EVERYTHING else f"queue {one_line(name)}"
 
 
 def _queues_to_dict(stats: QueueStats) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..durations import brief
 from ..processes.control import ChildView, NodeView
-from .output import compact, count, printable, shorten, table, width
+from .output import compact, count, one_line, printable, shorten, table, width
 
 HEADER = ("SLOT", "PID", "STATE", "UP", "DONE", "FAILED", "RESTARTS", "PSS", "CPU")
 TO_RIGHT = frozenset(HEADER) - {"SLOT", "STATE"}
@@ -135,7 +135,7 @@ def _job(child: ChildView, room: int) -> str:
     verb, when = (
         ("ran", "") if child.state == GONE.lower() else ("runs", f" for {brief(child.job_seconds or 0)}")
     )
-    after = f" {printable(child.job_id)}{when}"
+    after = f" {one_line(child.job_id)}{when}"
     return f"{verb} {shorten(child.job_name, room - width(f'{verb} {after}'))}{after}"
 
 

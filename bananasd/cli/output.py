@@ -89,6 +89,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str) -> str:
+    """The same with the ends of lines escaped, too: a name must not be able to make up lines of its own."""
+    return printable(text).replace("\n", "\\n")
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 job``, ``3 jobs``; ``plural`` is for nouns that have another one."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
@@ -103,7 +108,7 @@ def tries(job: Job) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else printable(str(value))
+    return f"{value:,}" if isinstance(value, int) else one_line(str(value))
 
 
 def _pad(cell: str, room: int, is_right: bool) -> str:

@@ -1,13 +1,16 @@
 """Where the doctor finds what systemd is told of the daemon: from systemd itself, or from a unit's file."""
 
+import pwd
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import units
+from .. import config as configuration
 from ..errors import BananasError
 from ..remark import Remark
 from ..settings import Config
+from ..units.contradictions import contradictions
+from ..units.reading import FILE, SHOWN, config_of, environment, of_instance, read_files, read_show
 
 USUAL_UNIT = "bananasd"
 SHOW_SECONDS = 5
@@ -26,36 +29,52 @@ def unit_remarks(config: Config, named: str | None) -> Iterator[Remark]:
     if named is None:
         settings = _show(USUAL_UNIT)
         if settings is not None and _starts(settings, config.path):
-            yield from units.contradictions(settings, config, f"unit {USUAL_UNIT}")
+            yield from _judge(settings, config, f"unit {USUAL_UNIT}")
         return
     if "/" in named or Path(named).is_file():
-        yield from units.contradictions(_read(Path(named)), config, named)
+        yield from _judge(_read(Path(named)), config, named)
         return
     settings = _show(named)
     if settings is None:
         raise NoUnit(
             f"--unit {named!r}: systemd does not run here, or does not know it; give the path of its file"
         )
-    yield from units.contradictions(settings, config, f"unit {named}")
+    yield from _judge(settings, config, f"unit {named}")
+
+
+def _judge(settings: dict[str, str], config: Config, where: str) -> list[Remark]:
+    """By the configuration as the daemon finds it, whose environment is not the one of this command."""
+    own = of_instance(settings, config.path)
+    there = configuration.examine(config.path, environment(own, _home(own["User"]))).config
+    file = f" ({own[FILE]})" if FILE in own else ""
+    return contradictions(own, there, f"{where}{file}")
+
+
+def _home(user: str) -> str:
+    try:
+        return pwd.getpwnam(user or "root").pw_dir
+    except KeyError:
+        # Of a user that systemd makes up for the daemon, or that there is on another machine.
+        return "/"
 
 
 def _starts(settings: dict[str, str], path: Path | None) -> bool:
     """Whether it is this configuration that a unit starts its daemon with."""
-    started = units.config_of(settings)
+    started = config_of(settings)
     return bool(started and path and started.resolve() == path.resolve())
 
 
 def _read(path: Path) -> dict[str, str]:
     """The file, then its drop-ins by name."""
     drop_ins = sorted(path.with_name(f"{path.name}.d").glob("*.conf"))
-    return units.read_files(file.read_text("utf-8", "replace") for file in (path, *drop_ins))
+    return read_files(file.read_text("utf-8", "replace") for file in (path, *drop_ins))
 
 
 def _show(unit: str) -> dict[str, str] | None:
     """None where systemd does not run, or does not know the unit."""
-    command = ["systemctl", "show", f"--property={','.join(units.SHOWN)}", "--", unit]
+    command = ["systemctl", "show", f"--property={','.join(SHOWN)}", "--", unit]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SHOW_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return units.read_show(done.stdout) if done.returncode == 0 else None
+    return read_show(done.stdout) if done.returncode == 0 else None

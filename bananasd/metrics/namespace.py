@@ -49,7 +49,10 @@ class Namespace(NamedTuple):
     def _lanes(self) -> Iterator[Metric]:
         text = "Jobs that wait, those cancelled there perhaps included."
         yield self._by_lane("ready", text, lambda lane: lane.ready)
-        text = "How long the next job has been ready; 0 if none is, absent if too many that were cancelled lie before it."
+        text = (
+            "How long the next job has been ready, since it was made or was due; 0 if none is, absent if too many that were "
+            "cancelled lie before it."
+        )
         yield self._by_lane("oldest_seconds", text, _oldest_seconds)
         text = "Workers that take jobs there, on all nodes."
         yield self._by_lane("workers", text, lambda lane: lane.workers)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import orjson
 
+from .. import clock
 from ..store.keys import Lane
 from ..store.store import Store
 from .board import Board
+from .pace import Pace
 from .row import Kind, Row, State, Word
 
 SERVING = (State.STARTING, State.UP)
@@ -36,6 +38,7 @@ class Beater:
         self._board = board
         self._lease_ms = lease_ms
         self._about = about
+        self._pace = Pace(board.tallies or ())
 
     def beat(self) -> None:
         """Extend the lease; mark the running jobs whose holders have been recovered meanwhile, for the master."""
@@ -51,6 +54,7 @@ class Beater:
                 "master_pid": self._about.master_pid,
                 "max_retries": self._about.max_retries,
                 "lanes": self._workers_by_lane(),
+                "begun_per_second": self._pace.per_second(clock.monotonic()),
                 "children": [_describe(row) for row in self._board.used_rows()],
             }
         )

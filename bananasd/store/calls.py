@@ -43,6 +43,15 @@ def text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
+MAX_MS = 10**15 - 1
+"""The last instant that anybody takes for one, of 15 digits: 31,000 years away."""
+
+
+def instant_in(score: bytes) -> int:
+    """A score as milliseconds. Anybody may have written it: one beyond all calendars, and infinity, is the furthest that is taken."""
+    return int(min(max(float(score), -MAX_MS), MAX_MS))
+
+
 def as_mapping(reply: list[bytes]) -> dict[bytes, bytes]:
     """A hash, which RESP2 sends as a flat list."""
     return dict(zip(reply[::2], reply[1::2], strict=True))

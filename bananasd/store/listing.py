@@ -9,9 +9,10 @@ import orjson
 from ..errors import InvalidJob
 from ..job import Job, Status
 from ..limits import shown
-from .calls import checked, text
+from .calls import as_mapping, checked, instant_in, text
 from .connection import Transport
 from .keys import Keys, Lane
+from .rates import MAX_DIGITS, numbers_in
 from .scripts import Command
 
 MAX_PAGE = 200
@@ -93,7 +94,7 @@ class Listing:
     def counters(self) -> dict[str, int]:
         """Counts since the namespace began."""
         (flat,) = self._ask([("HGETALL", self.keys.stats)])
-        return {text(name): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
+        return numbers_in(as_mapping(flat))
 
     def lane(self, lane: Lane, offset: int, limit: int) -> Page:
         """What waits in a lane, the next to run first; ids of jobs that were cancelled or moved may be among it."""
@@ -188,11 +189,11 @@ def _job(job_id: str, values: Sequence[bytes | None]) -> Job | None:
 
 
 def _scored(flat: Sequence[bytes]) -> list[tuple[str, int]]:
-    return [(text(member), int(float(score))) for member, score in zip(flat[::2], flat[1::2], strict=True)]
+    return [(text(member), instant_in(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def _seconds_since(ms: bytes | None, now_ms: int) -> float | None:
-    return (now_ms - int(ms)) / 1000 if ms and ms.isdigit() else None
+    return (now_ms - int(ms)) / 1000 if ms and ms.isdigit() and len(ms) <= MAX_DIGITS else None
 
 
 def _object_in(written: bytes | None) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..record import json_in, number_of
-from .calls import text
+from .calls import instant_in, text
 from .rates import Counted, read_counted
+
+MAX_PACE = 1e9
+"""More jobs a second nobody begins: another number has been made up, and would spoil the sum."""
 
 
 class Child(NamedTuple):
@@ -21,12 +24,12 @@ class Child(NamedTuple):
 class NodeRow(NamedTuple):
     """A node: ``lease_ends_ms`` is 0 for one that has none, what it has not told is None or empty.
 
-    ``lanes``: how many of its workers take jobs of each; ``handlers``: what they have loaded; ``counted``: what it has
+    ``lanes``: how many of its workers take jobs of each; ``begun_per_second``: how many jobs of each they begin; ``handlers``: what they have loaded; ``counted``: what it has
     kept of the counters.
     """
 
     name: str
-    lease_ends_ms: float
+    lease_ends_ms: int
     beat_ms: int | None = None
     alive_since_ms: int | None = None
     lanes: Mapping[str, int] = MappingProxyType({})
@@ -34,6 +37,7 @@ class NodeRow(NamedTuple):
     handlers: frozenset[str] | None = None
     max_retries: int | None = None
     counted: tuple[Counted, ...] = ()
+    begun_per_second: Mapping[str, float] = MappingProxyType({})
 
     @property
     def lease_ms(self) -> float:
@@ -48,7 +52,7 @@ def read_row(name: bytes, lease_end: bytes, row: Mapping[bytes, bytes]) -> NodeR
     handlers, max_retries = json_in(row.get(b"handlers")), about.get("max_retries")
     return NodeRow(
         text(name),
-        float(lease_end or 0),
+        max(0, instant_in(lease_end or b"0")),
         number_of(row, b"beat_at"),
         number_of(row, b"alive_since"),
         lanes_in(about),
@@ -57,6 +61,7 @@ def read_row(name: bytes, lease_end: bytes, row: Mapping[bytes, bytes]) -> NodeR
         frozenset(map(str, handlers)) if isinstance(handlers, (list, dict)) else None,
         max_retries if type(max_retries) is int else None,
         read_counted(row),
+        _paces_in(about),
     )
 
 
@@ -65,6 +70,12 @@ def lanes_in(about: Mapping[str, Any]) -> Counter[str]:
     lanes = about.get("lanes")
     items = lanes.items() if isinstance(lanes, dict) else ()
     return Counter({lane: number for lane, number in items if isinstance(number, int)})
+
+
+def _paces_in(about: Mapping[str, Any]) -> dict[str, float]:
+    paces = about.get("begun_per_second")
+    items = paces.items() if isinstance(paces, dict) else ()
+    return {lane: pace for lane, pace in items if type(pace) in (int, float) and 0 <= pace <= MAX_PACE}
 
 
 def _list_in(about: Mapping[str, Any], name: str) -> list[Any]:

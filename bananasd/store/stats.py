@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import clock
 from ..job import Job, Priority, Status
-from .calls import as_mapping, checked, text
+from .calls import as_mapping, checked, instant_in, text
 from .connection import Transport
 from .heads import Heads
 from .keys import Lane, keys_of
@@ -26,9 +26,10 @@ _FINAL = {status.value.encode() for status in Status if status.is_final}
 class LaneStats(NamedTuple):
     """One lane: a ``priority`` of a ``queue``. ``ready``, how many jobs wait in it, may count some that were cancelled or moved.
 
-    ``oldest_seconds`` is how long its next job has been ready; None for an empty lane, and for one with too many of those
-    in front.
-    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat.
+    ``oldest_seconds`` is how long its next job has been ready, since it was made or was due, whatever runs of it were broken
+    off meanwhile; None for an empty lane, and for one with too many of those in front.
+    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat; ``begun_per_second``: how many
+    jobs of it they have begun a second, over the last 10 to 25 s, None if no live node has told.
     """
 
     queue: str
@@ -36,6 +37,7 @@ class LaneStats(NamedTuple):
     ready: int
     oldest_seconds: float | None
     workers: int
+    begun_per_second: float | None = None
 
     @property
     def is_unserved(self) -> bool:
@@ -125,7 +127,7 @@ class Stats:
         counted = Counted(now_ms, numbers_in(as_mapping(counters)))
         live = self._live_nodes(as_mapping(nodes), now_ms)
         return QueueStats(
-            self._lane_stats(lanes, sum((Counter(node.lanes) for node in live), Counter[str]()), now_ms),
+            self._lane_stats(lanes, live, now_ms),
             sum(held),
             scheduled,
             dead,
@@ -136,7 +138,7 @@ class Stats:
 
     def _live_nodes(self, nodes: Mapping[bytes, bytes], now_ms: int) -> list[NodeRow]:
         """Those whose lease runs, with what they tell of their lanes and have kept of the counters."""
-        live = [(name, lease_end) for name, lease_end in nodes.items() if float(lease_end) >= now_ms]
+        live = [(name, lease_end) for name, lease_end in nodes.items() if instant_in(lease_end) >= now_ms]
         fields = ("about", "counted", "counted_before")
         told = self._ask(*(("HMGET", self.keys.node(text(name)), *fields) for name, _ in live))
         return [
@@ -157,12 +159,18 @@ class Stats:
     def _paused(self) -> Command:
         return ("ZRANGE", self.keys.paused, 0, -1, "WITHSCORES")
 
-    def _lane_stats(self, lanes: Sequence[Lane], workers: Mapping[str, int], now_ms: int) -> list[LaneStats]:
+    def _lane_stats(self, lanes: Sequence[Lane], live: Sequence[NodeRow], now_ms: int) -> list[LaneStats]:
+        workers = sum((Counter(node.lanes) for node in live), Counter[str]())
         lengths = self._ask(*(("LLEN", self.keys.ready(lane)) for lane in lanes))
         jobs = Heads(self.keys, self._ask).find(lanes)
         return [
             LaneStats(
-                lane.queue, lane.priority, length, _waited_seconds(job, now_ms), workers.get(str(lane), 0)
+                lane.queue,
+                lane.priority,
+                length,
+                _waited_seconds(job, now_ms),
+                workers.get(str(lane), 0),
+                _begun_per_second(lane, live),
             )
             for lane, length, job in zip(lanes, lengths, jobs, strict=True)
         ]
@@ -197,9 +205,18 @@ def _pauses(reply: list[bytes], now_ms: int) -> dict[str, datetime | None]:
     return {name: clock.datetime_or_none(end) for name, end in sorted(ends.items()) if end > now_ms}
 
 
+def _begun_per_second(lane: Lane, live: Sequence[NodeRow]) -> float | None:
+    told = [node.begun_per_second[str(lane)] for node in live if str(lane) in node.begun_per_second]
+    return sum(told) if told else None
+
+
 def _waited_seconds(job: Job | None, now_ms: int) -> float | None:
-    """How long the job has been ready: since it was made, was due, or came back."""
+    """How long the job has been ready: since it was made, or was due if that was later.
+
+    Not since its record last changed: a job that a lost or drained worker has put back would be young again each time.
+    """
     if job is None:
         return None
-    since = max((ms for ms in (job.created_ms, job.due_ms, job.updated_ms) if ms is not None), default=now_ms)
+    known = [ms for ms in (job.created_ms, job.due_ms) if ms is not None]
+    since = max(known, default=job.updated_ms if job.updated_ms is not None else now_ms)
     return max(0, now_ms - since) / 1000

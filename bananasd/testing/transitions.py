@@ -89,6 +89,7 @@ def requeue_dead(memory: Memory, prefix: str, job_ids: Sequence[str]) -> list[by
         back.append(job_id)
         for name in OF_A_LIFE:
             record.pop(name, None)
+        record[b"due_at"] = now_bytes()
         if b"expires_in" in record:
             limit_wait(record, int(record[b"expires_in"]), clock.now_ms())
         if b"unique" in record:

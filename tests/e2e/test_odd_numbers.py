@@ -1,11 +1,14 @@
 """Numbers that others have written, and that no clock or calendar goes as far as: every command tells what it can."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from bananasd import Priority, Status
-from bananasd.store.keys import Keys
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.keys import Keys, lanes_of
+from bananasd.store.store import Store
 from tests.command_line import bananasd, on
 from tests.conftest import wait_until
 
@@ -22,6 +25,18 @@ def tell(server):
         told = bananasd(*words, *on(server))
         assert told.exit_code in (0, 1), told.output
         return told.output
+
+    return run
+
+
+@pytest.fixture
+def tell_json(server):
+    """The same for programs: JSON, which knows no infinity."""
+
+    def run(*words):
+        told = bananasd(*words, "--json", *on(server))
+        assert told.exit_code in (0, 1), told.output
+        return json.loads(told.stdout, parse_constant=pytest.fail)
 
     return run
 
@@ -51,6 +66,45 @@ def test_a_node_whose_lease_ended_before_all_time_is_told(server, tell):
     assert "its lease ended 3650000d ago" in tell("doctor")
     for command in COMMANDS:
         tell(command)
+
+
+ODD_LEASES = ["-inf", "inf", "1e300", "-1e300", "9e15", "-1", "0", "0.5", "1e-300"]
+
+
+@pytest.mark.parametrize("lease_end", ODD_LEASES)
+def test_a_job_that_a_node_of_an_odd_lease_holds_is_explained_in_json(
+    server, client, tell, tell_json, lease_end
+):
+    job_id = client.submit_job("greet", {})
+    store = Store(HeldConnection(Server(server.url, 5)), "default")
+    store.enter("n1/1.1", "n1", 60_000, {})
+    store.settle_and_claim([], "n1/1.1", "n1", lanes_of(("default",)), 1)
+    server.call("ZADD", KEYS.nodes, lease_end, "n1")
+    for beat in ({"beat_at": 1, "alive_since": 1}, {"beat_at": -(2**63), "alive_since": 2**63 - 1}):
+        server.call("HSET", KEYS.node("n1"), *(word for pair in beat.items() for word in pair))
+        told = tell_json("explain", job_id)
+        is_over = float(lease_end) < 1000
+        assert told["reason"] == ("lost" if is_over else "running")
+        tell("explain", job_id)
+    for command in COMMANDS:
+        tell_json(command)
+
+
+@pytest.mark.parametrize("end", ["-inf", "inf", "1e300", "9e15", "0", "0.5"])
+def test_a_pause_of_any_end_is_told_in_json(server, client, tell_json, end):
+    job_id = client.submit_job("greet", {})
+    server.call("ZADD", KEYS.paused, end, "default", end, "*")
+    for words in (("queues",), ("doctor",), ("explain", job_id)):
+        tell_json(*words)
+
+
+@pytest.mark.parametrize("score", ["-inf", "inf", "1e300"])
+def test_dead_letters_of_no_calendar_are_listed(server, client, tell, tell_json, score):
+    job_id = client.submit_job("greet", {})
+    server.call("HSET", KEYS.job(job_id), "status", "failed", "finished_at", "9" * 18)
+    server.call("ZADD", KEYS.dead, score, job_id)
+    assert [job["id"] for job in tell_json("dead", "list")] == [job_id]
+    assert job_id[:8] in tell("dead", "list")
 
 
 def test_a_counter_that_is_no_number_of_redis_is_left_out(server, client, tell):

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bananasd.store.keys import Keys
+from tests.metrics.conftest import read
 
 pytestmark = pytest.mark.usefixtures("untraced")
 KEYS = Keys("default")
@@ -83,7 +84,7 @@ def test_any_record_is_told_as_json(site, server, record, result, job_id):
     for path in QUESTIONS:
         answer = site.http.get(path)
         assert answer.status_code in (200, 404), (path, answer.text)
-        answer.json()
+        strict(answer)
 
 
 @given(about=st.one_of(values, json_values.map(lambda value: json.dumps(value).encode()), st.fixed_dictionaries(
@@ -191,6 +192,61 @@ def test_a_look_at_what_cannot_be_read_says_so_and_goes_on(site, server, command
     site.dashboard.live.take_sample()
     server.call("FLUSHALL")
     assert site.source.look().trouble == ""
+
+
+def strict(answer):
+    """What a browser reads: there is no Infinity in JSON."""
+    return json.loads(answer.text, parse_constant=pytest.fail)
+
+
+ENDS = st.sampled_from(
+    ["-inf", "inf", "1e300", "-1e300", "9e15", "-9e15", "253402300800000", "0", "-0.0", "0.5", "1e-300"]
+)
+
+
+@given(
+    pauses=st.dictionaries(st.sampled_from(["default", "*", "x y", SCRIPT, "\x1b[2J", "é"]), ENDS),
+    leases=st.dictionaries(st.sampled_from(["n1", "n2", SCRIPT]), ENDS),
+    beat=st.one_of(ENDS.map(str.encode), values),
+    due=ENDS,
+)
+@MANY
+def test_numbers_of_no_calendar_are_told_as_metrics_and_as_json(
+    site, server, client, monkeypatch, pauses, leases, beat, due
+):
+    # What was asked a second ago is told again else.
+    monkeypatch.setattr("bananasd.metrics.exposition.KEEP_SECONDS", 0.0)
+    server.call("FLUSHALL")
+    job_id = client.submit_job("a", {})
+    for key, scores in ((KEYS.paused, pauses), (KEYS.nodes, leases)):
+        for member, score in scores.items():
+            server.call("ZADD", key, score, member)
+    for node in leases:
+        server.call("HSET", KEYS.node(node), "beat_at", beat, "alive_since", beat, "counted", beat)
+    server.call("ZADD", KEYS.scheduled, due, ID)
+    server.call("ZADD", KEYS.dead, due, job_id)
+    told = read(site.http.get("/metrics").content)
+    assert told["bananasd_redis_up", frozenset()] == 1
+    paused = [dict(labels)["queue"] for name, labels in told if name == "bananasd_namespace_paused"]
+    assert sorted(paused) == sorted(queue for queue, end in pauses.items() if float(end) > 1e13)
+    look = site.source.look()
+    assert look.trouble == ""
+    json.loads(json.dumps(look.to_dict("host")), parse_constant=pytest.fail)
+    for path in ("/api/scheduled", "/api/dead", f"/api/jobs/{job_id}", "/readyz"):
+        answer = site.http.get(path)
+        assert answer.status_code in (200, 503) if path == "/readyz" else 200, (path, answer.text)
+        strict(answer)
+
+
+def test_pauses_and_leases_of_no_calendar_are_streamed(site, server):
+    server.call("ZADD", KEYS.paused, "inf", "*", "1e300", "default", "-inf", "gpu")
+    server.call("ZADD", KEYS.nodes, "inf", "n1", "-inf", "n2")
+    with site.http.stream("GET", "/api/live") as stream:
+        line = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    told = json.loads(line[6:], parse_constant=pytest.fail)
+    assert told["trouble"] == ""
+    assert told["queues"]["paused"] == {"*": None, "default": None}
+    assert {node["node"] for node in told["nodes"]} >= {"n1", "n2"}
 
 
 def test_a_counter_that_is_no_number_is_left_out(site, server):

@@ -6,8 +6,9 @@ import pytest
 
 from bananasd import Priority, Status
 from bananasd.store import heads
-from bananasd.store.outcomes import Completed, Retried
+from bananasd.store.outcomes import Completed, Released, Retried
 from bananasd.store.stats import LaneStats, Stats
+from bananasd.store.store import Charge
 from tests.store.conftest import HOLDER, OTHER
 
 MINUTE_MS = 60_000
@@ -87,24 +88,88 @@ def test_a_node_that_does_not_say_what_it_serves_serves_nothing(world, stats, ab
     assert lane(stats).workers == 0
 
 
-@pytest.mark.parametrize("field", ["due_at", "updated_at"])
-def test_a_job_that_was_scheduled_or_came_back_has_waited_since_then(world, stats, field):
+@pytest.mark.parametrize(
+    "pace",
+    [
+        b"[3]",
+        *(
+            b'{"default:normal": %s}' % pace
+            for pace in (b'"five"', b"-1", b"1e12", b"1e999", b"NaN", b"true", b"{}")
+        ),
+    ],
+)
+def test_nonsense_that_a_node_tells_of_its_pace_is_passed_over(world, stats, pace):
+    world.submit(1)
+    beat(world, "n1", b'{"begun_per_second": %s}' % pace)
+    assert lane(stats).begun_per_second is None
+
+
+def test_a_lane_goes_as_fast_as_its_live_nodes_say_together(world, stats):
+    world.submit(1)
+    assert lane(stats).begun_per_second is None
+    beat(world, "n1", b'{"begun_per_second": {"default:normal": 2, "gpu:low": 7}}')
+    beat(world, "n2", b'{"begun_per_second": {"default:normal": 0.5, "default:low": 0}}')
+    beat(world, "n3", b'{"begun_per_second": {"default:normal": 9}}')
+    world.call("ZADD", world.keys.nodes, world.now() - 1, "n3")
+    assert [one.begun_per_second for one in stats.queues().lanes] == [None, 2.5, 0]
+
+
+def test_a_job_that_was_scheduled_has_waited_since_it_was_due(world, stats):
     (job_id,) = world.submit()
     world.call("HSET", world.keys.job(job_id), "spec", '{"v":1,"name":"a","created_at":1}')
-    world.mark(job_id, **{field: world.now() - MINUTE_MS})
+    world.mark(job_id, due_at=world.now() - MINUTE_MS)
+    assert 60 <= lane(stats).oldest_seconds < 90
+
+
+def make_old(world, job_id: str) -> None:
+    world.mark(job_id, spec=f'{{"v":1,"name":"a","created_at":{world.now() - MINUTE_MS}}}')
+
+
+def test_a_job_whose_run_was_broken_off_has_waited_since_before_that_run(world, stats):
+    (job_id,) = world.submit()
+    make_old(world, job_id)
+    world.enter()
+    world.claim()
+    world.store.settle([Released(HOLDER, job_id, 1)])
+    assert 60 <= lane(stats).oldest_seconds < 90
+    world.claim()
+    world.store.recover(HOLDER, Charge.lost(job_id, "killed"))
+    assert world.record(job_id)["recoveries"] == "1"
+    assert 60 <= lane(stats).oldest_seconds < 90
+
+
+def test_a_job_that_was_moved_to_another_lane_is_as_old_as_before(world, stats):
+    (job_id,) = world.submit()
+    make_old(world, job_id)
+    world.store.reprioritise(job_id, "low", "")
+    assert 60 <= lane(stats, priority=Priority.LOW).oldest_seconds < 90
+
+
+def test_a_dead_job_that_was_brought_back_has_waited_since_then(world, stats):
+    (job_id,) = world.kill()
+    make_old(world, job_id)
+    world.store.requeue_dead([job_id])
+    assert 0 <= lane(stats).oldest_seconds < 30
+
+
+def test_a_job_without_the_time_of_its_making_has_waited_since_its_record_changed(world, stats):
+    (job_id,) = world.submit()
+    world.mark(job_id, spec='{"v":1,"name":"a"}')
+    assert lane(stats).oldest_seconds == 0
+    world.mark(job_id, updated_at=world.now() - MINUTE_MS)
     assert 60 <= lane(stats).oldest_seconds < 90
 
 
 def test_a_client_with_a_fast_clock_makes_no_negative_age(world, stats):
     (job_id,) = world.submit()
-    world.mark(job_id, updated_at=world.now() + MINUTE_MS)
+    world.mark(job_id, spec=f'{{"v":1,"name":"a","created_at":{world.now() + MINUTE_MS}}}')
     assert lane(stats).oldest_seconds == 0
 
 
 def test_a_lane_whose_next_record_is_missing_has_no_age(world, stats):
     (job_id,) = world.submit()
     world.call("DEL", world.keys.job(job_id))
-    assert lane(stats) == ("default", "normal", 1, None, 0)
+    assert lane(stats) == ("default", "normal", 1, None, 0, None)
 
 
 def leave_behind(world, count: int) -> None:

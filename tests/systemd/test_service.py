@@ -217,6 +217,11 @@ def test_the_journal_has_the_priorities_of_the_lines(unit):
 
 # The doctor
 
+OWN, TEMPLATE = (
+    f"unit {name} (/etc/systemd/system/{file}.service)"
+    for name, file in (("bananasd", "bananasd"), ("bananasd@mail", "bananasd@"))
+)
+
 
 def of_the_unit(unit, *options: str) -> tuple[int, list[tuple[str, str, str]]]:
     """The doctor's exit code, and what it says of the unit: level, where, what."""
@@ -228,25 +233,29 @@ def of_the_unit(unit, *options: str) -> tuple[int, list[tuple[str, str, str]]]:
 def test_the_doctor_finds_nothing_at_the_units_as_they_are_installed(unit, mail, installed):
     well = "it goes together with the configuration"
     unit.config.write_text(installed)
-    assert of_the_unit(unit.start()) == (0, [("ok", "unit bananasd", well)])
+    assert of_the_unit(unit.start()) == (0, [("ok", OWN, well)])
     # The one of the usual name starts another daemon.
     assert of_the_unit(mail.start()) == (0, [])
     (named,) = re.findall(r"^bananasd doctor (--unit \S+) --config /etc/bananasd/mail\.toml$", OPERATIONS.read_text(), re.MULTILINE)  # fmt: skip
-    assert of_the_unit(mail, *named.split()) == (0, [("ok", "unit bananasd@mail", well)])
+    assert of_the_unit(mail, *named.split()) == (0, [("ok", TEMPLATE, well)])
 
 
 def test_the_doctor_tells_what_a_drop_in_contradicts(unit, installed):
     unit.config.write_text(installed)
-    settings = "TimeoutStopSec=5 KillMode=control-group WatchdogSec=4 RuntimeDirectoryPreserve=no OOMPolicy=stop LimitNOFILE=128"
+    settings = (
+        "TimeoutStopSec=5 KillMode=control-group WatchdogSec=4 RestartPreventExitStatus= RuntimeDirectoryPreserve=no "
+        "OOMPolicy=stop LimitNOFILE=128"
+    )
     unit.drop_in("\n".join(["[Service]", *settings.split()]))
     unit.start()
     exit_code, told = of_the_unit(unit)
     assert exit_code == 1
-    assert {where for _, where, _ in told} == {"unit bananasd"}
+    assert {where for _, where, _ in told} == {OWN}
     assert [(level, what.split(":")[0]) for level, _, what in told] == [
         ("error", "TimeoutStopSec is 5 s and master.drain_seconds 30"),
         ("error", "KillMode is control-group"),
         ("warning", "WatchdogSec is 4 s"),
+        ("warning", "RestartPreventExitStatus is empty, without 78"),
         ("warning", "there is no RuntimeDirectoryPreserve"),
         ("error", "OOMPolicy is stop"),
         ("warning", "LimitNOFILE is 128"),

@@ -164,7 +164,16 @@ def test_a_warning_leaves_the_exit_code_at_0(server: RedisServer) -> None:
     assert checks(*on(server))["persistence"][0]["level"] == "warning"
 
 
-UNIT = "[Service]\nType=notify\nKillMode=mixed\nWatchdogSec=30\nOOMPolicy=continue\nTimeoutStopSec=10\n"
+UNIT = """\
+[Service]
+Type=notify
+KillMode=mixed
+WatchdogSec=30
+OOMPolicy=continue
+Restart=on-failure
+RestartPreventExitStatus=78
+TimeoutStopSec=10
+"""
 
 
 @pytest.fixture
@@ -200,6 +209,37 @@ def test_drop_ins_beside_a_unit_count(config: Path, tmp_path: Path) -> None:
     assert (check["level"], check["where"]) == ("ok", str(unit))
 
 
+def test_a_unit_is_judged_by_the_environment_that_it_gives_its_daemon(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "shell"))
+    unit = tmp_path / "bananasd.service"
+    start = f"ExecStart=/x start --config '{config}'\nProtectSystem=strict\nTimeoutStopSec=40\n"
+    unit.write_text(f"{UNIT}{start}RuntimeDirectory=bananasd\nRuntimeDirectoryPreserve=yes\n")
+    assert [check["level"] for check in checks("--config", config, "--unit", unit)["unit"]] == ["ok"]
+    unit.write_text(
+        f"{UNIT}{start}Environment=BANANAS_REDIS_URL=embedded HOME=/srv/jobs XDG_RUNTIME_DIR=/mnt\n"
+    )
+    told = [check["what"] for check in checks("--config", config, "--unit", unit)["unit"]]
+    assert told == [
+        "run_dir is /mnt/bananasd, and ProtectSystem=strict: the daemon cannot write there",
+        "state_dir is /srv/jobs/.local/state/bananasd, and ProtectSystem=strict: the daemon cannot write there",
+    ]
+
+
+def test_a_template_is_judged_for_the_instance_that_has_this_configuration(
+    config: Path, tmp_path: Path
+) -> None:
+    unit = tmp_path / "bananasd@.service"
+    start = f"ExecStart=/x start --config {tmp_path}/%i.toml\nProtectSystem=strict\nTimeoutStopSec=40\n"
+    unit.write_text(f"{UNIT}{start}RuntimeDirectory=jobs-%i\nRuntimeDirectoryPreserve=yes\n")
+    config.write_text('run_dir = "/run/jobs-bananas"\n[redis]\nurl = "redis://127.0.0.1:1"\n')
+    assert [check["level"] for check in checks("--config", config, "--unit", unit)["unit"]] == ["ok"]
+    config.write_text('run_dir = "/run/jobs-mail"\n[redis]\nurl = "redis://127.0.0.1:1"\n')
+    (check,) = checks("--config", config, "--unit", unit)["unit"]
+    assert check["what"].startswith("run_dir is /run/jobs-mail, and ProtectSystem=strict")
+
+
 def systemctl(tmp_path: Path, output: str, code: int = 0) -> dict[str, str]:
     """An environment whose systemd shows this of any unit; what it was asked is noted."""
     folder = tmp_path / "bin"
@@ -213,7 +253,8 @@ def systemctl(tmp_path: Path, output: str, code: int = 0) -> dict[str, str]:
 def shown(config: Path | str) -> str:
     start = f"{{ path=/x ; argv[]=/x start --config {config} ; ignore_errors=no }}"
     own = {"LoadState": "loaded", "TimeoutStopUSec": "10s", "KillMode": "mixed", "Type": "notify", "WatchdogUSec": "30s",
-           "OOMPolicy": "continue", "LimitNOFILESoft": "1024", "ExecStart": start}  # fmt: skip
+           "OOMPolicy": "continue", "LimitNOFILESoft": "1024", "ExecStart": start, "Restart": "on-failure",
+           "RestartPreventExitStatus": "78"}  # fmt: skip
     return "\n".join(f"{name}={value}" for name, value in own.items())
 
 
@@ -224,9 +265,10 @@ def test_the_unit_that_systemd_runs_is_asked_for(config: Path, tmp_path: Path) -
 
 
 def test_a_unit_can_be_named(config: Path, tmp_path: Path) -> None:
-    environ = systemctl(tmp_path, shown(config))
+    file = "FragmentPath=/etc/systemd/system/bananasd@.service"
+    environ = systemctl(tmp_path, f"{shown(config)}\n{file}")
     (check,) = checks("--config", config, "--unit", "bananasd@mail", **environ)["unit"]
-    assert check["where"] == "unit bananasd@mail"
+    assert check["where"] == "unit bananasd@mail (/etc/systemd/system/bananasd@.service)"
     assert (tmp_path / "bin" / "asked").read_text().endswith("-- bananasd@mail\n")
 
 
@@ -251,6 +293,29 @@ def test_a_unit_that_is_not_to_be_found_is_told(config: Path, tmp_path: Path) ->
 def test_a_unit_needs_a_configuration_to_be_judged_by(server: RedisServer, tmp_path: Path) -> None:
     result = bananasd("doctor", "--unit", tmp_path / "x.service", *on(server))
     assert (result.exit_code, "name that with --config" in result.stderr) == (2, True)
+
+
+HOSTILE = "evil\nok      server        all is well\r\x1b[2J\u2028"
+ESCAPED = r"evil\nok      server        all is well\r\x1b[2J\u2028"
+
+
+def test_hostile_names_are_told_in_one_line_each(server: RedisServer) -> None:
+    server.call("SET", KEYS.prefix + HOSTILE, "x")
+    server.call("SADD", KEYS.holders, f"{HOSTILE}/1.1")
+    server.call("RPUSH", KEYS.held(f"{HOSTILE}/1.1"), HOSTILE)
+    server.call("ZADD", KEYS.nodes, 1, HOSTILE)
+    server.call("ZADD", KEYS.paused, "inf", HOSTILE)
+    server.call("SADD", KEYS.queues, HOSTILE)
+    server.call("RPUSH", f"{KEYS.prefix}ready:{HOSTILE}:high", NO_JOB)
+    for command in (["doctor"], ["doctor", "--repair"], ["queues"]):
+        told = bananasd(*command, *on(server)).stdout
+        assert HOSTILE not in told
+        assert not any(line.startswith("ok      server        all is well") for line in told.split("\n"))
+        assert set(told) - {"\n"} == {c for c in told if c.isprintable()}
+    server.call("SET", KEYS.prefix + HOSTILE, "x")
+    told = bananasd("doctor", *on(server)).stdout
+    assert f"    {ESCAPED}  string" in told.splitlines()
+    assert ESCAPED in bananasd("queues", *on(server)).stdout
 
 
 def test_damaged_keys_keep_it_from_nothing(server: RedisServer, client: Client) -> None:

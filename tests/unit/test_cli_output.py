@@ -11,6 +11,7 @@ from bananasd.cli.output import (
     count,
     echo_fields,
     echo_table,
+    one_line,
     printable,
     shorten,
     size,
@@ -29,6 +30,11 @@ def test_a_table_has_text_to_the_left_and_numbers_to_the_right(capsys: pytest.Ca
         "a               1  2s",
         "long name  12,345  -",
     ]
+
+
+def test_a_name_in_a_table_makes_up_no_line_of_its_own() -> None:
+    assert one_line("a\nb\r\x1b[2J\u2028") == r"a\nb\r\x1b[2J\u2028"
+    assert table(("NAME", "X"), [("a\nb", 1)]) == ["NAME  X", r"a\nb  1"]
 
 
 def test_an_empty_table_is_its_header(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,9 @@ def look(at, *children, cpu=None, queues=None, trouble="") -> Look:
 
 def make_queues(**ready) -> QueueStats:
     lanes = [
-        LaneStats(queue, priority, number if priority is Priority.NORMAL else 0, 2.5 if number else None, 2)
+        LaneStats(
+            queue, priority, number if priority is Priority.NORMAL else 0, 2.5 if number else None, 2, 1234.5
+        )
         for queue, number in ready.items()
         for priority in Priority
     ]
@@ -103,9 +105,9 @@ def test_the_picture_has_queues_and_processes():
     lines = texts(before, now)
     assert lines[:2] == [
         "queues: 4 ready, 3 processing, 2 scheduled, 1 dead",
-        "QUEUE    PRIORITY  READY  OLDEST  WORKERS",
+        "QUEUE    PRIORITY  READY  OLDEST  RATE     WORKERS",
     ]
-    assert lines[3] == "default  normal        4  2.5s          2"
+    assert lines[3] == "default  normal        4  2.5s    1,234.5        2"
     assert "n1: running, up 50s, 1 worker, 0 busy, 3.0 done/s" in lines
     assert lines[-1].split() == ["worker", "0", "100", "UP", "50s", "16", "0", "0", "1.00M", "75%"]
 

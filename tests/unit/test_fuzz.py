@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bananasd import BananasError, InvalidJob, Job, JobOptions, JobRequest, Priority, Schedule
+from bananasd import BananasError, Client, InvalidJob, Job, JobOptions, JobRequest, Priority, Schedule
 from bananasd.errors import BadAddress
 from bananasd.handlers import HandlerSpec, Registry
 from bananasd.masking import mask_url
@@ -104,41 +104,52 @@ def test_whatever_a_job_is_made_of_it_is_a_request_or_no_valid_job(data):
         assert isinstance(made, InvalidJob)
 
 
+def is_short(value):
+    """Whether it is no time to wait that a test would notice."""
+    try:
+        return not (value.total_seconds() if isinstance(value, timedelta) else float(value)) > 0.01
+    except Exception:
+        return True
+
+
+SOON = ANYTHING.filter(is_short)
 CALLS = {
-    "get_job": 1, "get_result": 1, "cancel": 2, "reprioritise": 3, "reschedule": 2, "pause": 2, "resume": 1,
-    "retry_dead": 1, "purge_dead": 1, "remove_schedule": 1, "watch": 1,
+    "get_job": [ANYTHING], "get_result": [ANYTHING], "explain": [ANYTHING], "cancel": [ANYTHING] * 2, "reprioritise": [ANYTHING] * 3,
+    "reschedule": [ANYTHING] * 2, "pause": [ANYTHING] * 2, "resume": [ANYTHING], "paused": [], "queue_stats": [], "dead_jobs": [],
+    "retry_dead": [ANYTHING], "purge_dead": [ANYTHING], "put_schedule": [ANYTHING], "remove_schedule": [ANYTHING], "schedules": [],
+    "watch": [ANYTHING], "wait": [ANYTHING, SOON], "submit_job": [ANYTHING] * 4, "submit_job_scheduled": [ANYTHING] * 5,
+    "submit_many": [ANYTHING | st.lists(st.builds(JobRequest, st.just("greet"), st.none(), job_id=st.just(ID)) | ANYTHING, max_size=3)],
+    "submit_and_wait": [ANYTHING] * 2,
 }  # fmt: skip
-"""With how many arguments each is called. Of those that wait, only what they do with a wrong id is asked here."""
+"""With what each is called. Who waits for what never ends waits for no time."""
+NAMED = {"explain": {"look_seconds": SOON}, "dead_jobs": {"offset": ANYTHING, "limit": ANYTHING}, "submit_and_wait": {"wait_seconds": SOON}}  # fmt: skip
+ITERATE = ("retry_dead", "purge_dead", "submit_many")
+
+
+def test_every_call_of_a_client_is_asked_whatever_there_is():
+    assert {name for name in vars(Client) if not name.startswith("_")} == CALLS.keys() | {"close"}
 
 
 @often
 @given(st.data())
 def test_whatever_a_client_is_asked_it_answers_or_raises_what_is_ours(data):
     name = data.draw(st.sampled_from(sorted(CALLS)))
-    arguments = [data.draw(ANYTHING) for _ in range(CALLS[name])]
+    arguments = [data.draw(kind) for kind in CALLS[name]]
+    named = {key: data.draw(kind) for key, kind in NAMED.get(name, {}).items()}
     with fake([]) as queue:
         queue.client.submit_job("greet", 1, job_id=ID)
         if name == "watch" and arguments[0] in (ID, ID.upper(), uuid.UUID(ID)):
             return
         answer = only_ours(
-            lambda: getattr(queue.client, name)(*arguments), *not_to_be_iterated(name, arguments)
+            lambda: getattr(queue.client, name)(*arguments, **named), *not_to_be_iterated(name, arguments)
         )
         if name == "watch" and not isinstance(answer, Exception):
             only_ours(lambda: next(answer))
 
 
 def not_to_be_iterated(name, arguments):
-    """Python's own word for what is no list of ids."""
-    return (
-        (TypeError,) if name in ("retry_dead", "purge_dead") and not hasattr(arguments[0], "__iter__") else ()
-    )
-
-
-@often
-@given(ANYTHING, ANYTHING)
-def test_whatever_page_is_asked_for(offset, limit):
-    with fake([]) as queue:
-        only_ours(lambda: queue.client.dead_jobs(offset=offset, limit=limit))
+    """Python's own word for what is no list of ids, or of requests."""
+    return (TypeError,) if name in ITERATE and not hasattr(arguments[0], "__iter__") else ()
 
 
 @often

@@ -46,7 +46,7 @@ SHARED_BY_PROCESSES = [
         "processes.row",
         "processes.tally",
     },
-    {"processes.board", "processes.tallies"},
+    {"processes.board", "processes.pace", "processes.tallies"},
     {"processes.child", "processes.views", "processes.usage"},
 ]
 JOB_LAYERS = [

@@ -1,13 +1,17 @@
 """What systemd is told of a daemon, against its configuration."""
 
-from math import inf
 from pathlib import Path
 
 import pytest
 
 from bananasd import config as configuration
+from bananasd.processes import exits
 from bananasd.remark import Level
-from bananasd.units import DEFAULTS, SHOWN, config_of, contradictions, read_files, read_show, seconds_in
+from bananasd.units.contradictions import BROKEN_CONFIG, contradictions
+from bananasd.units.reading import (
+    read_files,
+    read_show,
+)
 
 ROOT = Path(__file__).parents[2]
 OURS = (ROOT / "systemd" / "bananasd.service").read_text()
@@ -38,7 +42,7 @@ def test_our_own_units_go_together_with_the_defaults(tmp_path, name):
 def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
     found = contradictions(read_files(["[Service]"]), make_config(tmp_path), "here")
     words = [" ".join(remark.what.split()[:2]).rstrip(":") for remark in found]
-    assert words == ["KillMode is", "Type is", "there is", "OOMPolicy is"]
+    assert words == ["KillMode is", "Type is", "there is", "Restart is", "OOMPolicy is"]
 
 
 @pytest.mark.parametrize(
@@ -47,11 +51,21 @@ def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
         ("[master]\ndrain_seconds = 120", "", Level.ERROR, "TimeoutStopSec is 40 s and master.drain_seconds 120", "TimeoutStopSec=125"),
         ("[master]\ndrain_seconds = 36", "", Level.ERROR, "TimeoutStopSec is 40 s and master.drain_seconds 36", "TimeoutStopSec=41"),
         ("", "TimeoutStopSec=20", Level.ERROR, "TimeoutStopSec is 20 s", "TimeoutStopSec=35"),
-        ("", "TimeoutSec=500ms", Level.ERROR, "TimeoutStopSec is 0.5 s", "TimeoutStopSec=35"),
+        ("", "TimeoutSec=500ms\nTimeoutStartSec=330", Level.ERROR, "TimeoutStopSec is 0.5 s", "TimeoutStopSec=35"),
         ("", "KillMode=control-group", Level.ERROR, "KillMode is control-group: TERM goes to all processes at once, the embedded server among them", "KillMode=mixed"),
         (ELSEWHERE, "KillMode=control-group", Level.WARNING, "KillMode is control-group: TERM goes to all processes at once, and not to the master alone", "KillMode=mixed"),
         ("", "KillMode=process", Level.WARNING, "KillMode is process", "KillMode=mixed"),
         (ELSEWHERE, "KillMode=none", Level.ERROR, "KillMode is none", "KillMode=mixed"),
+        ("[workers]\nstart_seconds = 600", "", Level.ERROR, "TimeoutStartSec is 330 s and workers.start_seconds 600", "TimeoutStartSec=615"),
+        ("", "TimeoutStartSec=1min", Level.ERROR, "TimeoutStartSec is 60 s and workers.start_seconds 60", "TimeoutStartSec=75"),
+        ("", "TimeoutStopSec=soon", Level.WARNING, "TimeoutStopSec is 'soon', which is no span of time", "TimeoutStopSec=40"),
+        ("", "WatchdogSec=1e3", Level.WARNING, "WatchdogSec is '1e3', which is no span of time", "WatchdogSec=30"),
+        ("", "Restart=on-abort", Level.WARNING, "Restart is on-abort", "Restart=on-failure"),
+        ("", "RestartPreventExitStatus=", Level.WARNING, "RestartPreventExitStatus is empty, without 78", "RestartPreventExitStatus=78"),
+        ("", "RestartPreventExitStatus=\nRestartPreventExitStatus=1 73", Level.WARNING, "RestartPreventExitStatus is 1 73, without 78", "RestartPreventExitStatus=78"),
+        ("[workers]\ncount = 4\nmax_rss_mb = 600", "MemoryMax=2G", Level.WARNING, "MemoryMax is 2048 MiB and workers.max_rss_mb 600 for each of 4 workers, 2,400 MiB in all", "MemoryMax=2400M or more, or workers.max_rss_mb = 512"),
+        ("[workers]\ncount = 20", "TasksMax=50", Level.ERROR, "TasksMax is 50: too few processes and threads for 20 workers and what is beside them, 53 in all", "TasksMax=106"),
+        (ELSEWHERE + "\n[http]\nlisten = '127.0.0.1:1'\n[workers]\ncount = 1", "TasksMax=51", Level.ERROR, "TasksMax is 51: too few processes and threads for 1 worker and", "TasksMax=104"),
         ("", "WatchdogSec=0", Level.WARNING, "there is no WatchdogSec", "WatchdogSec=30"),
         ("", "WatchdogSec=2", Level.WARNING, "WatchdogSec is 2 s", "WatchdogSec=5"),
         ("", "Type=exec", Level.WARNING, "Type is exec", "Type=notify"),
@@ -74,6 +88,20 @@ def test_a_contradiction_is_told_with_what_to_do(tmp_path, text, drop_in, level,
         ("[master]\ndrain_seconds = 35", ""),
         ("[master]\ndrain_seconds = 300", "TimeoutStopSec=infinity"),
         ("[master]\ndrain_seconds = 300", "TimeoutStopSec=5min 5s"),
+        ("[master]\ndrain_seconds = 300", "TimeoutStopSec=1y"),
+        ("[master]\ndrain_seconds = 300", "TimeoutStopSec=0"),
+        ("[workers]\nstart_seconds = 600", "TimeoutStartSec=0"),
+        ("[workers]\nstart_seconds = 600", "TimeoutSec=infinity"),
+        ("[workers]\nstart_seconds = 0", ""),
+        (
+            "",
+            "Restart=always\nRestartPreventExitStatus=\nRestartPreventExitStatus=1\nRestartPreventExitStatus=CONFIG",
+        ),
+        ("[workers]\ncount = 4\nmax_rss_mb = 512", "MemoryMax=2G"),
+        ("[workers]\ncount = 4", "MemoryMax=200M"),
+        ("[workers]\ncount = 4\nmax_rss_mb = 512", "MemoryMax=50%"),
+        ("[workers]\ncount = 20", "TasksMax=53"),
+        ("[workers]\ncount = 20", "TasksMax=15%"),
         ("", "RuntimeDirectory=\nRuntimeDirectoryPreserve=no"),
         ("[workers]\ncount = 500", "LimitNOFILE=4096:524288"),
         ("[workers]\ncount = 500", "LimitNOFILE=infinity"),
@@ -92,7 +120,7 @@ def test_a_unit_that_starts_another_configuration_is_told(tmp_path):
     assert remark.what == f"it starts the daemon with {theirs}, and what is judged here is {config.path}"
     assert remark.remedy == f"give the doctor that one: --config {theirs}"
     start = f"ExecStart=\nExecStart=/bin/bananasd start \\\n --config {config.path}"
-    own = read_files([OURS, f"[Service]\n{start}"])
+    own = read_files([OURS, f"[Service]\nPrivateTmp=no\nProtectSystem=no\nProtectHome=no\n{start}"])
     assert [remark.level for remark in contradictions(own, config, "here")] == [Level.OK]
 
 
@@ -104,66 +132,12 @@ def test_both_configurations_are_told_by_their_whole_path(tmp_path, monkeypatch)
     assert remark.what.endswith(f"what is judged here is {tmp_path}/bananas.toml")
 
 
-def test_an_empty_value_takes_back_what_was_said():
-    assert read_files(["[Service]\nKillMode=mixed", "[Service]\nKillMode="]) == DEFAULTS
-
-
-SHOWN_TEXT = """\
-Type=notify
-TimeoutStopUSec=1min 30s
-WatchdogUSec=30s
-ExecStart={ path=/x/bananasd ; argv[]=/x/bananasd start --config /etc/bananasd/mail.toml ; ignore_errors=no }
-KillMode=mixed
-LimitNOFILESoft=1024
-LoadState=loaded
-OOMPolicy=continue
-RuntimeDirectory=bananasd-mail
-RuntimeDirectoryPreserve=yes
-"""
-
-
-def test_what_systemctl_shows_reads_as_the_file_would():
-    settings = read_show(SHOWN_TEXT)
-    assert settings == {
-        "Type": "notify", "KillMode": "mixed", "TimeoutStopSec": "1min 30s", "WatchdogSec": "30s", "OOMPolicy": "continue",
-        "RuntimeDirectory": "bananasd-mail", "RuntimeDirectoryPreserve": "yes", "LimitNOFILE": "1024",
-        "ExecStart": settings["ExecStart"],
-    }  # fmt: skip
-    assert config_of(settings) == Path("/etc/bananasd/mail.toml")
-    assert set(SHOWN) == {line.partition("=")[0] for line in SHOWN_TEXT.splitlines()}
+def test_the_exit_code_of_a_broken_configuration_is_the_daemons():
+    assert BROKEN_CONFIG == exits.CONFIG
 
 
 @pytest.mark.parametrize(("told", "levels"), [("infinity", [Level.OK]), ("0", [Level.WARNING])])
 def test_systemd_does_not_tell_the_watchdog_of_a_unit_that_does_not_run(tmp_path, told, levels):
-    output = SHOWN_TEXT.replace("WatchdogUSec=30s", f"WatchdogUSec={told}").replace(
-        "/etc/bananasd/mail.toml", f"{tmp_path}/bananas.toml"
-    )
-    settings = read_show(output)
+    shown = "Type=notify KillMode=mixed OOMPolicy=continue Restart=on-failure RestartPreventExitStatus=78 LoadState=loaded"
+    settings = read_show("\n".join([*shown.split(), f"WatchdogUSec={told}"]))
     assert [remark.level for remark in contradictions(settings, make_config(tmp_path), "here")] == levels
-
-
-@pytest.mark.parametrize("output", ["", "LoadState=not-found\nKillMode=control-group", "no such words"])
-def test_a_unit_that_systemd_does_not_know_is_none(output):
-    assert read_show(output) is None
-
-
-@pytest.mark.parametrize("arguments", ["", "start", "start --config /etc/bananasd/%i.toml"])
-def test_a_command_that_names_no_file_leaves_it_open(arguments):
-    assert config_of({"ExecStart": f"/bin/bananasd {arguments}"}) is None
-
-
-@pytest.mark.parametrize(
-    ("span", "seconds"),
-    [
-        ("40", 40),
-        ("1min 30s", 90),
-        ("2h", 7200),
-        ("1.5s", 1.5),
-        ("500ms", 0.5),
-        ("infinity", inf),
-        ("", 0),
-        ("soon", 0),
-    ],
-)
-def test_a_span_of_systemd_in_seconds(span, seconds):
-    assert seconds_in(span) == pytest.approx(seconds)

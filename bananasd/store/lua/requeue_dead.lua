@@ -1,5 +1,5 @@
--- requeue_dead: bring dead jobs back to the end of their lanes with attempts and recoveries at zero, to wait no longer than
--- when they were new. Never the run: a worker that was cut off must not be able to settle the new life of its old job. One
+-- requeue_dead: bring dead jobs back to the end of their lanes with attempts and recoveries at zero, due now, to wait no longer
+-- than when they were new. Never the run: a worker that was cut off must not be able to settle the new life of its old job. One
 -- with a unique key has it again; if another job has it by now, it stays dead.
 --
 -- KEYS  1 dead
@@ -23,7 +23,7 @@ for i = 2, #ARGV do
   local may_run = f[1] == 'failed' and f[2] and f[3] and not (key and owner_of(prefix, key, now))
   if may_run and redis.call('ZREM', KEYS[1], id) == 1 then
     redis.call('HDEL', job, 'attempts', 'recoveries', 'finished_at', 'progress', 'has_result', 'waiters', 'cancel')
-    redis.call('HSET', job, 'status', 'pending', 'updated_at', now)
+    redis.call('HSET', job, 'status', 'pending', 'due_at', now, 'updated_at', now)
     local expires_in = tonumber(f[4])
     if expires_in then limit_wait(job, expires_in, now) end
     if key then give_key(prefix, key, id, ms_of(f[6])) end

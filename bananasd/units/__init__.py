@@ -1,0 +1,1 @@
+"""What systemd is told of a daemon, and where that contradicts its configuration. Pure."""

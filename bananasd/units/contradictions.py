@@ -1,0 +1,237 @@
+"""Where a unit and the configuration of its daemon do not go together, and what to do about it."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from math import inf
+
+from ..remark import Level, Remark
+from ..settings import Config
+from .reading import NOT_TOLD, config_of
+from .sandbox import obstacles
+from .values import YES, limit_in, seconds_in, timeout_in, words_in
+
+START_MARGIN_SECONDS = 15.0
+"""What a start may take beyond that of a worker: an older embedded server is waited for, the new one reads its file."""
+
+STOP_MARGIN_SECONDS = 5.0
+"""What a stop may take beyond the drain: the last processes are killed, and the lease is given back."""
+MIN_WATCHDOG_SECONDS = 5.0
+"""The master's loop feeds the watchdog twice in its time, and a busy machine may hold it up for a second or two."""
+MIN_FILES, FILES_PER_WORKER = 256, 4
+MIN_TASKS, TASKS_OF_THE_SERVER, TASKS_OF_HTTP, TASKS_PER_WORKER = 5, 8, 45, 2
+"""Threads of our own processes at most: the master, the scheduler, a check, a worker that takes over from another; a worker's helper."""
+EXAMPLES = {"TimeoutStartSec": 330, "TimeoutStopSec": 40, "WatchdogSec": 30}
+"""As our own unit has them."""
+MIB = 1024 * 1024
+BROKEN_CONFIG = 78
+"""The exit code of a daemon that has found its configuration or its handlers broken."""
+
+
+def contradictions(settings: Mapping[str, str], config: Config, where: str) -> list[Remark]:
+    """What does not go together; or that all does."""
+    found = [
+        Remark(level, "unit", what, where, remedy)
+        for level, what, remedy in (
+            *_of_the_configuration(settings, config),
+            *_of_spans(settings),
+            *_of_the_start(settings, config),
+            *_of_the_stop(settings, config),
+            *_of_the_kill(settings, config),
+            *_of_the_watchdog(settings),
+            *_of_the_restart(settings),
+            *_of_what_survives(settings, config),
+            *_of_bounds(settings, config),
+            *_of_paths(settings, config),
+        )
+    ]
+    return found or [Remark(Level.OK, "unit", "it goes together with the configuration", where)]
+
+
+Judgement = tuple[Level, str, str]
+
+
+def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    other = config_of(settings)
+    if other and config.path and not _is_judged(settings, config):
+        yield (
+            Level.WARNING,
+            f"it starts the daemon with {other}, and what is judged here is {config.path.absolute()}",
+            f"give the doctor that one: --config {shlex.quote(str(other))}",
+        )
+
+
+def _is_judged(settings: Mapping[str, str], config: Config) -> bool:
+    """Whether this configuration is the one that the unit starts its daemon with."""
+    started = config_of(settings)
+    return bool(started and config.path and started.resolve() == config.path.resolve())
+
+
+def _of_spans(settings: Mapping[str, str]) -> Iterator[Judgement]:
+    for name in ("TimeoutStartSec", "TimeoutStopSec", "WatchdogSec"):
+        value = settings[name]
+        if value != NOT_TOLD and seconds_in(value) is None:
+            yield (
+                Level.WARNING,
+                f"{name} is {value!r}, which is no span of time: systemd passes over that line",
+                f"write seconds, or a span such as 1min 30s: {name}={EXAMPLES[name]}",
+            )
+
+
+def _of_the_start(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    start, wanted = config.workers.start_seconds, config.workers.start_seconds + START_MARGIN_SECONDS
+    limit = timeout_in(settings["TimeoutStartSec"])
+    if _is_notified(settings) and limit is not None and start and limit < wanted:
+        what = "systemd kills a daemon whose handlers take as long to load as they may"
+        yield (
+            Level.ERROR,
+            f"TimeoutStartSec is {limit:g} s and workers.start_seconds {start:g}: {what}",
+            f"set TimeoutStartSec={wanted:g} or more",
+        )
+
+
+def _of_the_stop(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    drain, wanted = config.master.drain_seconds, config.master.drain_seconds + STOP_MARGIN_SECONDS
+    stop = timeout_in(settings["TimeoutStopSec"])
+    if stop is not None and stop < wanted:
+        yield (
+            Level.ERROR,
+            f"TimeoutStopSec is {stop:g} s and master.drain_seconds {drain:g}: systemd kills the daemon before its drain is over",
+            f"set TimeoutStopSec={wanted:g} or more",
+        )
+
+
+def _of_the_kill(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    mode, remedy = settings["KillMode"], "set KillMode=mixed"
+    if mode == "control-group" and config.redis.is_embedded:
+        what = (
+            "TERM goes to all processes at once, the embedded server among them, before the jobs are settled"
+        )
+        yield Level.ERROR, f"KillMode is {mode}: {what}", remedy
+    elif mode != "mixed":
+        what = _KILL_MODES.get(mode, "the master cannot drain its children in their order")
+        yield Level.ERROR if mode == "none" else Level.WARNING, f"KillMode is {mode}: {what}", remedy
+
+
+_KILL_MODES = {
+    "control-group": "TERM goes to all processes at once, and not to the master alone, which drains them in their order",
+    "process": "what is left at the end of a stop goes on running",
+    "none": "a stop kills nothing",
+}
+
+
+def _of_the_watchdog(settings: Mapping[str, str]) -> Iterator[Judgement]:
+    if not _is_notified(settings):
+        yield (
+            Level.WARNING,
+            f"Type is {settings['Type']}: systemd does not learn when the daemon is up, nor that it lives",
+            "set Type=notify",
+        )
+    if settings["WatchdogSec"] == NOT_TOLD:
+        return
+    watchdog = seconds_in(settings["WatchdogSec"])
+    if watchdog is None:
+        return
+    if watchdog in (0, inf):
+        yield (
+            Level.WARNING,
+            "there is no WatchdogSec: a master that hangs is not replaced",
+            "set WatchdogSec=30",
+        )
+    elif watchdog < MIN_WATCHDOG_SECONDS:
+        yield (
+            Level.WARNING,
+            f"WatchdogSec is {watchdog:g} s: on a busy machine it kills a daemon that works",
+            f"set WatchdogSec={MIN_WATCHDOG_SECONDS:g} or more; 30 is usual",
+        )
+
+
+def _is_notified(settings: Mapping[str, str]) -> bool:
+    return settings["Type"] in ("notify", "notify-reload")
+
+
+def _of_the_restart(settings: Mapping[str, str]) -> Iterator[Judgement]:
+    restart, kept_down = settings["Restart"], settings["RestartPreventExitStatus"]
+    if restart not in ("on-failure", "always"):
+        yield (
+            Level.WARNING,
+            f"Restart is {restart}: a daemon that fails is not started again",
+            "set Restart=on-failure",
+        )
+    elif not {str(BROKEN_CONFIG), "CONFIG"}.intersection(words_in(kept_down)):
+        what = "a daemon that finds its configuration or its handlers broken is started again and again"
+        yield (
+            Level.WARNING,
+            f"RestartPreventExitStatus is {kept_down or 'empty'}, without {BROKEN_CONFIG}: {what}",
+            f"set RestartPreventExitStatus={BROKEN_CONFIG}",
+        )
+
+
+def _of_what_survives(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    is_kept = settings["RuntimeDirectoryPreserve"] in (*YES, "restart")
+    if settings["RuntimeDirectory"] and not is_kept:
+        lease = config.scheduler.lease_seconds
+        yield (
+            Level.WARNING,
+            f"there is no RuntimeDirectoryPreserve: what a killed daemon held is back only after its lease of {lease:g} s",
+            "set RuntimeDirectoryPreserve=yes",
+        )
+    if settings["OOMPolicy"] != "continue":
+        yield (
+            Level.ERROR,
+            f"OOMPolicy is {settings['OOMPolicy']}: a worker that the kernel kills for memory takes the whole daemon with it",
+            "set OOMPolicy=continue",
+        )
+
+
+def _of_bounds(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    workers = f"{config.worker_count:,} worker{'s' if config.worker_count > 1 else ''}"
+    yield from _of_files(limit_in(settings["LimitNOFILE"].partition(":")[0]), workers, config)
+    yield from _of_tasks(limit_in(settings["TasksMax"]), workers, config)
+    yield from _of_memory(limit_in(settings["MemoryMax"]) / MIB, workers, config)
+
+
+def _of_files(files: float, workers: str, config: Config) -> Iterator[Judgement]:
+    wanted = MIN_FILES + FILES_PER_WORKER * config.worker_count
+    if files < wanted:
+        yield (
+            Level.WARNING,
+            f"LimitNOFILE is {files:g}: too few files for {workers}, their connections and what handlers open",
+            f"set LimitNOFILE={wanted} or more",
+        )
+
+
+def _of_tasks(tasks: float, workers: str, config: Config) -> Iterator[Judgement]:
+    wanted = _tasks_of(config)
+    if tasks < wanted:
+        what = f"too few processes and threads for {workers} and what is beside them"
+        yield (
+            Level.ERROR,
+            f"TasksMax is {tasks:g}: {what}, {wanted} in all, and handlers may start more",
+            f"set TasksMax={2 * wanted} or more",
+        )
+
+
+def _of_memory(mebibytes: float, workers: str, config: Config) -> Iterator[Judgement]:
+    rss, wanted = config.workers.max_rss_mb, config.workers.max_rss_mb * config.worker_count
+    if mebibytes < wanted:
+        what = f"workers.max_rss_mb {rss} for each of {workers}, {wanted:,} MiB in all"
+        fitting = max(1, int(mebibytes / config.worker_count))
+        yield (
+            Level.WARNING,
+            f"MemoryMax is {mebibytes:g} MiB and {what}: the kernel kills a worker in its job before that is replaced behind it",
+            f"set MemoryMax={wanted}M or more, or workers.max_rss_mb = {fitting} or less",
+        )
+
+
+def _tasks_of(config: Config) -> int:
+    """How many tasks our own processes are at most."""
+    server = TASKS_OF_THE_SERVER if config.redis.is_embedded else 0
+    http = TASKS_OF_HTTP if config.http.listen else 0
+    return MIN_TASKS + server + http + TASKS_PER_WORKER * config.worker_count
+
+
+def _of_paths(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    """Only of the configuration that the unit names: another one's paths may be none of this daemon's."""
+    if _is_judged(settings, config):
+        for is_grave, what, remedy in obstacles(settings, config):
+            yield Level.ERROR if is_grave else Level.WARNING, what, remedy

@@ -1,0 +1,145 @@
+"""The settings of a unit, from its file or from systemd, and what they leave a daemon: its configuration, its environment."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from .values import words_in
+
+KEPT = {
+    "RuntimeDirectory": ("/run", "RUNTIME_DIRECTORY"),
+    "StateDirectory": ("/var/lib", "STATE_DIRECTORY"),
+    "CacheDirectory": ("/var/cache", "CACHE_DIRECTORY"),
+    "LogsDirectory": ("/var/log", "LOGS_DIRECTORY"),
+}
+"""Settings that make directories for the daemon: below which one, and the variable that tells of them."""
+
+LISTS = {
+    *KEPT,
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "Environment",
+    "InaccessiblePaths",
+    "ReadOnlyPaths",
+    "ReadWritePaths",
+    "RestartPreventExitStatus",
+}
+"""Settings that add to what was said before; all others take its place."""
+
+DEFAULTS = dict.fromkeys(LISTS, "") | {
+    "Type": "simple",
+    "DynamicUser": "no",
+    "ExecStart": "",
+    "KillMode": "control-group",
+    "LimitNOFILE": "1024:524288",
+    "MemoryMax": "infinity",
+    "OOMPolicy": "stop",
+    "PrivateTmp": "no",
+    "ProtectHome": "no",
+    "ProtectSystem": "no",
+    "Restart": "no",
+    "RuntimeDirectoryPreserve": "no",
+    # A share of what the machine has, which its file does not tell.
+    "TasksMax": "infinity",
+    "TimeoutStartSec": "90",
+    "TimeoutStopSec": "90",
+    "User": "",
+    "WatchdogSec": "0",
+}
+"""Systemd's own, for what a unit does not say."""
+
+_SEVERAL = {"TimeoutSec": ("TimeoutStartSec", "TimeoutStopSec")}
+
+_OF_SHOW = {
+    "TimeoutStartUSec": "TimeoutStartSec",
+    "TimeoutStopUSec": "TimeoutStopSec",
+    "WatchdogUSec": "WatchdogSec",
+    "LimitNOFILESoft": "LimitNOFILE",
+}
+NOT_TOLD = "not told"
+"""The watchdog of a unit whose daemon does not run."""
+
+FILE = "FragmentPath"
+SHOWN = ("LoadState", FILE, *sorted(DEFAULTS.keys() - _OF_SHOW.values()), *_OF_SHOW)
+"""What ``systemctl show`` is to be asked for."""
+
+_DIRECTORIES = {"%t": "/run", "%S": "/var/lib", "%C": "/var/cache", "%L": "/var/log", "%E": "/etc"}
+
+
+def read_files(texts: Iterable[str]) -> dict[str, str]:
+    """The settings of a unit's file and its drop-ins, in their order: the last word counts, an empty one takes it back."""
+    settings = dict(DEFAULTS)
+    for assigned, value in _assignments(texts):
+        for name in _SEVERAL.get(assigned, (assigned,)):
+            if name in LISTS and value:
+                settings[name] = f"{settings[name]} {value}".strip()
+            elif name in DEFAULTS:
+                settings[name] = value or DEFAULTS[name]
+    return settings
+
+
+def _assignments(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        section = ""
+        for line in re.sub(r"\\\n", " ", text).splitlines():
+            stripped = line.strip()
+            if stripped.startswith("["):
+                section = stripped
+            elif section == "[Service]" and "=" in stripped and stripped[0] not in "#;":
+                name, _, value = stripped.partition("=")
+                yield name.strip(), value.strip()
+
+
+def read_show(output: str) -> dict[str, str] | None:
+    """The same from what ``systemctl show`` has printed, and the file as FILE; None if it does not know the unit."""
+    shown = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    if shown.get("LoadState") != "loaded":
+        return None
+    own = {_OF_SHOW.get(name, name): value for name, value in shown.items()}
+    if own.get("WatchdogSec") == "infinity":
+        # That of a daemon which does not run, whatever the unit says.
+        own["WatchdogSec"] = NOT_TOLD
+    return DEFAULTS | {name: value for name, value in own.items() if name in (*DEFAULTS, FILE) and value}
+
+
+def config_of(settings: Mapping[str, str]) -> Path | None:
+    """The configuration with which a unit starts its daemon, if it says that in so many words."""
+    named = _named_config(settings["ExecStart"])
+    return Path(named) if named and not re.search("[%$]", named) else None
+
+
+def _named_config(command: str) -> str:
+    if shown := re.search(r"argv\[\]=(.*?) ;", command):
+        # Systemd shows the words without their quotes: all up to the next option is one.
+        found = re.search(r"--config[= ](.+?)(?= --|$)", shown[1])
+        return found[1] if found else ""
+    words = words_in(command)
+    following = dict(pairwise(words)).get("--config", "")
+    return next((word.partition("=")[2] for word in words if word.startswith("--config=")), following)
+
+
+def of_instance(settings: Mapping[str, str], config_path: Path | None) -> dict[str, str]:
+    """The settings with systemd's directories put in, and those of a template for the instance that has this configuration."""
+    marks = dict(_DIRECTORIES)
+    before, mark, after = _named_config(settings["ExecStart"]).partition("%i")
+    path = str(config_path.absolute()) if config_path else ""
+    if mark and path.startswith(before) and path.endswith(after):
+        marks |= dict.fromkeys(("%i", "%I"), path.removeprefix(before).removesuffix(after))
+    pattern = re.compile("|".join(marks))
+    return {name: pattern.sub(lambda found: marks[found[0]], value) for name, value in settings.items()}
+
+
+def environment(settings: Mapping[str, str], home: str) -> dict[str, str]:
+    """What a daemon of this unit finds in its environment, as far as its configuration is made of that."""
+    said = dict(word.split("=", 1) for word in words_in(settings["Environment"]) if "=" in word)
+    kept = {
+        variable: ":".join(f"{root}/{name}" for name in directories(settings[setting]))
+        for setting, (root, variable) in KEPT.items()
+    }
+    return {"HOME": home} | said | {variable: paths for variable, paths in kept.items() if paths}
+
+
+def directories(value: str) -> list[str]:
+    """The names in a ``RuntimeDirectory=`` or one of its kind, without the links that are made to them."""
+    return [word.partition(":")[0] for word in words_in(value)]
