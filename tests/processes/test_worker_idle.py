@@ -32,11 +32,13 @@ def test_an_idle_worker_costs_at_most_two_trips_a_second(server, make_daemon):
     # A worker is up before it has entered.
     wait_until(lambda: server.call("EXISTS", "{bananas:default}:holders"))
     lines = monitored(server, 5)
-    claims = [line for line in lines if script("claim").digest in line]
     waits = [line for line in lines if "BLPOP" in line and "wake:default" in line]
     first, *_, last = waits
     assert len(waits) >= 3
-    between = lines[lines.index(first) : lines.index(last)]
+    # Before its first wait it claims by the whole script, which the server has yet to learn.
+    lines = lines[lines.index(first) :]
+    claims = [line for line in lines if script("claim").digest in line]
+    between = lines[: lines.index(last)]
     trips = [line for line in between if line in claims or line in waits]
     assert len(trips) <= 2 * (seconds_of(last) - seconds_of(first))
     # The worker's own schedules are put when it has entered.
