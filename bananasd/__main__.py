@@ -8,6 +8,7 @@ import threading
 import traceback
 from contextlib import suppress
 
+from . import streams
 from .cli import main
 
 
@@ -17,6 +18,7 @@ def run() -> None:
     To take down the modules one by one would be a seventh of a short command's time. And a thread that a handler's module
     has started is not waited for: nor does a worker.
     """
+    streams.open_missing()
     try:
         main()
     except BaseException as end:

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from types import FunctionType, MethodType
 from typing import Any, TextIO
 
 from . import clock
@@ -179,17 +180,23 @@ def _log_warning(
 
 
 def _log_thread(failure: threading.ExceptHookArgs) -> None:
-    if failure.exc_type is not SystemExit and failure.exc_value is not None:
-        error = (failure.exc_type, failure.exc_value, failure.exc_traceback)
-        logger.error("thread failed name=%s", failure.thread and failure.thread.name, exc_info=error)
+    if failure.exc_type is not SystemExit:
+        name = failure.thread and failure.thread.name
+        _log_uncaught(f"thread failed name={name}", failure)
 
 
 def _log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
     # Not its repr, which is code of a user, and may hold what no line may.
-    where = getattr(failure.object, "__qualname__", type(failure.object).__name__)
-    value = failure.exc_value or failure.exc_type()
-    error = (failure.exc_type, value, failure.exc_traceback)
-    logger.error("exception ignored in=%s", where, exc_info=error)
+    named = failure.object if isinstance(failure.object, (FunctionType, MethodType)) else type(failure.object)
+    _log_uncaught(f"exception ignored in={named.__qualname__}", failure)
+
+
+def _log_uncaught(what: str, failure: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
+    if failure.exc_value is None:
+        logger.error("%s error=%s", what, failure.exc_type.__qualname__)
+    else:
+        error = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        logger.error("%s", what, exc_info=error)
 
 
 def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:

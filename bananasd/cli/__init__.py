@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .. import __version__, streams
+from .. import __version__
 from .errors import reported
 
 MODULES = {
@@ -84,7 +84,6 @@ def main() -> None:
       78   the configuration or the handlers are broken, or run_dir or state_dir cannot be used
       130  interrupted by Ctrl-C
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
-    streams.open_missing()
     # Text of users may hold what this terminal cannot show: better escaped than an error.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

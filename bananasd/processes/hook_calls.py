@@ -6,6 +6,8 @@ with the worker, as what a handler leaves behind is; see `Interrupter`.
 
 import logging
 import os
+import zlib
+from collections.abc import Callable
 
 from .. import clock, log
 from ..hooks import Hooks, JobEnd, WorkerInfo
@@ -29,11 +31,15 @@ logger = logging.getLogger(__name__)
 
 
 class HookCalls:
-    """One worker's. Between `before`, or `note_error`, and `after` it keeps the job that is under way."""
+    """One worker's. Between `before`, or `note_error`, and `after` it keeps the job that is under way.
 
-    def __init__(self, hooks: Hooks, worker: WorkerInfo) -> None:
+    ``is_news`` says of a digest of 32 bits whether no other worker has just told the same.
+    """
+
+    def __init__(self, hooks: Hooks, worker: WorkerInfo, is_news: Callable[[int], bool]) -> None:
         self._hooks = hooks
         self._worker = worker
+        self._is_news = is_news
         self._pid = os.getpid()
         self._repeats = Repeats[tuple[str, str]]()
         self._job: Job | None = None
@@ -89,8 +95,11 @@ class HookCalls:
                 if os.getpid() != self._pid:
                     forks.end_copy()
         except BaseException as error:  # noqa: BLE001 - a hook may raise anything, and SystemExit is not meant for its worker
-            if self._repeats.note((name, f"failed with {type(error).__name__}")):
-                logger.error("hook failed hook=%s\n%s", name, error_text(error))  # noqa: TRY400 - as much as is kept of a job's
+            kind = name, f"failed with {type(error).__name__}"
+            if self._repeats.note(kind):
+                # A worker may not live long enough to count: then its successors have the same to tell.
+                level = logging.ERROR if self._is_news(zlib.crc32(" ".join(kind).encode())) else logging.DEBUG
+                logger.log(level, "hook failed hook=%s\n%s", name, error_text(error))
         seconds = clock.monotonic() - began
         if seconds > SLOW_SECONDS and self._repeats.note((name, "slow")):
             logger.warning("hook slow hook=%s seconds=%.1f: jobs wait for it", name, seconds)

@@ -29,6 +29,8 @@ def provide(handlers: Path, row: Row | None = None) -> None:
 
 def begin() -> None:
     """In the new process, before anything is unpickled."""
+    if VARIABLE not in os.environ:
+        return  # a handler gave it an environment without: it can do what needs none of this
     told = json.loads(os.environ[VARIABLE])
     level, form, process = told["log"]
     log.set_process(process)

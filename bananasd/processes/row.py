@@ -9,6 +9,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import clock
+
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 120
@@ -16,6 +18,9 @@ POOL_AT, POOL_BYTES = 448, 64
 
 IS_QUIET, NEWS, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS = 8, 12, 14, 20, 21
 """The words of the board's header that children look at, or write."""
+
+NEWS_SECONDS = 120
+"""Longer than any pause before a restart."""
 
 
 class Word(IntEnum):
@@ -231,10 +236,14 @@ class Row:
         return self.head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
 
     def is_news(self, digest: int) -> bool:
-        """Whether no child of this board has just told the same; all workers find the same faults, at one time."""
-        is_news = self.head[NEWS] != digest
-        self.head[NEWS] = digest
-        return is_news
+        """Whether no child of this board has just told the same: all workers find the same faults, and so do their successors.
+
+        ``digest`` has 32 bits. What goes on is no news however long it does, unless it pauses for `NEWS_SECONDS`.
+        """
+        now = int(clock.monotonic())
+        told, told_at = self.head[NEWS] >> 32, self.head[NEWS] & 0xFFFFFFFF
+        self.head[NEWS] = digest << 32 | now
+        return told != digest or now - told_at >= NEWS_SECONDS
 
     def note_entered(self) -> None:
         """A worker has got to the server: from now on there may be jobs to put back at the daemon's end."""

@@ -6,6 +6,8 @@ import os
 import re
 from contextlib import suppress
 
+from ..repeats import Repeats
+
 PIPE_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 16
 
@@ -29,6 +31,7 @@ class ServerLog:
         with suppress(OSError):  # there is a limit to it for each user
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._rest = b""
+        self._repeats = Repeats[str]()
 
     def take(self) -> None:
         """Log what it has printed since the last time."""
@@ -36,16 +39,22 @@ class ServerLog:
             *lines, self._rest = (self._rest + os.read(self._reader, PIPE_BYTES)).split(b"\n")
             self._rest = self._rest[-MAX_LINE_BYTES:]
             for line in lines:
-                _log(line.decode("utf-8", "replace").rstrip())
+                self._log(line.decode("utf-8", "replace").rstrip())
+        for text, again in self._repeats.due():
+            logger.warning("server says again times=%d seconds=%.0f: %s", again.times, again.seconds, text)
 
     def close(self) -> None:
         """In a process that is neither."""
         os.close(self._reader)
         os.close(self.writer)
 
-
-def _log(line: str) -> None:
-    found = _LINE.fullmatch(line)
-    text = found[1] if found else line
-    if text:
-        logger.log(logging.INFO if _ROUTINE.search(text) else logging.WARNING, "server says: %s", text)
+    def _log(self, line: str) -> None:
+        found = _LINE.fullmatch(line)
+        text = found[1] if found else line
+        if not text:
+            return
+        if _ROUTINE.search(text):
+            logger.info("server says: %s", text)
+        elif self._repeats.note(text):
+            # Of a server that cannot start: the next one will say the same.
+            logger.warning("server says: %s", text)

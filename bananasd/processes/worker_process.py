@@ -37,7 +37,7 @@ def run_worker(
     tally = tallies.of_row(row, more) if tallies else None
     if registry.hooks is None:
         return Worker(row, post, registry, access, tally=tally).run()
-    hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool))
+    hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool), row.is_news)
     hooks.start()
     status = Worker(row, post, registry, access, hooks, tally).run()
     hooks.stop()
@@ -45,11 +45,10 @@ def run_worker(
 
 
 def _tell_once(row: Row, problems: list[str]) -> None:
-    if not row.is_news(zlib.crc32("\n".join(problems).encode()) + 1):
-        logger.error("handlers broken: as another worker has just told problems=%d", len(problems))
-        return
+    # The master counts the deaths that follow.
+    level = logging.ERROR if row.is_news(zlib.crc32("\n".join(problems).encode())) else logging.DEBUG
     for problem in problems:
-        logger.error("handlers broken: %s", problem)
+        logger.log(level, "handlers broken: %s", problem)
 
 
 def _fits(max_rss_mb: int) -> bool:

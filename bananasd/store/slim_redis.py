@@ -5,6 +5,7 @@ of them once more for asyncio: 5 MB of each daemon and a third of the time that 
 """
 
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -16,8 +17,13 @@ USED = ("backoff", "connection", "exceptions", "maint_notifications", "retry")
 
 
 def import_connections() -> None:
-    """Import what is ``USED``, unless the package is there; who imports the package itself later gets it whole."""
-    spec = None if PACKAGE in sys.modules else PathFinder.find_spec(PACKAGE)
+    """Import what is ``USED``, unless the package is there; who imports the package itself later gets it whole.
+
+    Not beside other threads, which might see the package before that.
+    """
+    if PACKAGE in sys.modules or PathFinder not in sys.meta_path or threading.active_count() > 1:
+        return
+    spec = PathFinder.find_spec(PACKAGE)
     if spec is None or spec.origin is None or not isinstance(spec.loader, SourceFileLoader):
         return
     package = sys.modules[PACKAGE] = ModuleType(PACKAGE)
@@ -30,7 +36,8 @@ def import_connections() -> None:
         for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:
             del sys.modules[name]
     else:
-        sys.meta_path.insert(0, _WholePackage(package, spec.origin))
+        # Behind the finders of those who want to know of every import.
+        sys.meta_path.insert(sys.meta_path.index(PathFinder), _WholePackage(package, spec.origin))
     finally:
         del sys.modules[PACKAGE]
 

@@ -1,7 +1,9 @@
 """The log of a real daemon: what its lines carry, what never stands in them, and how many there are."""
 
 import json
+import os
 import re
+import signal
 import urllib.request
 from datetime import timedelta
 from urllib.parse import quote
@@ -327,3 +329,13 @@ def test_jobs_that_keep_killing_their_workers_are_told_once_and_counted(make_dae
     # 30 workers have died; each of the jobs has a line of its own, for it is lost for good.
     assert len(daemon.lines("child ended")) == len(daemon.lines("jobs recovered")) == 1
     assert len(daemon.lines("job dead")) == 10
+
+
+def test_handlers_that_broke_are_told_once_for_all_workers_and_those_that_follow(make_daemon, own_server):
+    settings = {**CALM, "log": {"level": "info"}}
+    daemon = make_daemon(HANDLERS, redis_url=own_server.url, settings=settings).start()
+    (daemon.directory / "handlers" / "broken.py").write_text("1 / 0\n")
+    for worker in daemon.children("worker"):
+        os.kill(worker.pid, signal.SIGKILL)
+    wait_until(lambda: len(daemon.lines("child started", "worker")) >= 8)
+    assert len(daemon.lines("handlers broken")) == 1

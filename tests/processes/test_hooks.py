@@ -367,3 +367,12 @@ def test_a_daemon_does_not_start_with_hooks_that_cannot_be_meant(start, hooks, p
     daemon = start(hooks, wait=False)
     assert daemon.wait() == 78
     assert daemon.lines("handlers broken: ", problem)
+
+
+def test_a_hook_that_fails_in_every_new_worker_is_told_once(start):
+    settings = {"workers": {"count": 1, "max_jobs": 1}, "log": {"level": "warning"}}
+    daemon = start("def on_worker_start(worker):\n    raise OSError('no such host')\n", settings=settings)
+    for _ in range(4):
+        ran(daemon, "note")
+    assert daemon.stop() == 0
+    assert len(daemon.lines("hook failed hook=on_worker_start")) == 1

@@ -14,6 +14,7 @@ HANDLERS = """
     from concurrent.futures import ProcessPoolExecutor
     from dataclasses import dataclass
     from multiprocessing import get_context
+    from unittest.mock import patch
 
     import beside
 
@@ -74,6 +75,14 @@ HANDLERS = """
     def run_nested(job):
         with ProcessPoolExecutor(1, mp_context=get_context(job.payload)) as pool:
             return pool.submit(nest).result().numbers
+
+    @handler("bare")
+    def run_bare(job):
+        with patch.dict(os.environ, {}, clear=True):
+            process = get_context("spawn").Process(target=abs, args=[1])
+            process.start()
+        process.join()
+        return process.exitcode
 """
 
 METHODS = ["spawn", "forkserver"]
@@ -171,3 +180,7 @@ def test_run_on_the_command_line_knows_it_as_well(daemon):
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert json.loads(done.stdout) == [5, 1], done.stderr
+
+
+def test_a_process_whose_environment_was_cleared_does_what_needs_no_handlers(ran):
+    assert ran("bare").result == 0

@@ -254,6 +254,8 @@ def test_two_that_come_at_the_same_moment_tell_it_once(rows, other, caplog, monk
     monkeypatch.setattr("bananasd.processes.node_outage.TURN_SECONDS", 10)
     late = threading.Thread(target=NodeOutage(rows[0]).tell_lost, args=[0.0, ERROR])
     late.start()
+    late.join(0.2)
+    assert late.is_alive() and not told(caplog, "redis lost")  # it waits for its turn
     monkeypatch.setattr(NodeOutage, "_in_turn", nullcontext)
     NodeOutage(rows[1]).tell_lost(0.0, ERROR)  # the other
     fcntl.flock(other, fcntl.LOCK_UN)

@@ -63,3 +63,22 @@ def test_a_server_whose_lines_nobody_reads_does_not_stand_still(server_log):
     assert written < 2 * PIPE_BYTES
     with pytest.raises(BlockingIOError):
         os.write(server_log.writer, b"x")
+
+
+def test_what_a_server_that_cannot_start_says_each_time_is_told_once_and_then_counted(
+    server_log, caplog, monkeypatch
+):
+    def say(seconds):
+        monkeypatch.setattr("bananasd.clock.monotonic", lambda: 1000.0 + seconds)
+        os.write(server_log.writer, f"{HEAD} # Bad file format\n{HEAD} # bye, ready to exit\n".encode())
+        server_log.take()
+
+    for seconds in (0, 1, 3, 7, 15):
+        say(seconds)
+    assert said(caplog) == [
+        ("WARNING", "server says: Bad file format"),
+        ("WARNING", "server says: bye, ready to exit"),
+    ]
+    caplog.clear()
+    say(31)
+    assert said(caplog)[0] == ("WARNING", "server says again times=5 seconds=31: Bad file format")

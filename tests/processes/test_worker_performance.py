@@ -529,7 +529,9 @@ def test_an_interrupt_that_comes_while_a_hook_runs_hits_neither_the_hook_nor_the
     passed = []
     calls = Calls(interrupt_now)
     hooks = HookCalls(
-        Hooks("hooks.py", dict.fromkeys(PARAMETERS, calls.hook)), WorkerInfo("node", "worker 0", "")
+        Hooks("hooks.py", dict.fromkeys(PARAMETERS, calls.hook)),
+        WorkerInfo("node", "worker 0", ""),
+        row.is_news,
     )
     spec = HandlerSpec("tested", lambda job: 5, None, None, __file__, 1, is_async=False)
     rules = Rules(300, RetryPolicy(5, Retry()), 1000)

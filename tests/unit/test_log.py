@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import timeit
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -356,3 +357,29 @@ def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks(lines, f
     assert "unix:///r?password=***" in text
     # The source line that a traceback quotes is a URL in quotes too.
     assert "hunter2" not in text
+
+
+FIELDS = ("exc_type", "exc_value", "exc_traceback")
+
+
+class EmptyError(ValueError):
+    """One that counts as false, and cannot be made anew."""
+
+    def __init__(self, needed):
+        super().__init__(needed)
+
+    def __len__(self):
+        return 0
+
+
+@pytest.mark.parametrize(("error", "told"), [
+    (EmptyError("lost"), "test_log.EmptyError: lost"), (None, "error=EmptyError"),
+])  # fmt: skip
+def test_no_exception_that_nobody_caught_is_lost(lines, error, told):
+    def action():
+        given = (EmptyError, error, None)
+        log._log_unraisable(SimpleNamespace(**dict(zip(FIELDS, given, strict=True)), object=EmptyError))
+        log._log_thread(threading.ExceptHookArgs((*given, None)))
+
+    text = "\n".join(lines(action))
+    assert text.count(told) == 2 and "exception ignored in=type" in text and "thread failed name=None" in text

@@ -58,3 +58,10 @@ program.run()
         -signal.SIGINT,
         "KeyboardInterrupt",
     )
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_nothing_fails_where_nobody_can_read_it(option):
+    closed = ["sh", "-c", 'exec "$0" -m bananasd "$1" >&-', sys.executable, option]
+    ended = subprocess.run(closed, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -37,9 +37,9 @@ def test_neither_daemon_nor_command_line_imports_the_clients_of_redis_py() -> No
 
 def test_who_imports_redis_afterwards_has_all_of_it() -> None:
     found = run(
-        "import sys, bananasd; before = sys.modules['redis.connection'], list(sys.meta_path)[1:]\n"
+        "import sys, bananasd; before = sys.modules['redis.connection'], len(sys.meta_path)\n"
         "import redis\n"
-        "assert before == (redis.connection, list(sys.meta_path))\n"
+        "assert before == (redis.connection, len(sys.meta_path) + 1)\n"
         "assert redis.exceptions.ConnectionError is redis.ConnectionError\n"
         "assert issubclass(redis.asyncio.ConnectionError, redis.RedisError)\n"
         "print(redis.Redis.__name__, redis.__version__, redis.__file__)"
@@ -97,3 +97,23 @@ def test_a_version_whose_connections_need_the_package_is_imported_as_usual(tmp_p
     )
 
     assert told.split() == [str(package / "__init__.py"), "1"]
+
+
+def test_beside_another_thread_redis_is_imported_as_usual() -> None:
+    run(
+        "import sys, threading; gate = threading.Event(); thread = threading.Thread(target=gate.wait); thread.start()\n"
+        "import bananasd; there = 'redis.client' in sys.modules\n"
+        "gate.set(); thread.join(); assert there"
+    )
+
+
+def test_who_wants_to_know_of_every_import_is_told_of_this_one() -> None:
+    told = run(
+        "import sys\n"
+        "class Hook:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'redis': print('told')\n"
+        "sys.meta_path.insert(0, Hook()); import bananasd, redis; redis.Redis"
+    )
+
+    assert told == "told\n"
