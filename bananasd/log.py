@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, TracebackType
 from typing import Any, TextIO
 
 from . import clock
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 JobContext = tuple[str, str, int]
 """Id, name and attempt."""
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _process = "bananasd"
 _file = ""
@@ -182,21 +184,22 @@ def _log_warning(
 def _log_thread(failure: threading.ExceptHookArgs) -> None:
     if failure.exc_type is not SystemExit:
         name = failure.thread and failure.thread.name
-        _log_uncaught(f"thread failed name={name}", failure)
+        logger.error("thread failed name=%s", name, exc_info=_error_of(failure))
 
 
 def _log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
     # Not its repr, which is code of a user, and may hold what no line may.
-    named = failure.object if isinstance(failure.object, (FunctionType, MethodType)) else type(failure.object)
-    _log_uncaught(f"exception ignored in={named.__qualname__}", failure)
+    where = failure.object
+    named = where if isinstance(where, (FunctionType, MethodType)) else type(where)
+    logger.error("exception ignored in=%s", named.__qualname__, exc_info=_error_of(failure))
 
 
-def _log_uncaught(what: str, failure: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
-    if failure.exc_value is None:
-        logger.error("%s error=%s", what, failure.exc_type.__qualname__)
-    else:
-        error = (failure.exc_type, failure.exc_value, failure.exc_traceback)
-        logger.error("%s", what, exc_info=error)
+def _error_of(failure: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> _ExceptionInfo:
+    # Three of them: one exception alone that counts as false would be none to logging.
+    error = failure.exc_value
+    if error is None:
+        error = RuntimeError(f"{failure.exc_type.__qualname__}, of which nothing else is known")
+    return type(error), error, failure.exc_traceback
 
 
 def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:

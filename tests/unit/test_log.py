@@ -373,7 +373,7 @@ class EmptyError(ValueError):
 
 
 @pytest.mark.parametrize(("error", "told"), [
-    (EmptyError("lost"), "test_log.EmptyError: lost"), (None, "error=EmptyError"),
+    (EmptyError("lost"), "test_log.EmptyError: lost"), (None, "RuntimeError: EmptyError, of which nothing else is known"),
 ])  # fmt: skip
 def test_no_exception_that_nobody_caught_is_lost(lines, error, told):
     def action():
