@@ -49,7 +49,7 @@ function lanes(queues, readOnly) {
     h("header", { class: "section-head" }, h("h2", {}, "Queues"),
       everything ? pill("everything is paused") : null,
       readOnly ? null : pauseButton(queues, null)),
-    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Workers", "figure more"], ["", "act"]],
+    table("Queues: ready jobs and the age of the oldest, by priority", [["Queue"], ["High", "figure"], ["Normal", "figure"], ["Low", "figure"], ["Jobs/s", "figure more"], ["Workers", "figure more"], ["", "act"]],
       [...byQueue].map(([queue, own]) => queueRow(queues, queue, own, readOnly))));
 }
 
@@ -63,9 +63,16 @@ function queueRow(queues, queue, own, readOnly) {
   return row(`queue-${queue}`, [
     [[queueLink(queue), pauseOf(queues, queue) ? pill("paused") : null]],
     [cell("high"), "figure"], [cell("normal"), "figure"], [cell("low"), "figure"],
+    [pace(own), "figure more"],
     [count(Math.max(...own.map((one) => one.workers))), "figure more"],
     [readOnly ? null : pauseButton(queues, queue), "act"],
   ]);
+}
+
+// Of those that have ended; no daemon may have told yet.
+function pace(lanes) {
+  const told = lanes.map((lane) => lane.begun_per_second).filter((one) => one !== null);
+  return told.length ? rate(told.reduce((sum, one) => sum + one, 0)) : "–";
 }
 
 function nodes(all) {

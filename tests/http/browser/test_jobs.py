@@ -58,6 +58,8 @@ def test_a_queue_is_paused_and_resumed(daemon, client, look):
     client.submit_and_wait("note", {}, wait_seconds=10)
     page = look.at(daemon.page)
     row = page.get_by_role("row", name=re.compile("default"))
+    expect(page.get_by_role("columnheader", name="Jobs/s")).to_be_visible()
+    expect(row.get_by_role("cell").nth(4)).to_have_text(re.compile(r"^(0|<?0\.\d)$"))
     row.get_by_role("button", name="Pause").click()
     confirm(page, "Until resumed")
     expect(row).to_contain_text("paused")
