@@ -37,7 +37,7 @@ def check(config_path: Path | None, as_json: bool) -> None:
     draft = configuration.examine(configuration.find(config_path), os.environ)
     config, problems = draft.config, list(draft.problems)
     server = _attempt(lambda: server_of(config), problems)
-    problems += http_obstacles(config)
+    problems += http_obstacles(config, draft.rejected)
     registry = None
     if "workers.handlers" not in draft.rejected:
         registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
