@@ -445,6 +445,12 @@ def test_a_secret_behind_links_is_read_and_one_too_large_is_not(load, tmp_path):
         redis.read_password()
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "bananas.toml"
+    path.write_bytes(b'\xef\xbb\xbfnamespace = "shop"\n')
+    assert config.load(path, {}).namespace == "shop"
+
+
 @pytest.mark.parametrize(
     "line",
     [
