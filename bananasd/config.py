@@ -117,8 +117,8 @@ def _build(
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        # Some editors begin a file with a mark that is none of TOML's.
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     # Bytes that are not UTF-8, numbers of too many digits and deep nesting do not end in tomllib's own error.

@@ -131,13 +131,7 @@ def _of_tls(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[st
 
 def _of_http(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """The same for the dashboard."""
-    http = config.http
-    if http.listen and not http.is_loopback and http.token_file is None:
-        yield (
-            ("http.listen", "http.token_file"),
-            f"{shown(http.listen)}: others could read and delete jobs from afar: set http.token_file, or listen on 127.0.0.1",
-        )
-    if given.get("http.token_file") and not http.listen:
+    if given.get("http.token_file") and not config.http.listen:
         yield (
             ("http.token_file", "http.listen"),
             "nothing listens for which a token could be asked; set http.listen, or leave this out",

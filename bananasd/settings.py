@@ -12,6 +12,7 @@ from .limits import MAX_FACTOR, MAX_RETRIES, MAX_SECONDS
 from .retry import Retry, RetryPolicy
 from .schedule import Schedule
 from .schema import choice, number, seconds, text, whole
+from .secret_files import read_secret
 
 EMBEDDED = "embedded"
 HOUR, DAY = 3600, 86400
@@ -93,11 +94,11 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
 
         Raises ValueError if it cannot be read or holds nothing.
         """
-        return None if self.is_embedded else _read_secret(self.password_file)
+        return None if self.is_embedded else _secret_in(self.password_file)
 
     def read_sentinel_password(self) -> str | None:
         """The same for the file with the password of the Sentinels."""
-        return _read_secret(self.sentinel_password_file) if self.asks_sentinels else None
+        return _secret_in(self.sentinel_password_file) if self.asks_sentinels else None
 
 
 class WorkersConfig(Struct, frozen=True, kw_only=True):
@@ -200,7 +201,7 @@ class HttpConfig(Struct, frozen=True, kw_only=True):
 
         Raises ValueError if it cannot be read, or holds what could be guessed or no header could carry.
         """
-        token = _read_secret(self.token_file, "token") if self.listen else None
+        token = _secret_in(self.token_file, "token") if self.listen else None
         if token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_CHARACTERS},}}", token):
             raise ValueError(
                 f"{self.token_file}: the token must have at least {MIN_TOKEN_CHARACTERS} characters, letters, digits and signs "
@@ -253,15 +254,5 @@ class Config(Struct, frozen=True, kw_only=True):
         return sum(pool.workers for pool in self.all_pools)
 
 
-def _read_secret(path: Path | None, what: str = "password") -> str | None:
-    if path is None:
-        return None
-    try:
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: cannot be read: it is not UTF-8") from None
-    if not secret:
-        raise ValueError(f"{path}: holds no {what}")
-    return secret
+def _secret_in(path: Path | None, what: str = "password") -> str | None:
+    return None if path is None else read_secret(path, what)

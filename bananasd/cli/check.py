@@ -1,7 +1,8 @@
 """``bananasd check``: would a daemon start with this?"""
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +38,8 @@ def check(config_path: Path | None, as_json: bool) -> None:
     draft = configuration.examine(configuration.find(config_path), os.environ)
     config, problems = draft.config, list(draft.problems)
     server = _attempt(lambda: server_of(config), problems)
-    problems += http_obstacles(config)
+    problems += http_obstacles(config, draft.rejected)
+    problems += _log_obstacles(config)
     registry = None
     if "workers.handlers" not in draft.rejected:
         registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
@@ -60,6 +62,32 @@ def _attempt(load: Callable[[], Found], problems: list[str]) -> Found | None:
     except (ConfigError, HandlersError) as error:
         problems += error.problems
     return None
+
+
+def _log_obstacles(config: Config) -> Iterator[str]:
+    """Why a daemon that this user starts could not write to its log."""
+    path = config.log.file
+    try:
+        if path is not None:
+            _try_to_write(path)
+    except OSError as error:
+        at = f"{config.path}: " if config.path else ""
+        yield (
+            f"{at}log.file: {path}: cannot be written to: {error.strerror}; name a file in a directory that is there "
+            "and that the daemon may write to"
+        )
+
+
+def _try_to_write(path: Path) -> None:
+    """Without making it: a file that root has made here would be closed to the daemon."""
+    try:
+        # Nor does a pipe that nobody reads hold it up.
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY))
+    except FileNotFoundError:
+        directory = path.resolve().parent
+        directory.stat()
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _warn_without_server() -> None:

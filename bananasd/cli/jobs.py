@@ -46,8 +46,8 @@ def queues(client: Client, as_json: bool) -> None:
     """Show how many jobs wait, run, are scheduled, are dead.
 
     A lane is one priority of one queue; OLDEST is how long its next job has been waiting, RATE how many of its jobs were
-    begun a second in the last 10 to 25 s, WORKERS how many take jobs from it, on all nodes; 'unserved' if none does and
-    jobs wait. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed,
+    begun a second in the last 10 to 25 s, counted when the run, or its batch, has ended; a run whose worker was killed is
+    not counted. WORKERS is how many take jobs from it, on all nodes; 'unserved' if none does and jobs wait. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed,
     and failed (for good or not) in that time.
     """
     stats = client.queue_stats()

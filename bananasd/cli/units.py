@@ -10,7 +10,7 @@ from ..errors import BananasError
 from ..remark import Remark
 from ..settings import Config
 from ..units.contradictions import contradictions
-from ..units.reading import FILE, SHOWN, config_of, environment, of_instance, read_files, read_show
+from ..units.reading import FILE, SHOWN, environment, is_started_with, of_instance, read_files, read_show
 
 USUAL_UNIT = "bananasd"
 SHOW_SECONDS = 5
@@ -28,7 +28,7 @@ def unit_remarks(config: Config, named: str | None) -> Iterator[Remark]:
     """
     if named is None:
         settings = _show(USUAL_UNIT)
-        if settings is not None and _starts(settings, config.path):
+        if settings is not None and is_started_with(settings, config.path):
             yield from _judge(settings, config, f"unit {USUAL_UNIT}")
         return
     if "/" in named or Path(named).is_file():
@@ -56,12 +56,6 @@ def _home(user: str) -> str:
     except KeyError:
         # Of a user that systemd makes up for the daemon, or that there is on another machine.
         return "/"
-
-
-def _starts(settings: dict[str, str], path: Path | None) -> bool:
-    """Whether it is this configuration that a unit starts its daemon with."""
-    started = config_of(settings)
-    return bool(started and path and started.resolve() == path.resolve())
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from math import isinf
 
 from ..durations import brief
-from ..job import Job
+from ..job import Job, Priority
 from ..store.facts import MAX_LOOK, Facts
+from ..store.keys import Lane
 from ..store.node_rows import NodeRow
 from .result import Case, Evidence, Reason, at, counted, lane_of, last_error, out_of_order, seconds_since
 
@@ -71,9 +72,11 @@ def _unhandled(facts: Facts, job: Job) -> Case | None:
 
 
 def _in_line(facts: Facts, job: Job, before: Facts | None) -> Case:
-    rate = _rate(before, facts) if before else None
+    seen = _rate(before, facts) if before else None
+    rate = seen or _lately(facts, job)
     evidence: Evidence = {"workers": _workers(facts, job), **_line(facts), **_wait(facts, rate)}
-    waits = f"waits {_behind(facts)}{_pace(facts, before, evidence)}"
+    pace = _pace_seen(facts, seen) if seen else _pace(facts, before, evidence)
+    waits = f"waits {_behind(facts)}{pace}"
     if not job.recoveries:
         moved = f"was moved to {lane_of(job)}, and " if facts.left_behind else ""
         return Case(Reason.WAITING, f"It {moved}{waits}.", evidence)
@@ -91,20 +94,38 @@ def _behind(facts: Facts) -> str:
     return f"behind {number}{f', {facts.higher:,} of them of higher priority' if facts.higher else ''}"
 
 
+def _pace_seen(facts: Facts, rate: float) -> str:
+    """How long that will take, if it goes on as it did between two looks."""
+    return f", for about {brief(_ahead(facts) / rate)} at the present rate of {rate:.3g} a second"
+
+
 def _pace(facts: Facts, before: Facts | None, evidence: Evidence) -> str:
-    """How long that will take, as far as anybody can tell."""
-    ahead, rate, seconds = _ahead(facts), evidence["rate_per_second"], evidence["wait_seconds"]
+    """The same where the looks do not tell, as far as anybody can."""
+    ahead, rate, ended = _ahead(facts), evidence["rate_per_second"], facts.ended_per_second
     if not ahead:
         return f": the first of {counted(int(evidence['workers'] or 0), 'worker')} that is free takes it"
-    if isinstance(rate, float) and isinstance(seconds, float):
-        return f", for about {brief(seconds)} at the present rate of {rate:.3g} a second"
     moment = (
         f", which did not become fewer in {brief((facts.now_ms - before.now_ms) / 1000)}" if before else ""
     )
-    if not facts.ended_per_second:
+    if isinstance(rate, float):
+        lanes = "its lane and the higher ones" if facts.higher else "its lane"
+        seconds = brief(ahead / rate)
+        wait = f"about {seconds}" if facts.place is not None else f"{seconds} at least"
+        return f"{moment}; of {lanes} lately {rate:.3g} ended a second, so for {wait}"
+    if not ended:
         return moment
-    least = brief(ahead / facts.ended_per_second)
-    return f"{moment}; all lanes together end {facts.ended_per_second:.3g} a second, so for {least} at least"
+    return f"{moment}; all lanes together end {ended:.3g} a second, so for {brief(ahead / ended)} at least"
+
+
+def _lately(facts: Facts, job: Job) -> float | None:
+    """How many a second of the lanes before it its nodes have counted in the last seconds; None for none.
+
+    A higher lane where nobody waits is not before it: what passes through there says nothing of this one.
+    """
+    priorities = list(Priority)
+    first = 0 if facts.higher else priorities.index(job.priority)
+    lanes = [str(Lane(job.queue, one)) for one in priorities[first : priorities.index(job.priority) + 1]]
+    return sum(node.begun_per_second.get(lane, 0.0) for node in facts.live for lane in lanes) or None
 
 
 def _rate(before: Facts, now: Facts) -> float | None:

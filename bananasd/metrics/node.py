@@ -69,7 +69,7 @@ def _runs(totals: Totals) -> Iterator[Metric]:
 
 
 def _lanes(totals: Totals) -> Iterator[Metric]:
-    waits = HistogramMetricFamily("bananasd_job_wait_seconds", "How long jobs had waited when a worker took them.",
+    waits = HistogramMetricFamily("bananasd_job_wait_seconds", "How long jobs had waited when a worker took them; counted when the run, or its batch, has ended, and not if its worker was killed.",
                                   labels=["queue", "priority"])  # fmt: skip
     for name, words in totals.series(LANE):
         queue, _, priority = name.partition(":")

@@ -24,7 +24,7 @@ class Child(NamedTuple):
 class NodeRow(NamedTuple):
     """A node: ``lease_ends_ms`` is 0 for one that has none, what it has not told is None or empty.
 
-    ``lanes``: how many of its workers take jobs of each; ``begun_per_second``: how many jobs of each they begin; ``handlers``: what they have loaded; ``counted``: what it has
+    ``lanes``: how many of its workers take jobs of each; ``begun_per_second``: how many jobs of each they begin, counted at the end of the run or its batch; ``handlers``: what they have loaded; ``counted``: what it has
     kept of the counters.
     """
 

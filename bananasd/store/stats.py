@@ -29,7 +29,8 @@ class LaneStats(NamedTuple):
     ``oldest_seconds`` is how long its next job has been ready, since it was made or was due, whatever runs of it were broken
     off meanwhile; None for an empty lane, and for one with too many of those in front.
     ``workers``: how many take jobs from it, on all nodes, as these told at their last beat; ``begun_per_second``: how many
-    jobs of it they have begun a second, over the last 10 to 25 s, None if no live node has told.
+    jobs of it they have begun a second, over the last 10 to 25 s, each counted when the run, or its batch, has ended, and not if
+    its worker was killed; None if no live node has told.
     """
 
     queue: str

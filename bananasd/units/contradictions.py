@@ -6,9 +6,10 @@ from math import inf
 
 from ..remark import Level, Remark
 from ..settings import Config
-from .reading import NOT_TOLD, config_of
+from .network import faults_of_network
+from .reading import NOT_TOLD, config_of, is_started_with, takes_default
 from .sandbox import obstacles
-from .values import YES, limit_in, seconds_in, timeout_in, words_in
+from .values import NO, YES, limit_in, seconds_in, signal_in, timeout_in, words_in
 
 START_MARGIN_SECONDS = 15.0
 """What a start may take beyond that of a worker: an older embedded server is waited for, the new one reads its file."""
@@ -37,11 +38,13 @@ def contradictions(settings: Mapping[str, str], config: Config, where: str) -> l
             *_of_the_start(settings, config),
             *_of_the_stop(settings, config),
             *_of_the_kill(settings, config),
+            *_of_the_signals(settings),
             *_of_the_watchdog(settings),
             *_of_the_restart(settings),
             *_of_what_survives(settings, config),
             *_of_bounds(settings, config),
             *_of_paths(settings, config),
+            *faults_of_network(settings, config),
         )
     ]
     return found or [Remark(Level.OK, "unit", "it goes together with the configuration", where)]
@@ -51,19 +54,26 @@ Judgement = tuple[Level, str, str]
 
 
 def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
-    other = config_of(settings)
-    if other and config.path and not _is_judged(settings, config):
+    """Paths are judged only of the right one, so what is not judged is told."""
+    if not settings["ExecStart"] or is_started_with(settings, config.path):
+        return
+    other, here = (
+        config_of(settings),
+        config.path.absolute() if config.path else "the defaults, without a file",
+    )
+    if other is None:
         yield (
             Level.WARNING,
-            f"it starts the daemon with {other}, and what is judged here is {config.path.absolute()}",
-            f"give the doctor that one: --config {shlex.quote(str(other))}",
+            f"it does not tell here with which configuration it starts the daemon: the paths of {here} were not judged",
+            "name it in ExecStart= in so many words, or give the doctor the one of an instance with --config",
         )
-
-
-def _is_judged(settings: Mapping[str, str], config: Config) -> bool:
-    """Whether this configuration is the one that the unit starts its daemon with."""
-    started = config_of(settings)
-    return bool(started and config.path and started.resolve() == config.path.resolve())
+        return
+    by_default = ", for its ExecStart= names none" if takes_default(settings) else ""
+    yield (
+        Level.WARNING,
+        f"it starts the daemon with {other}{by_default}, and what is judged here is {here}",
+        f"give the doctor that one: --config {shlex.quote(str(other))}",
+    )
 
 
 def _of_spans(settings: Mapping[str, str]) -> Iterator[Judgement]:
@@ -116,6 +126,24 @@ _KILL_MODES = {
     "control-group": "TERM goes to all processes at once, and not to the master alone, which drains them in their order",
     "process": "what is left at the end of a stop goes on running",
     "none": "a stop kills nothing",
+}
+
+
+def _of_the_signals(settings: Mapping[str, str]) -> Iterator[Judgement]:
+    name = signal_in(settings["KillSignal"])
+    if name not in ("SIGTERM", "SIGINT"):
+        what = _KILL_SIGNALS.get(
+            name, "it is none that stops the daemon, which is killed when TimeoutStopSec is over"
+        )
+        yield Level.ERROR, f"KillSignal is {name}: {what}", "set KillSignal=SIGTERM"
+    if settings["SendSIGKILL"] in NO:
+        what = "a process that hangs outlives the stop, and the next start finds it in its way"
+        yield Level.WARNING, f"SendSIGKILL is {settings['SendSIGKILL']}: {what}", "set SendSIGKILL=yes"
+
+
+_KILL_SIGNALS = {
+    "SIGKILL": "a stop kills the daemon in its jobs, which run again and count as lost",
+    "SIGQUIT": "a stop does not drain: jobs that run are broken off and run again",
 }
 
 
@@ -232,6 +260,6 @@ def _tasks_of(config: Config) -> int:
 
 def _of_paths(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
     """Only of the configuration that the unit names: another one's paths may be none of this daemon's."""
-    if _is_judged(settings, config):
+    if is_started_with(settings, config.path):
         for is_grave, what, remedy in obstacles(settings, config):
             yield Level.ERROR if is_grave else Level.WARNING, what, remedy

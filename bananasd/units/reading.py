@@ -1,10 +1,12 @@
 """The settings of a unit, from its file or from systemd, and what they leave a daemon: its configuration, its environment."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from ..config import DEFAULT_PATHS
 from .values import words_in
 
 KEPT = {
@@ -24,6 +26,7 @@ LISTS = {
     "ReadOnlyPaths",
     "ReadWritePaths",
     "RestartPreventExitStatus",
+    "RestrictAddressFamilies",
 }
 """Settings that add to what was said before; all others take its place."""
 
@@ -32,20 +35,24 @@ DEFAULTS = dict.fromkeys(LISTS, "") | {
     "DynamicUser": "no",
     "ExecStart": "",
     "KillMode": "control-group",
+    "KillSignal": "SIGTERM",
     "LimitNOFILE": "1024:524288",
     "MemoryMax": "infinity",
     "OOMPolicy": "stop",
+    "PrivateNetwork": "no",
     "PrivateTmp": "no",
     "ProtectHome": "no",
     "ProtectSystem": "no",
     "Restart": "no",
     "RuntimeDirectoryPreserve": "no",
+    "SendSIGKILL": "yes",
     # A share of what the machine has, which its file does not tell.
     "TasksMax": "infinity",
     "TimeoutStartSec": "90",
     "TimeoutStopSec": "90",
     "User": "",
     "WatchdogSec": "0",
+    "WorkingDirectory": "",
 }
 """Systemd's own, for what a unit does not say."""
 
@@ -73,7 +80,7 @@ def read_files(texts: Iterable[str]) -> dict[str, str]:
     for assigned, value in _assignments(texts):
         for name in _SEVERAL.get(assigned, (assigned,)):
             if name in LISTS and value:
-                settings[name] = f"{settings[name]} {value}".strip()
+                settings[name] = f"{settings[name]} {_spread(value)}".strip()
             elif name in DEFAULTS:
                 settings[name] = value or DEFAULTS[name]
     return settings
@@ -100,13 +107,42 @@ def read_show(output: str) -> dict[str, str] | None:
     if own.get("WatchdogSec") == "infinity":
         # That of a daemon which does not run, whatever the unit says.
         own["WatchdogSec"] = NOT_TOLD
-    return DEFAULTS | {name: value for name, value in own.items() if name in (*DEFAULTS, FILE) and value}
+    told = {name: value for name, value in own.items() if name in (*DEFAULTS, FILE) and value}
+    return DEFAULTS | {name: _spread(value) for name, value in told.items()}
+
+
+def _spread(value: str) -> str:
+    """A ``~`` before a line stands for each word of it: lines are put together, and those after it are none of its own."""
+    return " ".join(f"~{word}" for word in value[1:].split()) if value.startswith("~") else value
 
 
 def config_of(settings: Mapping[str, str]) -> Path | None:
-    """The configuration with which a unit starts its daemon, if it says that in so many words."""
+    """The configuration with which a unit starts its daemon, if it says that in so many words, or names none.
+
+    Then it is the one that the daemon finds by itself, and the last of these if none is there.
+    """
+    if takes_default(settings):
+        paths = [Path(_working_directory(settings), path) for path in DEFAULT_PATHS]
+        return next((path for path in paths if os.path.exists(path)), paths[-1])  # noqa: PTH110 - raises nothing
     named = _named_config(settings["ExecStart"])
     return Path(named) if named and not re.search("[%$]", named) else None
+
+
+def takes_default(settings: Mapping[str, str]) -> bool:
+    """Whether it starts a daemon and leaves to that which configuration there is."""
+    return bool(settings["ExecStart"]) and "--config" not in settings["ExecStart"]
+
+
+def is_started_with(settings: Mapping[str, str], path: Path | None) -> bool:
+    """Whether it is this configuration that a unit starts its daemon with."""
+    started = config_of(settings)
+    return bool(started and path and started.resolve() == path.resolve())
+
+
+def _working_directory(settings: Mapping[str, str]) -> str:
+    """Systemd's own is the root; a home, or what only systemd can tell, has hardly a configuration in it."""
+    named = settings["WorkingDirectory"].lstrip("-!")
+    return named if named.startswith("/") and "%" not in named else "/"
 
 
 def _named_config(command: str) -> str:

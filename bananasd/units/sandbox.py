@@ -50,6 +50,8 @@ TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - the names of what systemd makes
 
 _PROGRAMS = ("/usr", "/boot", "/efi")
 _READ_ONLY = dict.fromkeys(YES, _PROGRAMS) | {"full": (*_PROGRAMS, "/etc"), "strict": ("/",)}
+_KERNEL = ("/dev", "/proc", "/sys")
+"""What ``ProtectSystem=strict`` leaves as it is."""
 _HOMES_ARE = dict.fromkeys(YES, Access.HIDDEN) | {"read-only": Access.READ, "tmpfs": Access.PRIVATE}
 _LISTS = {
     "ReadOnlyPaths": Access.READ,
@@ -129,6 +131,8 @@ def _rules(settings: Mapping[str, str]) -> Iterator[Rule]:
     yield from (
         Rule(Path(path), Access.READ, f"ProtectSystem={system}") for path in _READ_ONLY.get(system, ())
     )
+    if system == "strict" or is_dynamic:
+        yield from (Rule(Path(path), Access.WRITE) for path in _KERNEL)
     if homes in _HOMES_ARE:
         yield from (Rule(Path(path), _HOMES_ARE[homes], f"ProtectHome={homes}") for path in HOMES)
     if is_dynamic:

@@ -22,6 +22,8 @@ _SECONDS = {"": 1.0} | {word: seconds for seconds, words in _UNITS.items() for w
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTPE]?)B?")
 
 YES = ("yes", "true", "1", "on", "y", "t")
+NO = ("no", "false", "0", "off", "n", "f")
+_SIGNALS = {"1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
 
 
 def seconds_in(span: str) -> float | None:
@@ -51,6 +53,12 @@ def limit_in(value: str) -> float:
     """A number of tasks, files or bytes; infinity where there is no limit, or one that another machine would tell (``15%``)."""
     size = _SIZE.fullmatch(value)
     return float(size[1]) * 1024.0 ** " KMGTPE".index(size[2] or " ") if size else inf
+
+
+def signal_in(value: str) -> str:
+    """The name of a signal from that, with or without its SIG; from its number, as systemd shows it, if it is one that ends programs."""
+    name = _SIGNALS.get(value, value)
+    return name if name.startswith("SIG") or name.isdecimal() else f"SIG{name}"
 
 
 def words_in(value: str) -> list[str]:

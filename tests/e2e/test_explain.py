@@ -67,6 +67,19 @@ def test_the_present_rate_is_that_at_which_those_before_it_go(client):
     assert evidence["wait_seconds"] == evidence["ahead"] / evidence["rate_per_second"]
 
 
+def test_a_lane_of_long_jobs_is_not_judged_by_the_speed_of_another(make_daemon, own_server):
+    settings = {**ONE_WORKER, "pools": [{"name": "quick", "workers": 1, "queues": ["quick"]}]}
+    with make_daemon(redis_url=own_server.url, settings=settings).start().client() as client:
+        ids = [client.submit_job("note", {"seconds": 1}) for _ in range(12)]
+        quick = [client.submit_job("note", {}, queue="quick") for _ in range(300)]
+        client.wait(quick[-1], 20)
+        wait_until(lambda: client.explain(ids[-1], look_seconds=0).evidence["rate_per_second"], 10)
+        evidence = client.explain(ids[-1], look_seconds=0).evidence
+        # One worker ends no more than one a second of them.
+        assert evidence["rate_per_second"] <= 1
+        assert evidence["wait_seconds"] >= evidence["ahead"] > 0
+
+
 def test_why_it_is_not_even_next(daemon, client, tmp_path):
     wait_until(lambda: client.queue_stats().lanes is not None and daemon.is_up())
     nobodys = client.submit_job("note", {}, queue="nobody")

@@ -41,6 +41,16 @@ def test_less_than_a_second_tells_nothing(board):
     assert pace.per_second(51.0) == {"a:low": 0.0}
 
 
+def test_a_look_that_is_kept_does_not_make_the_window_shorter(board):
+    worker = make_worker(board, 1, "a:low")
+    pace = Pace(board.tallies)
+    pace.per_second(50.0)
+    begin(worker, "a:low", 100)
+    assert pace.per_second(50.0 + WINDOW_SECONDS) == {"a:low": 100 / WINDOW_SECONDS}
+    # A pause of some seconds is no end of the work.
+    assert pace.per_second(50.0 + WINDOW_SECONDS + 2) == {"a:low": 100 / (WINDOW_SECONDS + 2)}
+
+
 def test_what_is_long_ago_does_not_count(board):
     worker, told = make_worker(board, 1, "a:low"), {}
     pace = Pace(board.tallies)

@@ -148,6 +148,36 @@ def test_every_problem_of_handlers_and_server(project: Path) -> None:
     assert any("mail.py:3: " in line and "again.py:3" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (".", "Is a directory"),
+        ("missing/the.log", "No such file or directory"),
+        ("bananas.toml/the.log", "Not a directory"),
+        ("pipe", "No such device or address"),
+    ],
+)
+def test_a_log_file_that_cannot_be_written_to_is_a_problem(project: Path, file: str, reason: str) -> None:
+    os.mkfifo(project / "pipe")
+    path = project / "bananas.toml"
+    path.write_text(f'[log]\nfile = "{file}"\n')
+    result = bananasd("check", "--config", path)
+    assert (result.exit_code, result.stdout) == (78, "")
+    named = project / file
+    assert result.stderr.startswith(f"bananasd: {path}: log.file: {named}: cannot be written to: {reason}; ")
+
+
+def test_a_log_file_that_can_be_made_is_not_made_by_a_look(project: Path) -> None:
+    """It would be the file of whoever looks, often root."""
+    path = project / "bananas.toml"
+    path.write_text('[log]\nfile = "the.log"\n')
+    assert bananasd("check", "--config", path).exit_code == 0
+    assert not (project / "the.log").exists()
+    (project / "the.log").write_text("a line\n")
+    assert bananasd("check", "--config", path).exit_code == 0
+    assert (project / "the.log").read_text() == "a line\n"
+
+
 def test_a_password_file_that_cannot_be_read(project: Path) -> None:
     (project / "bananas.toml").write_text('[redis]\nurl = "redis://host"\npassword_file = "none"\n')
     result = bananasd("check", "--config", project / "bananas.toml")

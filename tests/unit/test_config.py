@@ -418,6 +418,39 @@ def test_a_password_file_that_is_no_use_is_a_clear_error(load, tmp_path, content
     assert str(caught.value).count(str(tmp_path / "pw")) == 1
 
 
+@pytest.mark.parametrize("target", ["/dev/zero", "/dev/null", "pipe"])
+def test_a_secret_is_read_from_a_regular_file_only(load, tmp_path, target):
+    """Neither without end, nor when somebody writes to it at last; through links, as every file."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(target)
+    loaded = load(
+        '[redis]\nurl = "redis://h"\npassword_file = "link"\n[http]\nlisten = "127.0.0.1:1"\ntoken_file = "link"'
+    )
+    for read, what in ((loaded.redis.read_password, "password"), (loaded.http.read_token, "token")):
+        with pytest.raises(ValueError, match="is no regular file") as caught:
+            read()
+        wanted = "is no regular file, but a pipe or a device; put the {} into a file"
+        assert str(caught.value) == f"{tmp_path}/link: {wanted.format(what)}"
+
+
+def test_a_secret_behind_links_is_read_and_one_too_large_is_not(load, tmp_path):
+    redis = load('[redis]\nurl = "redis://h"\npassword_file = "link"').redis
+    (tmp_path / "link").symlink_to("pw")
+    (tmp_path / "pw").write_text("x" * 65536)
+    assert redis.read_password() == "x" * 65536
+    (tmp_path / "pw").write_text("x" * 65537)
+    with pytest.raises(
+        ValueError, match="link: has more than 64 KiB; name a file that holds only the password"
+    ):
+        redis.read_password()
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "bananas.toml"
+    path.write_bytes(b'\xef\xbb\xbfnamespace = "shop"\n')
+    assert config.load(path, {}).namespace == "shop"
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -6,6 +6,7 @@ from bananasd import config
 from bananasd.errors import ConfigError
 from bananasd.http import obstacles
 from bananasd.http.obstacles import http_obstacles
+from bananasd.processes.daemon import Boot
 from tests.command_line import bananasd
 
 TOKEN = "0123456789abcdef"
@@ -45,11 +46,33 @@ def test_a_loopback_address_needs_no_token(load, listen, host, port):
 @pytest.mark.parametrize(
     "listen", ["0.0.0.0:80", "[::]:80", "10.1.2.3:80", "web-1.example.org:80", "local:1"]
 )
-def test_another_address_without_a_token_is_refused(load, listen):
-    (told,) = problems(load, f'listen = "{listen}"')
-    assert told.startswith(f'http.listen: "{listen}": others could read and delete jobs from afar: ')
-    assert told.endswith("set http.token_file, or listen on 127.0.0.1")
-    assert not load(f'listen = "{listen}"\ntoken_file = "token"').http.is_loopback
+def test_a_dashboard_on_another_address_needs_a_token(load, tmp_path, listen):
+    (tmp_path / "token").write_text(TOKEN)
+    (told,) = http_obstacles(load(f'listen = "{listen}"'))
+    assert told == (
+        f'{tmp_path}/bananas.toml: http.listen: "{listen}": others could read and delete jobs from afar: '
+        "set http.token_file, or listen on 127.0.0.1"
+    )
+    open_to_all = load(f'listen = "{listen}"\ntoken_file = "token"')
+    assert (open_to_all.http.is_loopback, list(http_obstacles(open_to_all))) == (False, [])
+
+
+def test_without_a_token_neither_check_nor_a_daemon_goes_on_and_any_other_command_does(load, path):
+    """In a shell nobody has the credential that systemd hands to the daemon."""
+    config = load('listen = "0.0.0.0:80"\n[redis]\nurl = "redis://127.0.0.1:1"')
+    words = "others could read and delete jobs from afar"
+    with pytest.raises(ConfigError, match=words):
+        Boot(config)
+    assert words in bananasd("check", "--config", path).stderr
+    asked = bananasd("queues", "--config", path)
+    assert (asked.exit_code, words in asked.stderr) == (69, False)
+
+
+def test_a_token_file_that_is_wrong_is_not_told_as_a_token_that_is_missing(path):
+    path.write_text('[http]\nlisten = "0.0.0.0:80"\ntoken_file = 3\n')
+    told = bananasd("check", "--config", path).stderr
+    assert "http.token_file: …: must be the path of a file" in told
+    assert "from afar" not in told
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,55 @@ def test_a_suspect_waits_to_run_alone():
     )
 
 
+def in_line(paces=({},), look=True, **values):
+    """A low job of the lane mail behind 6 others, looked at twice in vain; ``paces`` is what each node tells of its lanes."""
+    live = [make_node(f"n{n}", lanes={"mail:low": 1}, begun_per_second=pace) for n, pace in enumerate(paces)]
+    own = {"place": 6, "length": 9, "live": live, "ended_per_second": 2.0} | values
+    facts = make_facts(make_job(lane="mail:low"), **own)
+    return explain(facts, facts._replace(now_ms=NOW - 1_000) if look else None)
+
+
+def test_where_a_look_shows_nothing_the_lane_s_own_pace_tells_for_how_long():
+    explanation = in_line([{"mail:low": 0.1, "news:low": 30.0}, {"mail:low": 0.15}])
+    assert explanation.sentence == (
+        "It waits behind about 6 jobs, which did not become fewer in 1.0s; of its lane lately 0.25 ended a second, so for about 24s."
+    )
+    evidence = explanation.evidence
+    assert (evidence["rate_per_second"], evidence["wait_seconds"], evidence["is_at_least"]) == (
+        0.25,
+        24.0,
+        False,
+    )
+    one_look = in_line([{"mail:low": 0.25}], look=False)
+    assert (
+        one_look.sentence
+        == "It waits behind about 6 jobs; of its lane lately 0.25 ended a second, so for about 24s."
+    )
+
+
+def test_higher_lanes_count_for_the_pace_where_others_wait_there():
+    paces = [{"mail:high": 1.0, "mail:normal": 0.5, "mail:low": 0.5}]
+    assert in_line(paces).evidence["wait_seconds"] == 12.0
+    explanation = in_line(paces, higher=4)
+    assert explanation.evidence["wait_seconds"] == 5.0
+    assert explanation.sentence.endswith(
+        "; of its lane and the higher ones lately 2 ended a second, so for about 5.0s."
+    )
+
+
+def test_the_pace_of_a_long_lane_tells_for_how_long_at_least():
+    explanation = in_line([{"mail:low": 10.0}], place=None, length=MAX_LOOK + 1)
+    assert explanation.sentence.endswith("; of its lane lately 10 ended a second, so for 1h23m at least.")
+    assert (explanation.evidence["wait_seconds"], explanation.evidence["is_at_least"]) == (5000.0, True)
+
+
+def test_a_lane_of_which_nothing_ended_lately_leaves_only_what_all_lanes_end():
+    for pace in ({}, {"mail:low": 0.0}, {"mail:high": 3.0}):
+        explanation = in_line([pace])
+        assert explanation.sentence.endswith("; all lanes together end 2 a second, so for 3.0s at least.")
+        assert explanation.evidence["wait_seconds"] is None
+
+
 # In somebody's hand
 
 

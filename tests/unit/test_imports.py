@@ -18,7 +18,18 @@ ROOT = Path(bananasd.__file__).parent
 # A part may import its own layer and those before it. Beside the chain of those who know jobs and Redis stands that
 # of the master, who knows neither: it sees the foundations, and both see what a master and its children share.
 FOUNDATIONS = [
-    {"errors", "clock", "cores", "directories", "durations", "encoding", "masking", "retry", "streams"},
+    {
+        "errors",
+        "clock",
+        "cores",
+        "directories",
+        "durations",
+        "encoding",
+        "masking",
+        "retry",
+        "secret_files",
+        "streams",
+    },
     {"limits"},
     {"cron"},
     {

@@ -5,17 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from bananasd.units.network import is_allowed
 from bananasd.units.reading import (
     DEFAULTS,
     FILE,
     SHOWN,
     config_of,
     environment,
+    is_started_with,
     of_instance,
     read_files,
     read_show,
+    takes_default,
 )
-from bananasd.units.values import limit_in, seconds_in, timeout_in, words_in
+from bananasd.units.values import limit_in, seconds_in, signal_in, timeout_in, words_in
 
 
 def test_an_empty_value_takes_back_what_was_said():
@@ -60,18 +63,64 @@ def test_a_unit_that_systemd_does_not_know_is_none(output):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "command",
     [
         "",
-        "start",
-        "start --config",
-        "start --config /etc/bananasd/%i.toml",
-        "start --config $FILE",
-        "start --config '/a",
+        "/bin/bananasd start --config",
+        "/bin/bananasd start --config /etc/bananasd/%i.toml",
+        "/bin/bananasd start --config $FILE",
+        "/bin/bananasd start --config '/a",
     ],
 )
-def test_a_command_that_names_no_file_leaves_it_open(arguments):
-    assert config_of({"ExecStart": f"/bin/bananasd {arguments}"}) is None
+def test_a_command_that_does_not_tell_its_file_leaves_it_open(command):
+    assert config_of(DEFAULTS | {"ExecStart": command}) is None
+
+
+@pytest.mark.parametrize("directory", ["{}", "-{}", "!{}"])
+def test_a_daemon_that_is_given_no_file_finds_it_where_it_works(tmp_path, directory):
+    settings = DEFAULTS | {
+        "ExecStart": "/bin/bananasd start",
+        "WorkingDirectory": directory.format(tmp_path),
+    }
+    file = tmp_path / "bananas.toml"
+    assert not is_started_with(settings, file)
+    file.touch()
+    assert config_of(settings) == file
+    assert is_started_with(settings, file)
+    assert not is_started_with(settings, None)
+
+
+@pytest.mark.parametrize("directory", ["", "~", "%h", "/no/such/directory"])
+def test_a_daemon_that_finds_no_file_takes_the_one_below_etc(directory):
+    settings = DEFAULTS | {"ExecStart": "/bin/bananasd start", "WorkingDirectory": directory}
+    assert config_of(settings) == Path("/etc/bananasd/bananas.toml")
+    assert takes_default(settings)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("SIGTERM", "SIGTERM"), ("TERM", "SIGTERM"), ("15", "SIGTERM"), ("9", "SIGKILL"), ("40", "40"), ("RTMIN+3", "SIGRTMIN+3")],
+)  # fmt: skip
+def test_a_signal_has_one_name(value, name):
+    assert signal_in(value) == name
+
+
+@pytest.mark.parametrize(
+    ("restricted", "allowed"),
+    [
+        ("", ["AF_UNIX", "AF_INET", "AF_INET6"]),
+        ("AF_UNIX AF_INET", ["AF_UNIX", "AF_INET"]),
+        ("~AF_INET AF_INET6", ["AF_UNIX"]),
+        ("~AF_INET AF_INET6\nRestrictAddressFamilies=AF_INET", ["AF_UNIX", "AF_INET"]),
+        ("AF_UNIX AF_INET\nRestrictAddressFamilies=~AF_INET", ["AF_UNIX"]),
+        ("none", []),
+    ],
+)
+def test_families_are_those_that_are_listed_or_those_that_are_not(restricted, allowed):
+    restricted = read_files([f"[Service]\nRestrictAddressFamilies={restricted}"])["RestrictAddressFamilies"]
+    assert [
+        family for family in ("AF_UNIX", "AF_INET", "AF_INET6") if is_allowed(family, restricted)
+    ] == allowed
 
 
 @pytest.mark.parametrize(
@@ -165,3 +214,8 @@ def test_what_systemd_puts_into_a_setting_is_put_in():
     settings = {"ExecStart": "/x start --config /etc/%i.toml", "ReadWritePaths": "%S/%i %t %h"}
     assert of_instance(settings, Path("/etc/mail.toml"))["ReadWritePaths"] == "/var/lib/mail /run %h"
     assert of_instance(settings, Path("/srv/mail.toml"))["ReadWritePaths"] == "/var/lib/%i /run %h"
+
+
+def test_families_that_systemd_shows_as_forbidden_are_all_so():
+    settings = read_show("LoadState=loaded\nRestrictAddressFamilies=~AF_INET6 AF_INET")
+    assert settings["RestrictAddressFamilies"] == "~AF_INET6 ~AF_INET"

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 OURS = (ROOT / "systemd" / "bananasd.service").read_text()
 SILENT = "[Service]\nExecStart="
 """Takes back with which configuration the daemon is started."""
+FAMILIES = "RestrictAddressFamilies=\nRestrictAddressFamilies="
 ELSEWHERE = '[redis]\nurl = "redis://a"'
 
 
@@ -71,6 +72,18 @@ def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
         ("", "Type=exec", Level.WARNING, "Type is exec", "Type=notify"),
         ("[scheduler]\nlease_seconds = 20", "RuntimeDirectoryPreserve=no", Level.WARNING, "there is no RuntimeDirectoryPreserve: what a killed daemon held is back only after its lease of 20 s", "RuntimeDirectoryPreserve=yes"),
         ("", "OOMPolicy=stop", Level.ERROR, "OOMPolicy is stop", "OOMPolicy=continue"),
+        ("", "KillSignal=SIGKILL", Level.ERROR, "KillSignal is SIGKILL: a stop kills the daemon in its jobs", "KillSignal=SIGTERM"),
+        ("", "KillSignal=QUIT", Level.ERROR, "KillSignal is SIGQUIT: a stop does not drain", "KillSignal=SIGTERM"),
+        ("", "KillSignal=10", Level.ERROR, "KillSignal is 10: it is none that stops the daemon", "KillSignal=SIGTERM"),
+        ("", "SendSIGKILL=no", Level.WARNING, "SendSIGKILL is no: a process that hangs outlives the stop", "SendSIGKILL=yes"),
+        (ELSEWHERE, "PrivateNetwork=yes", Level.ERROR, "PrivateNetwork is yes and redis.url leads to a: the daemon does not reach it", "PrivateNetwork=no"),
+        ("[http]\nlisten = '127.0.0.1:1'", "PrivateNetwork=yes", Level.WARNING, "PrivateNetwork is yes and http.listen 127.0.0.1:1: nobody reaches the dashboard", "PrivateNetwork=no"),
+        (ELSEWHERE, FAMILIES + "AF_UNIX", Level.ERROR, "RestrictAddressFamilies is without AF_INET and AF_INET6 and redis.url leads to a: the daemon", "RestrictAddressFamilies=AF_INET AF_INET6"),
+        ("[redis]\nurl = 'rediss://:secret@10.0.0.1:1/0'", FAMILIES + "AF_UNIX AF_INET6", Level.ERROR, "RestrictAddressFamilies is without AF_INET and redis.url leads to 10.0.0.1: the", "RestrictAddressFamilies=AF_INET"),
+        ("[redis]\nurl = 'redis://[::1]'", FAMILIES + "~AF_INET6", Level.ERROR, "RestrictAddressFamilies is without AF_INET6 and redis.url leads to ::1: the", "RestrictAddressFamilies=AF_INET6"),
+        ("[redis]\nsentinels = ['a']\nservice = 'jobs'", FAMILIES + "AF_UNIX", Level.ERROR, "RestrictAddressFamilies is without AF_INET and AF_INET6 and a Redis behind Sentinels is wanted", "RestrictAddressFamilies=AF_INET AF_INET6"),
+        ("[http]\nlisten = '[::1]:1'", FAMILIES + "AF_UNIX AF_INET", Level.WARNING, "RestrictAddressFamilies is without AF_INET6 and http.listen [::1]:1: nobody", "RestrictAddressFamilies=AF_INET6"),
+        ("", FAMILIES + "none", Level.ERROR, "RestrictAddressFamilies is without AF_UNIX", "RestrictAddressFamilies=AF_UNIX"),
         ("[workers]\ncount = 2", "LimitNOFILE=128", Level.WARNING, "LimitNOFILE is 128: too few files for 2 workers", "LimitNOFILE=264"),
         ("[workers]\ncount = 500", "", Level.WARNING, "LimitNOFILE is 1024: too few files for 500 workers", "LimitNOFILE=2256"),
     ],
@@ -106,6 +119,11 @@ def test_a_contradiction_is_told_with_what_to_do(tmp_path, text, drop_in, level,
         ("[workers]\ncount = 500", "LimitNOFILE=4096:524288"),
         ("[workers]\ncount = 500", "LimitNOFILE=infinity"),
         ("", "KillMode=none\nKillMode=mixed"),
+        ("", "KillSignal=SIGINT"),
+        ("", "KillSignal=15\nSendSIGKILL=1"),
+        ("", "PrivateNetwork=yes"),
+        ("[redis]\nurl = 'unix:///run/redis.sock'", "PrivateNetwork=yes\n" + FAMILIES + "AF_UNIX"),
+        (ELSEWHERE, FAMILIES + "AF_UNIX AF_INET6"),
         ("", "# KillMode=none\n; KillMode=none\n[Unit]\nKillMode=none"),
     ],
 )
@@ -122,6 +140,35 @@ def test_a_unit_that_starts_another_configuration_is_told(tmp_path):
     start = f"ExecStart=\nExecStart=/bin/bananasd start \\\n --config {config.path}"
     own = read_files([OURS, f"[Service]\nPrivateTmp=no\nProtectSystem=no\nProtectHome=no\n{start}"])
     assert [remark.level for remark in contradictions(own, config, "here")] == [Level.OK]
+
+
+def test_a_unit_that_names_no_configuration_has_the_paths_of_the_default_one_judged(tmp_path):
+    config = make_config(tmp_path, 'state_dir = "/srv/nowhere"')
+    start = "ExecStart=\nExecStart=/bin/bananasd start\nPrivateTmp=no\nProtectHome=no"
+    there = read_files(
+        [OURS, f"[Service]\n{start}\nWorkingDirectory={tmp_path}\nReadWritePaths={config.run_dir}"]
+    )
+    (remark,) = contradictions(there, config, "here")
+    assert (remark.level, remark.what) == (
+        Level.ERROR,
+        "state_dir is /srv/nowhere, and ProtectSystem=strict: the daemon cannot write there",
+    )
+    (remark,) = contradictions(read_files([OURS, f"[Service]\n{start}"]), config, "here")
+    theirs = "/etc/bananasd/bananas.toml"
+    assert (remark.level, remark.what) == (
+        Level.WARNING,
+        f"it starts the daemon with {theirs}, for its ExecStart= names none, and what is judged here is {config.path}",
+    )
+
+
+def test_paths_that_were_not_judged_are_told(tmp_path):
+    config = make_config(tmp_path)
+    start = "ExecStart=\nExecStart=/bin/bananasd start --config $CONFIG"
+    (remark,) = contradictions(read_files([OURS, f"[Service]\n{start}"]), config, "here")
+    assert remark.what.endswith(f"the paths of {config.path} were not judged")
+    defaults = configuration.load(None, {})
+    (remark,) = contradictions(read_files([OURS]), defaults, "here")
+    assert remark.what.endswith("what is judged here is the defaults, without a file")
 
 
 def test_both_configurations_are_told_by_their_whole_path(tmp_path, monkeypatch):
