@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
@@ -31,6 +32,8 @@ class Live:
         self._is_closed = False
         self._changed = asyncio.Condition()
         self._poll: asyncio.Task[None] | None = None
+        self.has_begun = threading.Event()
+        """Whether the first look at the counters is over, for who waits in another thread."""
 
     @property
     def refusal(self) -> str:
@@ -69,6 +72,8 @@ class Live:
 
     async def sample(self) -> None:
         """Look at the counters every few seconds for as long as the process lives: an hour cannot be made up for."""
+        self._note(await run_in_threadpool(self._source.counters))
+        self.has_begun.set()
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
             self._note(await run_in_threadpool(self._source.counters))
