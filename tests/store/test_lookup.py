@@ -29,9 +29,9 @@ class NameServer:
         self.found = FOUND
         self._ask = socket.getaddrinfo
 
-    def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):
+    def getaddrinfo(self, host, port, *, flags=0, **options):
         if flags & socket.AI_NUMERICHOST:
-            return self._ask(host, port, family, type, proto, flags)
+            return self._ask(host, port, flags=flags, **options)
         self.asked.append(host)
         assert self.answers.wait(30)
         if not self.found:
@@ -128,8 +128,7 @@ def test_a_task_that_is_cancelled_leaves_the_lookup_to_the_others(names):
             await AsyncClient("redis://host.example").queue_stats()
 
         task = asyncio.create_task(ask())
-        while not names.asked:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_until, lambda: names.asked)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
