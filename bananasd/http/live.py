@@ -66,17 +66,17 @@ class Live:
         finally:
             self._watchers -= 1
 
-    def take_sample(self) -> None:
+    async def take_sample(self) -> None:
         """One look at the counters; before the first one nothing is known to have happened."""
-        self._note(self._source.counters())
+        self._note(await run_in_threadpool(self._source.counters))
 
     async def sample(self) -> None:
         """Look at the counters every few seconds for as long as the process lives: an hour cannot be made up for."""
-        self._note(await run_in_threadpool(self._source.counters))
+        await self.take_sample()
         self.has_begun.set()
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
-            self._note(await run_in_threadpool(self._source.counters))
+            await self.take_sample()
             await run_in_threadpool(self._past.keep, self._history.to_dict())
 
     async def close(self) -> None:

@@ -20,9 +20,14 @@ class _Lookup(NamedTuple):
 
 
 class _Lookups:
-    """Those that this process waits for. Of one place there is at most one: a name server that is lost answers no other either."""
+    """Those that this process waits for. Of one place there is at most one: a name server that is lost answers no other either.
+
+    What a name server has said holds until it says something else, so one that is lost, or slower than who asks can wait,
+    ends nothing that went well.
+    """
 
     def __init__(self) -> None:
+        self._known: dict[tuple[str, int], Addresses] = {}
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
@@ -40,6 +45,18 @@ class _Lookups:
                 lookup = self._start(host, port)
             return lookup.found
 
+    def patience(self, host: str, port: int, deadline: float) -> float:
+        """Until when to wait for it: what is known already needs time to be tried."""
+        left = clock.remaining(deadline)
+        return clock.deadline_in(left / 2 if (host, port) in self._known else left)
+
+    def last_known(self, host: str, port: int) -> Addresses:
+        """What to take if it has not ended by then. Raises TimeoutError if there is nothing."""
+        try:
+            return self._known[host, port]
+        except KeyError:
+            raise TimeoutError(f"the name server did not answer in time where {host!r} is") from None
+
     def _start(self, host: str, port: int) -> _Lookup:
         found: Future[Addresses] = Future()
         found.set_running_or_notify_cancel()
@@ -53,8 +70,9 @@ class _Lookups:
 
     def _look_up(self, host: str, port: int, found: Future[Addresses]) -> None:
         try:
-            addresses = _ask(host, port)
+            addresses = self._known[host, port] = self._ask_anew(host, port)
         except (OSError, UnicodeError) as error:
+            self._known.pop((host, port), None)
             self._under_way.pop((host, port), None)
             found.set_exception(error)
         else:
@@ -63,26 +81,30 @@ class _Lookups:
         # The error's traceback leads here: with this circle all who wait would live on until it is collected.
         del found
 
+    def _ask_anew(self, host: str, port: int) -> Addresses:
+        try:
+            return _ask(host, port)
+        except socket.gaierror as error:
+            # So the system calls it when no name server has answered.
+            if error.errno == socket.EAI_AGAIN and (host, port) in self._known:
+                return self._known[host, port]
+            raise
+
     def _forget(self) -> None:
         """A process that was forked has none of the threads, and maybe a lock that one of them held."""
         self._lock = RLock()
         self._under_way: dict[tuple[str, int], _Lookup] = {}
 
 
-begin = _Lookups().begin
+LOOKUPS = _Lookups()
 
 
 def find(host: str, port: int, deadline: float) -> Addresses:
     """Raises OSError or UnicodeError if there is no such name, TimeoutError if nobody could say so in time."""
     try:
-        return begin(host, port).result(clock.remaining(deadline))
+        return LOOKUPS.begin(host, port).result(clock.remaining(LOOKUPS.patience(host, port, deadline)))
     except TimeoutError:
-        raise overdue(host) from None
-
-
-def overdue(host: str) -> TimeoutError:
-    """What to raise of a lookup that has not ended in time."""
-    return TimeoutError(f"the name server did not answer in time where {host!r} is")
+        return LOOKUPS.last_known(host, port)
 
 
 def _ask(host: str, port: int, flags: int = 0) -> Addresses:

@@ -11,10 +11,9 @@ from redis.asyncio import ConnectionPool, SSLConnection
 from redis.exceptions import ResponseError
 
 from .. import clock
-from . import lookup
 from .detour import Detour
 from .greenlets import wait_for
-from .lookup import Addresses
+from .lookup import LOOKUPS, Addresses
 from .options import OF_TLS
 from .scripts import Command
 from .wire import OnRefusal
@@ -143,11 +142,12 @@ async def _find(connection: Any, deadline: float) -> Addresses:
     """
     if not hasattr(connection, "host"):
         return []
+    host, port = connection.host, connection.port
     try:
-        found = asyncio.wrap_future(lookup.begin(connection.host, connection.port))
-        return await _until(deadline, found)
+        found = asyncio.wrap_future(LOOKUPS.begin(host, port))
+        return await _until(LOOKUPS.patience(host, port, deadline), found)
     except TimeoutError:
-        raise lookup.overdue(connection.host) from None
+        return LOOKUPS.last_known(host, port)
 
 
 async def _connected(addresses: Addresses, deadline: float) -> socket.socket:

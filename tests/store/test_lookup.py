@@ -27,6 +27,7 @@ class NameServer:
         self.asked: list[str] = []
         self.answers = threading.Event()
         self.found = FOUND
+        self.fault = socket.EAI_NONAME
         self._ask = socket.getaddrinfo
 
     def getaddrinfo(self, host, port, *, flags=0, **options):
@@ -35,13 +36,14 @@ class NameServer:
         self.asked.append(host)
         assert self.answers.wait(30)
         if not self.found:
-            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+            raise socket.gaierror(self.fault, "no such name")
         return self.found
 
 
 @pytest.fixture
 def names(monkeypatch):
     names = NameServer()
+    monkeypatch.setattr(lookup.LOOKUPS, "_known", {})
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     yield names
     names.answers.set()
@@ -115,11 +117,53 @@ def test_as_soon_as_the_name_server_answers_all_goes_on(names, server):
         find("host.example", 0.02)
     names.answers.set()
     wait_until(lambda: not threads())
-    assert find("host.example") == FOUND
+    names.found = 2 * FOUND
+    assert find("host.example") == 2 * FOUND
     names.found = []
     with pytest.raises(socket.gaierror, match="no such name"):
         find("host.example")
     assert len(names.asked) == 3
+
+
+def test_an_answer_that_comes_too_late_serves_the_next_who_asks(names):
+    with pytest.raises(TimeoutError):
+        find("host.example", 0.02)
+    names.answers.set()
+    wait_until(lambda: not threads())
+    names.answers.clear()
+    assert find("host.example", 0.2) == FOUND
+    with pytest.raises(TimeoutError):
+        find("other.example", 0.02)
+
+
+def test_what_was_found_holds_while_the_name_server_is_silent_or_the_system_says_so(names, proxy):
+    port = int(proxy.url.rpartition(":")[2])
+    names.found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    names.answers.set()
+    connection = HeldConnection(Server("redis://host.example", 1))
+    assert connection.trip([("PING",)]) == [b"PONG"]
+
+    async def use() -> None:
+        async with AsyncClient("redis://host.example", timeout_seconds=1) as client:
+            assert (await client.queue_stats()).ready == 0
+
+    names.answers.clear()
+    connection.close()
+    assert connection.trip([("PING",)]) == [b"PONG"]
+    asyncio.run(use())
+    names.answers.set()
+    wait_until(lambda: not threads())
+    names.found, names.fault = [], socket.EAI_AGAIN
+    connection.close()
+    assert connection.trip([("PING",)]) == [b"PONG"]
+    names.fault = socket.EAI_NONAME
+    connection.close()
+    with pytest.raises(ConnectionFailed, match="no such name"):
+        connection.trip([("PING",)])
+    wait_until(lambda: not threads())
+    names.answers.clear()
+    with pytest.raises(ConnectionFailed, match="did not answer in time"):
+        connection.trip([("PING",)])
 
 
 def test_a_task_that_is_cancelled_leaves_the_lookup_to_the_others(names):
