@@ -16,7 +16,7 @@ from .greenlets import wait_for
 from .lookup import LOOKUPS, Addresses
 from .options import OF_TLS
 from .scripts import Command
-from .wire import OnRefusal
+from .wire import OnRefusal, closed_on_failure
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.01
@@ -158,20 +158,15 @@ async def _connected(addresses: Addresses, deadline: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     faults: list[OSError] = []
     for i, (family, kind, protocol, _, place) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
         try:
-            part = clock.deadline_in(clock.remaining(deadline) / (len(addresses) - i))
-            await _until(part, loop.sock_connect(sock, place))
+            with closed_on_failure(socket.socket(family, kind, protocol)) as sock:
+                sock.setblocking(False)
+                part = clock.deadline_in(clock.remaining(deadline) / (len(addresses) - i))
+                await _until(part, loop.sock_connect(sock, place))
+                return sock
         except OSError as error:
-            sock.close()
-            faults.append(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise faults[-1]
+            faults = [error]
+    raise faults.pop()
 
 
 async def _until(deadline: float, awaitable: Awaitable[T]) -> T:

@@ -2,7 +2,8 @@
 
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -151,6 +152,16 @@ class Blocking:
 BLOCKING = Blocking()
 
 
+@contextmanager
+def closed_on_failure(sock: socket.socket) -> Iterator[socket.socket]:
+    """Close it if what is done with it fails."""
+    try:
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
+
+
 def _addresses(connection: Any, deadline: float) -> Addresses:
     """Those of its host; none if it has only a path."""
     is_tcp = isinstance(connection, Connection)
@@ -164,31 +175,23 @@ def _connect(connection: Any, addresses: Addresses, deadline: float) -> socket.s
     sock.settimeout(_left(deadline))
     if not is_tls:
         return sock
-    try:
+    with closed_on_failure(sock):
         wrapped: socket.socket = connection._wrap_socket_with_ssl(sock)  # noqa: SLF001
-    except BaseException:
-        sock.close()
-        raise
-    return wrapped
+        return wrapped
 
 
 def _reach(connection: Connection, addresses: Addresses, deadline: float, more_waits: int) -> socket.socket:
     faults: list[OSError] = []
     for i, (family, kind, protocol, _, place) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
         try:
-            _set_options(sock, connection)
-            sock.settimeout(_left(deadline) / (len(addresses) - i + more_waits))
-            sock.connect(place)
+            with closed_on_failure(socket.socket(family, kind, protocol)) as sock:
+                _set_options(sock, connection)
+                sock.settimeout(_left(deadline) / (len(addresses) - i + more_waits))
+                sock.connect(place)
+                return sock
         except OSError as error:
-            sock.close()
-            faults.append(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise faults[-1]
+            faults = [error]
+    raise faults.pop()
 
 
 def _set_options(sock: socket.socket, connection: Connection) -> None:
