@@ -55,8 +55,7 @@ class Client:
     Making a client tries the server once. That, and every later call, ends within ``timeout_seconds``, connecting
     included and whatever server and network do. Until then a call repeats what a broken connection left in doubt, which
     doubles nothing, and waits for a server that restarts. `submit_many`, `retry_dead` and `purge_dead` send 250
-    jobs at a time, and each 250 have that time of their own. (The lookup of a host's name takes as long as the system
-    lets it.)
+    jobs at a time, and each 250 have that time of their own.
 
     Raises `ConnectionFailed`, here and from every call, when the server cannot be reached; its subclass
     `ServerRefused` when the server answers with an error; `InvalidJob` for arguments that cannot be right, before

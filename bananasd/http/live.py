@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
@@ -31,6 +32,8 @@ class Live:
         self._is_closed = False
         self._changed = asyncio.Condition()
         self._poll: asyncio.Task[None] | None = None
+        self.has_begun = threading.Event()
+        """Whether the first look at the counters is over, for who waits in another thread."""
 
     @property
     def refusal(self) -> str:
@@ -63,15 +66,17 @@ class Live:
         finally:
             self._watchers -= 1
 
-    def take_sample(self) -> None:
+    async def take_sample(self) -> None:
         """One look at the counters; before the first one nothing is known to have happened."""
-        self._note(self._source.counters())
+        self._note(await run_in_threadpool(self._source.counters))
 
     async def sample(self) -> None:
         """Look at the counters every few seconds for as long as the process lives: an hour cannot be made up for."""
+        await self.take_sample()
+        self.has_begun.set()
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
-            self._note(await run_in_threadpool(self._source.counters))
+            await self.take_sample()
             await run_in_threadpool(self._past.keep, self._history.to_dict())
 
     async def close(self) -> None:

@@ -28,9 +28,10 @@ def run_http(row: Row, config: HttpConfig, board: Board, access: Access) -> int:
     except (OSError, ValueError) as error:
         _tell(row, config, error)
         return exits.SOFTWARE
-    # Before anybody is told that it is up: what happens from then on is in the charts.
-    dashboard.live.take_sample()
     server.start()
+    # What happens from the moment at which somebody is told that it is up is in the charts.
+    while server.is_running and not dashboard.live.has_begun.wait(LOOK_SECONDS):
+        pass
     row.state = State.UP
     logger.info("http serves address=%s", config.listen)
     return _serve(row, server, inbox)

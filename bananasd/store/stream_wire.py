@@ -13,9 +13,10 @@ from redis.exceptions import ResponseError
 from .. import clock
 from .detour import Detour
 from .greenlets import wait_for
+from .lookup import LOOKUPS, Addresses
 from .options import OF_TLS
 from .scripts import Command
-from .wire import OnRefusal
+from .wire import OnRefusal, closed_on_failure
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.01
@@ -40,7 +41,8 @@ class StreamWire:
     def open(self, deadline: float, on_refusal: OnRefusal) -> None:
         """See `Wire`."""
         try:
-            wait_for(_until(deadline, self._open(deadline)))
+            addresses = wait_for(_find(self._connection, deadline))
+            wait_for(_until(deadline, self._open(addresses, deadline)))
         except ResponseError as error:
             on_refusal(error)
             raise
@@ -69,9 +71,9 @@ class StreamWire:
             with suppress(RuntimeError):
                 writer.transport.abort()
 
-    async def _open(self, deadline: float) -> None:
-        if hasattr(self._connection, "host"):
-            await self._open_by_tcp(deadline)
+    async def _open(self, addresses: Addresses, deadline: float) -> None:
+        if addresses:
+            await self._open_by_tcp(addresses, deadline)
         else:
             # Not its public connect, which makes one kind of error of all.
             await self._connection._connect()  # noqa: SLF001
@@ -79,9 +81,9 @@ class StreamWire:
         if not getattr(self._connection._parser, "_connected", False):  # noqa: SLF001
             await self._connection.on_connect()
 
-    async def _open_by_tcp(self, deadline: float) -> None:
+    async def _open_by_tcp(self, addresses: Addresses, deadline: float) -> None:
         connection = self._connection
-        sock = await _connected(connection.host, connection.port, deadline)
+        sock = await _connected(addresses, deadline)
         ssl = connection._connection_arguments().get("ssl")  # noqa: SLF001
         streams = {"sock": sock, "ssl": ssl, "server_hostname": connection.host if ssl else None}
         connection._connection_arguments = lambda: streams  # noqa: SLF001
@@ -133,29 +135,38 @@ class Awaiting:
 AWAITING = Awaiting()
 
 
-async def _connected(host: str, port: int, deadline: float) -> socket.socket:
+async def _find(connection: Any, deadline: float) -> Addresses:
+    """Those of its host; none if it has only a path.
+
+    The loop's own lookup would occupy one of its few threads, and the end of the loop would wait for it.
+    """
+    if not hasattr(connection, "host"):
+        return []
+    host, port = connection.host, connection.port
+    try:
+        found = asyncio.wrap_future(LOOKUPS.begin(host, port))
+        return await _until(LOOKUPS.patience(host, port, deadline), found)
+    except TimeoutError:
+        return LOOKUPS.last_known(host, port)
+
+
+async def _connected(addresses: Addresses, deadline: float) -> socket.socket:
     """A socket to the first address of a name that answers; each gets its part of the time.
 
     The loop's own way would give all of it to the first one.
     """
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     faults: list[OSError] = []
-    for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
-        sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
+    for i, (family, kind, protocol, _, place) in enumerate(addresses):
         try:
-            part = clock.deadline_in(clock.remaining(deadline) / left)
-            await _until(part, loop.sock_connect(sock, place))
+            with closed_on_failure(socket.socket(family, kind, protocol)) as sock:
+                sock.setblocking(False)
+                part = clock.deadline_in(clock.remaining(deadline) / (len(addresses) - i))
+                await _until(part, loop.sock_connect(sock, place))
+                return sock
         except OSError as error:
-            sock.close()
-            faults.append(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise faults[-1]
+            faults = [error]
+    raise faults.pop()
 
 
 async def _until(deadline: float, awaitable: Awaitable[T]) -> T:

@@ -2,7 +2,8 @@
 
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -10,7 +11,9 @@ from redis.connection import Connection, ConnectionPool, SSLConnection
 from redis.exceptions import ResponseError
 
 from .. import clock
+from . import lookup
 from .detour import Detour
+from .lookup import Addresses
 from .scripts import Command
 from .timed_socket import TimedSocket
 
@@ -90,13 +93,18 @@ class SocketWire:
 
     def open(self, deadline: float, on_refusal: OnRefusal) -> None:
         """See `Wire`."""
-        self._share_out(max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS))
-        self._connection.redis_connect_func = partial(_greet, deadline, on_refusal)
+        connection = self._connection
+        if addresses := _addresses(connection, deadline):
+            # Its own would look the name up once more, for as long as the system likes.
+            connection._connect = partial(_connect, connection, addresses, deadline)  # noqa: SLF001
+        connection.socket_connect_timeout = connection.socket_timeout = _left(deadline)
+        connection.redis_connect_func = partial(_greet, deadline, on_refusal)
         try:
-            self._connection.connect()
+            connection.connect()
         finally:
-            # Without this circle a connection that is dropped is closed at once.
-            self._connection.redis_connect_func = None
+            # Without these circles a connection that is dropped is closed at once.
+            connection.redis_connect_func = None
+            vars(connection).pop("_connect", None)
 
     def send(self, deadline: float, data: bytes) -> None:
         """See `Wire`."""
@@ -121,14 +129,6 @@ class SocketWire:
         """See `Wire`."""
         self._connection.disconnect()
 
-    def _share_out(self, seconds: float) -> None:
-        """A connect tries the addresses of a name one after the other, and has an exchange of keys: each gets its part."""
-        connection, waits = self._connection, 1
-        if isinstance(connection, Connection):
-            addresses = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-            waits = len(addresses) + isinstance(connection, SSLConnection)
-        connection.socket_connect_timeout = connection.socket_timeout = seconds / waits
-
 
 class Blocking:
     """Waits with the thread that calls."""
@@ -150,6 +150,59 @@ class Blocking:
 
 
 BLOCKING = Blocking()
+
+
+@contextmanager
+def closed_on_failure(sock: socket.socket) -> Iterator[socket.socket]:
+    """Close it if what is done with it fails."""
+    try:
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _addresses(connection: Any, deadline: float) -> Addresses:
+    """Those of its host; none if it has only a path."""
+    is_tcp = isinstance(connection, Connection)
+    return lookup.find(connection.host, connection.port, deadline) if is_tcp else []
+
+
+def _connect(connection: Any, addresses: Addresses, deadline: float) -> socket.socket:
+    """A socket to the first address that answers; each gets its part of the time, and so does an exchange of keys."""
+    is_tls = isinstance(connection, SSLConnection)
+    sock = _reach(connection, addresses, deadline, is_tls)
+    sock.settimeout(_left(deadline))
+    if not is_tls:
+        return sock
+    with closed_on_failure(sock):
+        wrapped: socket.socket = connection._wrap_socket_with_ssl(sock)  # noqa: SLF001
+        return wrapped
+
+
+def _reach(connection: Connection, addresses: Addresses, deadline: float, more_waits: int) -> socket.socket:
+    faults: list[OSError] = []
+    for i, (family, kind, protocol, _, place) in enumerate(addresses):
+        try:
+            with closed_on_failure(socket.socket(family, kind, protocol)) as sock:
+                _set_options(sock, connection)
+                sock.settimeout(_left(deadline) / (len(addresses) - i + more_waits))
+                sock.connect(place)
+                return sock
+        except OSError as error:
+            faults = [error]
+    raise faults.pop()
+
+
+def _set_options(sock: socket.socket, connection: Connection) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in connection.socket_keepalive_options.items():
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _left(deadline: float) -> float:
+    return max(clock.remaining(deadline), MIN_TIMEOUT_SECONDS)
 
 
 def _greet(deadline: float, on_refusal: OnRefusal, connection: Any) -> None:

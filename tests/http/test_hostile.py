@@ -1,5 +1,6 @@
 """Whatever others have written into Redis, or send, is answered, and never with an error that nobody foresaw."""
 
+import asyncio
 import json
 
 import httpx
@@ -189,7 +190,7 @@ def test_a_look_at_what_cannot_be_read_says_so_and_goes_on(site, server, command
     server.call(*command)
     assert site.source.look().trouble != ""
     assert site.source.look().queues is None
-    site.dashboard.live.take_sample()
+    asyncio.run(site.dashboard.live.take_sample())
     server.call("FLUSHALL")
     assert site.source.look().trouble == ""
 
@@ -253,7 +254,7 @@ def test_a_counter_that_is_no_number_is_left_out(site, server):
     server.call("HSET", KEYS.stats, "completed", "many", "submitted", 2)
     look = site.source.look()
     assert (look.trouble, look.queues is None) == ("", False)
-    site.dashboard.live.take_sample()
+    asyncio.run(site.dashboard.live.take_sample())
 
 
 def test_a_restarted_server_is_there_at_the_first_look(make_site, own_server):

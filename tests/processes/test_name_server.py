@@ -1,0 +1,129 @@
+"""A daemon whose server has a name, while the name server is lost: the lookups that it has begun take half a minute."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from bananasd import Client, Status
+from tests.conftest import wait_until
+from tests.daemon import Daemon
+from tests.http.web import Web
+from tests.proxy import Proxy
+from tests.sentinels import free_port
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+LOOKUP_SECONDS = 30
+SITE = f"""
+    import os, socket, time
+
+    LOST = os.path.join(os.path.dirname(__file__), "lost")
+    ask = socket.getaddrinfo
+
+    def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+        if host != "redis.example" or flags & socket.AI_NUMERICHOST:
+            return ask(host, port, family, type, proto, flags)
+        ends = time.monotonic() + {LOOKUP_SECONDS}
+        while os.path.exists(LOST):
+            if time.monotonic() > ends:
+                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+            time.sleep(0.02)
+        return ask("127.0.0.1", port, family, type, proto, flags)
+
+    socket.getaddrinfo = getaddrinfo
+"""
+"""What Python reads at its start: the name of the server is found as long as there is no file "lost"."""
+
+
+class Names:
+    """The name server, and the way to the server that has the name."""
+
+    def __init__(self, directory: Path, proxy: Proxy) -> None:
+        (directory / "sitecustomize.py").write_text(textwrap.dedent(SITE))
+        self._lost = directory / "lost"
+        self._proxy = proxy
+        self.url = proxy.url.replace("127.0.0.1", "redis.example")
+        self.environ = {"PYTHONPATH": str(directory)}
+
+    def lose(self) -> None:
+        """From now on nobody finds the server, and nobody who has found it keeps it."""
+        self._lost.touch()
+        self._proxy.cut()
+
+    def come_back(self) -> None:
+        self._lost.unlink()
+
+
+@pytest.fixture
+def names(tmp_path, own_server):
+    proxy = Proxy(own_server.socket)
+    yield Names(tmp_path, proxy)
+    proxy.close()
+
+
+@pytest.fixture
+def web():
+    return Web(free_port())
+
+
+@pytest.fixture
+def daemon(make_daemon, names, web):
+    settings = {"http": {"listen": web.address}, "redis": {"timeout_seconds": 1}}
+    return make_daemon(redis_url=names.url, settings=settings, environ=names.environ)
+
+
+def seconds_of_status(daemon: Daemon) -> float:
+    began = time.monotonic()
+    command = [sys.executable, "-m", "bananasd", "status", "--config", str(daemon.config)]
+    subprocess.run(command, env=daemon.environ, stdout=subprocess.DEVNULL, timeout=60, check=False)
+    return time.monotonic() - began
+
+
+def test_a_lost_name_server_is_an_outage_like_any_other(daemon, names, web, own_server):
+    names.lose()
+    began = time.monotonic()
+    daemon.start(wait=False)
+    wait_until(web.answers)
+    wait_until(lambda: daemon.lines("daemon ready"))
+    assert time.monotonic() - began < LOOKUP_SECONDS / 2
+    before = {child.pid for child in daemon.children()}
+    # At 0, 1, 2 and 4 seconds: one that hangs is killed before.
+    wait_until(lambda: len(daemon.lines("scheduler", "redis lost")) >= 4)
+    assert daemon.lines("redis lost", "the name server did not answer in time where 'redis.example' is")
+    assert web.get("/readyz", timeout=5)[1]["reasons"] == ["the Redis server does not answer"]
+    assert web.get("/livez", timeout=5) == (200, {"live": True})
+    assert seconds_of_status(daemon) < 6
+    names.come_back()
+    wait_until(lambda: daemon.lines("scheduler", "redis back"))
+    with Client(own_server.url) as client:
+        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+    assert {child.pid for child in daemon.children()} == before
+    assert not daemon.lines("child killed")
+    assert daemon.stop() == 0
+
+
+def test_a_daemon_that_has_found_its_server_goes_on_without_a_name_server(daemon, names, web, own_server):
+    daemon.start()
+    # Whoever has connected knows where it is, and the web server asks by itself.
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+    names.lose()
+    with Client(own_server.url) as client:
+        for _ in range(4):
+            assert client.submit_and_wait("note", {}, wait_seconds=10).status is Status.COMPLETED
+    wait_until(lambda: web.get("/readyz", timeout=5)[0] == 200)
+    assert not daemon.lines("child killed")
+    assert daemon.stop() == 0
+
+
+def test_a_daemon_that_waits_for_its_name_stops_when_told(daemon, names):
+    names.lose()
+    daemon.start(wait=False)
+    wait_until(lambda: daemon.lines("scheduler", "redis lost"))
+    began = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - began < LOOKUP_SECONDS / 2

@@ -1,0 +1,249 @@
+"""The lookup of a host's name, and a name server that does not answer."""
+
+import asyncio
+import gc
+import os
+import socket
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bananasd import AsyncClient, Client, ConnectionFailed, clock
+from bananasd.store import lookup
+from bananasd.store.connection import HeldConnection, Server
+from tests.conftest import wait_until
+
+FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
+SILENT = r"the name server did not answer in time where '{}' is"
+
+
+class NameServer:
+    """Answers when it is told to; until then whoever asks for a name waits."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers = threading.Event()
+        self.found = FOUND
+        self.fault = socket.EAI_NONAME
+        self._ask = socket.getaddrinfo
+
+    def getaddrinfo(self, host, port, *, flags=0, **options):
+        if flags & socket.AI_NUMERICHOST:
+            return self._ask(host, port, flags=flags, **options)
+        self.asked.append(host)
+        assert self.answers.wait(30)
+        if not self.found:
+            raise socket.gaierror(self.fault, "no such name")
+        return self.found
+
+
+@pytest.fixture
+def names(monkeypatch):
+    names = NameServer()
+    monkeypatch.setattr(lookup.LOOKUPS, "_known", {})
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
+    yield names
+    names.answers.set()
+    wait_until(lambda: not threads())
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "lookup"]
+
+
+def find(host: str, seconds: float = 10) -> lookup.Addresses:
+    return lookup.find(host, 6379, clock.deadline_in(seconds))
+
+
+def test_a_silent_name_server_takes_no_more_time_than_there_is(names):
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match=SILENT.format("host.example")):
+        find("host.example", 0.2)
+    assert 0.2 <= time.monotonic() - began < 2
+
+
+def test_a_connect_ends_in_its_time_and_says_what_it_waited_for(names):
+    began = time.monotonic()
+    connection = HeldConnection(Server("redis://host.example", 0.2))
+    with pytest.raises(ConnectionFailed, match="redis://host.example:6379: " + SILENT.format("host.example")):
+        connection.trip([("PING",)])
+    assert time.monotonic() - began < 2
+
+
+def test_so_does_that_of_a_task_and_its_loop_waits_for_nobody(names):
+    async def use() -> None:
+        async with AsyncClient("redis://host.example", timeout_seconds=0.2) as client:
+            await client.queue_stats()
+
+    began = time.monotonic()
+    with pytest.raises(ConnectionFailed, match="redis://host.example:6379: " + SILENT.format("host.example")):
+        asyncio.run(use())
+    assert time.monotonic() - began < 2
+
+
+def test_a_sentinel_whose_name_is_not_found_leaves_time_for_the_next(names):
+    url = "redis+sentinel://host.example,127.0.0.1:1/main"
+    with pytest.raises(ConnectionFailed) as failure:
+        HeldConnection(Server(url, 0.4)).trip([("PING",)])
+    assert "did not answer in time" in str(failure.value)
+    assert "127.0.0.1:1: Error 111" in str(failure.value)
+
+
+def test_those_who_ask_for_one_name_wait_for_one_lookup(names):
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(find, "host.example") for _ in range(8)]
+        wait_until(lambda: names.asked)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                find("host.example", 0.02)
+        assert len(threads()) == 1
+        names.answers.set()
+        assert [task.result() for task in asking] == 8 * [FOUND]
+    assert names.asked == ["host.example"]
+
+
+def test_another_name_has_a_lookup_of_its_own(names):
+    for name in ("one.example", "two.example"):
+        with pytest.raises(TimeoutError):
+            find(name, 0.02)
+    assert names.asked == ["one.example", "two.example"]
+
+
+def test_as_soon_as_the_name_server_answers_all_goes_on(names, server):
+    with pytest.raises(TimeoutError):
+        find("host.example", 0.02)
+    names.answers.set()
+    wait_until(lambda: not threads())
+    names.found = 2 * FOUND
+    assert find("host.example") == 2 * FOUND
+    names.found = []
+    with pytest.raises(socket.gaierror, match="no such name"):
+        find("host.example")
+    assert len(names.asked) == 3
+
+
+def test_an_answer_that_comes_too_late_serves_the_next_who_asks(names):
+    with pytest.raises(TimeoutError):
+        find("host.example", 0.02)
+    names.answers.set()
+    wait_until(lambda: not threads())
+    names.answers.clear()
+    assert find("host.example", 0.2) == FOUND
+    with pytest.raises(TimeoutError):
+        find("other.example", 0.02)
+
+
+def test_what_was_found_holds_while_the_name_server_is_silent_or_the_system_says_so(names, proxy):
+    port = int(proxy.url.rpartition(":")[2])
+    names.found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    names.answers.set()
+    connection = HeldConnection(Server("redis://host.example", 1))
+    assert connection.trip([("PING",)]) == [b"PONG"]
+
+    async def use() -> None:
+        async with AsyncClient("redis://host.example", timeout_seconds=1) as client:
+            assert (await client.queue_stats()).ready == 0
+
+    names.answers.clear()
+    connection.close()
+    assert connection.trip([("PING",)]) == [b"PONG"]
+    asyncio.run(use())
+    names.answers.set()
+    wait_until(lambda: not threads())
+    names.found, names.fault = [], socket.EAI_AGAIN
+    connection.close()
+    assert connection.trip([("PING",)]) == [b"PONG"]
+    names.fault = socket.EAI_NONAME
+    connection.close()
+    with pytest.raises(ConnectionFailed, match="no such name"):
+        connection.trip([("PING",)])
+    wait_until(lambda: not threads())
+    names.answers.clear()
+    with pytest.raises(ConnectionFailed, match="did not answer in time"):
+        connection.trip([("PING",)])
+
+
+def test_a_task_that_is_cancelled_leaves_the_lookup_to_the_others(names):
+    async def use() -> None:
+        async def ask() -> None:
+            await AsyncClient("redis://host.example").queue_stats()
+
+        task = asyncio.create_task(ask())
+        await asyncio.to_thread(wait_until, lambda: names.asked)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(use())
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(find, "host.example")
+        names.answers.set()
+        assert asking.result() == FOUND
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_in_numbers_needs_no_thread(names, monkeypatch, host):
+    def refuse(*_: object) -> None:
+        pytest.fail("a thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert find(host)[0][4][0] == host
+    assert names.asked == []
+
+
+def test_a_unix_socket_needs_no_lookup(names, server, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a lookup"))
+    with Client(server.url) as client:
+        assert client.queue_stats().ready == 0
+
+
+def test_a_forked_process_waits_for_no_lookup_of_its_parent(names):
+    with pytest.raises(TimeoutError):
+        find("host.example", 0.02)
+    assert len(threads()) == 1
+    pid = os.fork()
+    if not pid:
+        names.answers = threading.Event()
+        names.answers.set()
+        os._exit(0 if find("host.example") == FOUND and len(names.asked) == 2 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_process_that_may_have_no_thread_says_so_and_asks_again_later(names, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(ConnectionFailed, match=r"no thread to look up 'host\.example': can't start"):
+            HeldConnection(Server("redis://host.example", 1)).trip([("PING",)])
+    names.answers.set()
+    assert find("host.example") == FOUND
+
+
+def test_a_connection_whose_name_was_not_found_goes_with_its_last_user(names):
+    names.found = []
+    names.answers.set()
+    connection = HeldConnection(Server("redis://host.example", 5))
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ConnectionFailed, match="no such name"):
+            connection.trip([("PING",)])
+        wait_until(lambda: not threads())
+        gone = weakref.ref(connection)
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_name_leads_to_the_first_of_its_addresses_that_answers(names, server, proxy):
+    names.answers.set()
+    port = int(proxy.url.rpartition(":")[2])
+    names.found = [*FOUND, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    with Client("redis://host.example") as client:
+        assert client.queue_stats().ready == 0
