@@ -89,3 +89,16 @@ def test_room_is_made_by_those_that_ask_for_nothing(site):
             # The daemon has looked anew after the last of them had come.
             for _ in range(3):
                 assert next(snapshots)
+
+
+def test_one_that_does_not_read_its_answer_makes_room_at_once(site, client, monkeypatch):
+    monkeypatch.setattr("bananasd.http.connections.MAX_CONNECTIONS", 1)
+    job_id = client.submit_job("big", {"text": "x" * 1_000_000})
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((site.config.host, site.config.port))
+        deaf.sendall(f"GET /api/jobs/{job_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert select.select([deaf], [], [], 5)[0]
+        assert open_of([deaf]) == 1
+        with flood(site, b"", 1):
+            wait_until(lambda: open_of([deaf]) == 0)
