@@ -17,6 +17,7 @@ from .reply import read_object, reply
 from .source import Source
 
 MAX_IDS = 1000
+MAX_QUEUE_CHARACTERS = 64
 BULK = 250
 """So many dead jobs that match are dealt with by one request; the page asks again for the next ones."""
 
@@ -93,7 +94,11 @@ class Actions:
 
 
 def _queue_name(queue: Any) -> str:
-    return "all queues" if queue is None else f"queue {queue}"
+    """In the log, also of what can be none and is refused: that may be as long as a body."""
+    if queue is None:
+        return "all queues"
+    is_short = isinstance(queue, str) and len(queue) <= MAX_QUEUE_CHARACTERS
+    return f"queue {queue if is_short else shown(queue)}"
 
 
 def _targets(ids: Sequence[str]) -> str:

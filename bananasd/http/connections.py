@@ -4,7 +4,8 @@ import asyncio
 import logging
 from typing import Any, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from .protocol import Protocol
+from .seldom import Seldom
 
 MAX_CONNECTIONS = 256
 """A flood must take neither the memory of the jobs nor all files of the process."""
@@ -23,48 +24,40 @@ class Connections:
     """
 
     def __init__(self) -> None:
-        self._open: list[H11Protocol] = []
-        self._dropped = 0
+        self._open: list[Protocol] = []
+        self._dropped, self._broken = Seldom(), Seldom()
 
     @property
     def protocol(self) -> type[asyncio.Protocol]:
         """For uvicorn, which calls it once for each connection, as it would its own class."""
         return cast("type[asyncio.Protocol]", self._take)
 
-    def _take(self, **given: Any) -> H11Protocol:
-        self._open = [each for each in self._open if not _is_gone(each)]
+    def _take(self, **given: Any) -> Protocol:
+        self._open = [each for each in self._open if not each.is_gone]
         surplus = len(self._open) + 1 - MAX_CONNECTIONS
         if surplus > 0:
             self._drop(surplus)
-        self._open.append(H11Protocol(**given))
+        self._open.append(Protocol(self._note_broken, **given))
         return self._open[-1]
 
     def _drop(self, count: int) -> None:
         # What was accepted in this turn of the loop has no socket yet: it is counted at the next one.
-        for connection in sorted(filter(_is_made, self._open), key=_is_asking)[:count]:
+        made = [each for each in self._open if each.is_made]
+        for connection in sorted(made, key=lambda each: each.is_asking)[:count]:
             # Not close: that would wait until a peer that does not read has read what there is.
             connection.transport.abort()
             self._note_drop()
 
     def _note_drop(self) -> None:
-        """The 1st, 2nd, 4th, 8th … in the log: a flood must not fill it."""
-        self._dropped += 1
-        if self._dropped & (self._dropped - 1) == 0:
+        if self._dropped.is_worth_a_line():
             logger.warning(
                 "http connections full limit=%d: the oldest made room; dropped=%d since the start",
-                MAX_CONNECTIONS, self._dropped,
+                MAX_CONNECTIONS, self._dropped.times,
             )  # fmt: skip
 
-
-def _is_made(connection: H11Protocol) -> bool:
-    return cast("object", connection.transport) is not None
-
-
-def _is_gone(connection: H11Protocol) -> bool:
-    return _is_made(connection) and connection.transport.is_closing()
-
-
-def _is_asking(connection: H11Protocol) -> bool:
-    """Whether it is being answered."""
-    cycle = cast("Any", connection.cycle)
-    return cycle is not None and not cycle.response_complete
+    def _note_broken(self) -> None:
+        if self._broken.is_worth_a_line():
+            logger.warning(
+                "http request broken: it is no HTTP, and was refused; broken=%d since the start",
+                self._broken.times,
+            )

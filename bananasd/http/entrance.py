@@ -11,6 +11,7 @@ from ..settings import HttpConfig
 from .audit import note_visit
 from .keys import Keyring
 from .reply import read_object, reply
+from .seldom import Seldom
 
 REFUSED_SECONDS = 1.0
 """So long the answer to a wrong token takes."""
@@ -25,7 +26,7 @@ class Entrance:
         self._config = config
         self._keyring = keyring
         self._namespace = namespace
-        self._refused = 0
+        self._refused = Seldom()
 
     async def session(self, request: Request) -> Response:
         """Whether the one who asks is let in, and what its page needs to know."""
@@ -59,10 +60,8 @@ class Entrance:
         return response
 
     def _note_refusal(self, request: Request) -> None:
-        """The 1st, 2nd, 4th, 8th … in the log: who guesses must not fill it."""
-        self._refused += 1
-        if self._refused & (self._refused - 1) == 0:
+        if self._refused.is_worth_a_line():
             logger.warning(
                 "http login refused who=%s: not the token; refused=%d since the start",
-                self._keyring.who(request), self._refused,
+                self._keyring.who(request), self._refused.times,
             )  # fmt: skip

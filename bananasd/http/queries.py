@@ -1,5 +1,6 @@
 """What the pages ask: one method a question, none of which changes anything."""
 
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable
 
@@ -16,6 +17,7 @@ from ..store.keys import Lane
 from ..store.listing import MAX_PAGE, Entry
 from .health import is_live, reasons_not_ready
 from .live import Live
+from .probe import Probe
 from .reply import reply
 from .shapes import as_text, of_found, of_job, of_lane, of_page, of_schedule
 from .source import Source
@@ -31,6 +33,7 @@ class Queries:
         self._source = source
         self._metrics = metrics
         self._live = live
+        self._probe = Probe(source.is_server_there)
 
     async def livez(self, _request: Request) -> Response:
         """Whether the daemon lives."""
@@ -39,7 +42,7 @@ class Queries:
 
     async def readyz(self, _request: Request) -> Response:
         """Whether it does its work, and if not, why."""
-        is_there = await run_in_threadpool(self._source.is_server_there)
+        is_there = await self._probe.is_server_there()
         silent_seconds = self._source.silent_seconds
         reasons = list(reasons_not_ready(self._source.node(), silent_seconds, is_server_there=is_there))
         return reply({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
@@ -56,7 +59,7 @@ class Queries:
             raise HTTPException(503, refusal)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         events = _as_events(self._live.snapshots())
-        if "gzip" not in request.headers.get("accept-encoding", ""):
+        if not _takes_gzip(request.headers.get("accept-encoding", "")):
             return StreamingResponse(events, media_type=EVENTS, headers=headers)
         return StreamingResponse(
             _packed(events), media_type=EVENTS, headers=headers | {"Content-Encoding": "gzip"}
@@ -127,6 +130,15 @@ async def _packed(events: AsyncIterator[str]) -> AsyncIterator[bytes]:
     packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
     async for event in events:
         yield packer.compress(event.encode()) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding has it, and not with a weight of 0, which means: anything but that."""
+    for coding in accepted.lower().split(","):
+        name, _, weight = (part.strip() for part in coding.partition(";"))
+        if name == "gzip":
+            return re.fullmatch(r"q\s*=\s*0(\.0*)?", weight) is None
+    return False
 
 
 def _page(request: Request) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The web server: a socket that listens, and uvicorn in a thread of its own, which leaves signals to the process."""
 
 import logging
+import os
 import socket
 import threading
 
@@ -16,7 +17,11 @@ GRACE_SECONDS = 1
 def listen(host: str, port: int) -> socket.socket:
     """A socket that takes connections from now on. Raises OSError if the address is taken, or is not one of ours."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.create_server(address[:2], family=family)
+    try:
+        listener = socket.create_server(address[:2], family=family)
+    except OSError as error:
+        # It has put the address into the words, which is for the caller to tell.
+        raise OSError(error.errno, os.strerror(error.errno or 0)) from error
     # Every connection inherits it. Else the second half of an answer waits 40 ms for the first to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -62,7 +62,7 @@ class Namespace(NamedTuple):
         family = GaugeMetricFamily(PREFIX + name, text, labels=LANE)
         for lane in self.queues.lanes:
             if (known := value(lane)) is not None:
-                family.add_metric([self.name, lane.queue, lane.priority.value], known)
+                family.add_metric([self.name, printable(lane.queue), lane.priority.value], known)
         return family
 
     def _processing(self) -> Metric:
@@ -72,14 +72,14 @@ class Namespace(NamedTuple):
         idle = {f"{lane.queue}:{lane.priority}": 0 for lane in self.queues.lanes}
         for lane, number in sorted((idle | dict(self.processing)).items()):
             queue, _, priority = lane.partition(":")
-            family.add_metric([self.name, queue, priority], number)
+            family.add_metric([self.name, printable(queue), printable(priority)], number)
         return family
 
     def _paused(self) -> Metric:
         text = "1 for a queue that is paused; * stands for all."
         family = GaugeMetricFamily(f"{PREFIX}paused", text, labels=(*NAMESPACE, "queue"))
         for queue in self.queues.paused:
-            family.add_metric([self.name, queue], 1)
+            family.add_metric([self.name, printable(queue)], 1)
         return family
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:
@@ -91,6 +91,11 @@ class Namespace(NamedTuple):
         family = CounterMetricFamily(PREFIX + name, text, labels=NAMESPACE)
         family.add_metric([self.name], value)
         return family
+
+
+def printable(name: str) -> str:
+    """As a label: others may have written bytes that are no UTF-8, of which halves of characters have become."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _oldest_seconds(lane: LaneStats) -> float | None:

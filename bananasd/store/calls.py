@@ -43,6 +43,11 @@ def text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
+def as_bytes(word: str) -> bytes:
+    """The way back."""
+    return word.encode("utf-8", "surrogateescape")
+
+
 MAX_MS = 10**15 - 1
 """The last instant that anybody takes for one, of 15 digits: 31,000 years away."""
 

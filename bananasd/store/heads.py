@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from ..job import Job, Status
-from .calls import as_mapping, text
+from .calls import as_bytes, as_mapping, text
 from .keys import Keys, Lane
 
 MAX_LOOK, MIN_LOOK = 1000, 10
@@ -60,5 +60,5 @@ def waits_in(lane: Lane, job: Job | None) -> bool:
 
 
 def _waiting(lane: Lane, ids: Sequence[bytes], places: Sequence[list[bytes | None]]) -> Iterator[bytes]:
-    here = [Status.PENDING.value.encode(), str(lane).encode()]
+    here = [Status.PENDING.value.encode(), as_bytes(str(lane))]
     return (job_id for job_id, place in zip(ids, places, strict=True) if place == here)

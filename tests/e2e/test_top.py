@@ -13,9 +13,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.keys import Keys
 from tests.conftest import wait_until
 from tests.daemon import Daemon
 
+KEYS = Keys("default")
 SCREEN_OFF = "\x1b[?1049l"
 
 
@@ -113,6 +116,16 @@ def test_a_ctrl_z_does_not_leave_its_shell_in_our_screen(top):
     top.wait_for("worker 0 .* UP ")
     top.press("\x1a")
     top.wait_for("worker 0 .* UP ")
+
+
+def test_a_queue_whose_name_is_no_text_is_drawn(top, daemon):
+    connection = HeldConnection(Server(daemon.url, 5))
+    ready = f"{KEYS.prefix}ready:".encode() + b"zz\xff:high"
+    connection.trip([("SADD", KEYS.queues, b"zz\xff"), ("RPUSH", ready, "x")])
+    connection.close()
+    top.wait_for("zz")
+    top.press("q")
+    assert top.wait() == 0
 
 
 def test_it_is_drawn_anew_when_the_terminal_changes_its_size(top):

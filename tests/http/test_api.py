@@ -174,6 +174,18 @@ def test_every_action_leaves_a_line_that_says_who_what_and_what_came_of_it(site,
     assert "outcome=\"failed: queue 'a" in refused
 
 
+@pytest.mark.parametrize(
+    "queue", ["q" * 100_000, ["q" * 100_000], {"q" * 50_000: 1}], ids=["text", "list", "object"]
+)
+def test_a_line_about_an_action_is_short_whatever_was_sent(site, caplog, queue):
+    caplog.set_level("INFO")
+    for action in ("pause", "resume"):
+        assert site.post(f"/api/queues/{action}", {"queue": queue}).status_code == 400
+    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("http action")]
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 500
+
+
 def test_a_client_that_was_made_lives_through_an_outage(make_site, own_server):
     site = make_site(own_server.url)
     assert site.http.get("/api/schedules").status_code == 200

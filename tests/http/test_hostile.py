@@ -164,21 +164,6 @@ def test_a_key_of_another_type_is_an_error_that_says_so(site, server):
 
 
 @pytest.mark.parametrize(
-    "request_line",
-    [b"GET /api/dead\r\n\r\n", b"\x16\x03\x01", b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\n\r\n"],
-)
-def test_what_is_no_request_ends_no_server(site, request_line):
-    import socket
-
-    with socket.create_connection((site.config.host, site.config.port)) as peer:
-        peer.settimeout(5)
-        peer.sendall(request_line)
-        peer.shutdown(socket.SHUT_WR)
-        peer.recv(1000)
-    assert site.http.get("/api/session").status_code == 200
-
-
-@pytest.mark.parametrize(
     "command",
     [
         ("SET", KEYS.stats, "x"),

@@ -6,6 +6,8 @@ import uuid
 import zlib
 from contextlib import contextmanager
 
+import pytest
+
 from bananasd.http.live import MAX_WATCHERS
 from tests.conftest import wait_until
 
@@ -79,6 +81,22 @@ def test_a_hundred_nodes_take_a_fraction_of_the_bytes_for_those_who_can_unpack_t
                     break
     assert plain > 100_000
     assert packed / 3 < plain / 4
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("br, GZIP;q=0.5", "gzip"),
+        ("gzip;q=0", None),
+        ("br;q=1, gzip ; q=0.000", None),
+        ("x-gzipped", None),
+        ("", None),
+    ],
+)
+def test_the_stream_is_packed_for_those_only_who_take_it(site, accepted, coding):
+    with site.http.stream("GET", "/api/live", headers={"Accept-Encoding": accepted}) as stream:
+        assert stream.headers.get("content-encoding") == coding
 
 
 def test_two_who_watch_cost_as_much_as_one(site):

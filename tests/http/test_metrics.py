@@ -1,8 +1,14 @@
 """``/metrics`` of a dashboard that is served."""
 
-import httpx
+import json
 
+import httpx
+import pytest
+
+from bananasd.store.keys import Keys
 from tests.metrics.conftest import read
+
+KEYS = Keys("default")
 
 
 def test_prometheus_reads_the_metrics(site):
@@ -43,3 +49,27 @@ def test_an_age_that_nobody_knows_is_not_told_as_none(site, client, monkeypatch)
     assert told["bananasd_namespace_ready", frozenset(lane.items())] == 4
     assert ("bananasd_namespace_oldest_seconds", frozenset(lane.items())) not in told
     assert told["bananasd_namespace_oldest_seconds", frozenset((lane | {"priority": "high"}).items())] == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("SADD", KEYS.queues, b"\xff\xfe<script>"),
+        ("ZADD", KEYS.paused, "inf", b"\xff\n"),
+    ],
+)
+def test_a_queue_whose_name_is_no_text_is_told_among_the_others(site, server, command):
+    server.call(*command)
+    answer = site.http.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    told = read(answer.content)
+    assert told["bananasd_redis_up", frozenset()] == 1
+    assert any("\\udcff" in dict(labels).get("queue", "") for _, labels in told)
+
+
+def test_a_queue_whose_name_is_no_text_is_on_the_page(site, server):
+    server.call("SADD", KEYS.queues, b"\xff\xfe")
+    server.call("RPUSH", f"{KEYS.prefix}ready:".encode() + b"\xff\xfe:high", "x")
+    look = site.source.look()
+    assert (look.trouble, look.queues is None) == ("", False)
+    json.loads(json.dumps(look.to_dict("host")))

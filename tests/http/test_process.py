@@ -79,7 +79,8 @@ def test_a_port_that_is_taken_keeps_no_daemon_from_its_work(make, web):
         with daemon.client() as client:
             assert client.submit_and_wait("note", {}, wait_seconds=10).status == "completed"
         wait_until(lambda: [child for child in daemon.children("http") if child.state == "backoff"])
-        assert daemon.lines("http cannot serve", web.address, "Address already in use")
+        line = daemon.lines("http cannot serve", web.address, "Address already in use")[0]
+        assert line.count(str(web.port)) == 1
     # The next try is at most a few seconds away.
     wait_until(web.answers, 30)
     assert daemon.stop() == 0

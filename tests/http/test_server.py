@@ -4,11 +4,15 @@ import logging
 import select
 import socket
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bananasd.http.connections import MAX_CONNECTIONS
-from bananasd.http.server import listen
+from bananasd.http.server import WebServer, listen
 from tests.conftest import wait_until
 from tests.sentinels import free_port
 
@@ -24,7 +28,7 @@ def test_a_connection_sends_at_once_what_there_is(host, family):
 
 def test_a_port_that_is_taken_is_told():
     port = free_port()
-    with listen("127.0.0.1", port), pytest.raises(OSError, match="Address already in use"):
+    with listen("127.0.0.1", port), pytest.raises(OSError, match=r"Address already in use$"):
         listen("127.0.0.1", port)
 
 
@@ -89,3 +93,32 @@ def test_room_is_made_by_those_that_ask_for_nothing(site):
             # The daemon has looked anew after the last of them had come.
             for _ in range(3):
                 assert next(snapshots)
+
+
+def test_one_that_does_not_read_its_answer_makes_room_at_once(monkeypatch, caplog):
+    monkeypatch.setattr("bananasd.http.connections.MAX_CONNECTIONS", 1)
+    app = Starlette(routes=[Route("/", lambda _: Response(b"x" * LONG))])
+    with serving(app) as address, socket.create_connection(address, timeout=10) as deaf:
+        deaf.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert select.select([deaf], [], [], 5)[0]
+        with socket.create_connection(address):
+            wait_until(lambda: "http connections full" in caplog.text)
+        # What the kernel has taken still comes.
+        assert sum(len(part) for part in iter(lambda: deaf.recv(1_000_000), b"")) < LONG
+
+
+LONG = 50_000_000
+"""More than the kernel takes from a server whose peer does not read."""
+
+
+@contextmanager
+def serving(app):
+    """Where an application is served as the dashboard is."""
+    address = ("127.0.0.1", free_port())
+    server = WebServer(SimpleNamespace(app=app, close=bool), listen(*address))
+    server.start()
+    try:
+        yield address
+    finally:
+        server.stop()
+        wait_until(lambda: not server.is_running)
