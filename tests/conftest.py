@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .daemon import Daemon
 
 # Examples of what holds for all values; the long form looks at more.
-settings.register_profile("short", max_examples=40)
+settings.register_profile("short", max_examples=30)
 settings.register_profile("long", max_examples=200)
 settings.load_profile("long" if os.environ.get("BANANASD_FAULTS") == "long" else "short")
 

@@ -74,7 +74,7 @@ ROWS = st.fixed_dictionaries(
     declared=WORDS | JSON.map(lambda value: json.dumps(value).encode()),
 )
 @settings(
-    max_examples=300,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -202,9 +202,19 @@ def test_a_deployed_daemon_is_healthy_and_runs_the_handlers_of_the_image(image, 
         wait_until(lambda: health(port) != 0)
         valkey.start()
         wait_until(lambda: health(port) == 0)
-        assert daemon.stop() == 0
+        assert stopped_by_the_hook(daemon) == 0
+        assert daemon.process.wait(5) == 0
     finally:
         daemon.close()
+
+
+def stopped_by_the_hook(daemon):
+    """How the command ends that a cluster runs before it stops the pod."""
+    deployment, *_ = yaml.safe_load_all((DEPLOY / "kubernetes" / "bananasd.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    program, *words, config = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert (program, config) == ("bananasd", "/etc/bananasd/bananas.toml")
+    return subprocess.run([sys.executable, "-m", program, *words, daemon.config], cwd="/").returncode
 
 
 @pytest.fixture

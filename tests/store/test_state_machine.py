@@ -32,7 +32,7 @@ from tests.store.worker_rules import WorkerRules
 pytestmark = pytest.mark.usefixtures("untraced")
 
 PROFILE = settings(
-    max_examples=either(120, 1200),
+    max_examples=either(90, 1200),
     stateful_step_count=either(50, 100),
     derandomize=not IS_LONG,
     deadline=None,

@@ -1,5 +1,6 @@
 """docs/deploy agrees with itself, with the program's defaults, and with the systemd unit."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from bananasd import config
 from bananasd.cli import main
+from bananasd.cli.daemon import SPARE_SECONDS
 from bananasd.store.connection import Server
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +103,13 @@ def test_a_container_has_the_time_to_stop_that_the_unit_has():
     assert stop_seconds > DRAIN_SECONDS
     assert COMPOSE["services"]["bananasd"]["stop_grace_period"] == f"{stop_seconds}s"
     assert DAEMON["terminationGracePeriodSeconds"] == stop_seconds
-    assert "lifecycle" not in MAIN, "a preStop hook takes its time from the drain's"
+
+
+def test_the_hook_before_a_pod_stops_is_the_drain_and_fits_into_the_time_to_stop():
+    hook = MAIN["lifecycle"]["preStop"]["exec"]["command"]
+    (started,) = re.findall(r"^CMD (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    assert hook == ["stop" if word == "start" else word for word in json.loads(started)]
+    assert DAEMON["terminationGracePeriodSeconds"] > DRAIN_SECONDS + SPARE_SECONDS
 
 
 def test_the_daemon_is_pid_1_and_gets_the_signal_itself():

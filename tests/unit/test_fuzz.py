@@ -68,7 +68,7 @@ ANYTHING = st.recursive(
     | st.tuples(some) | st.frozensets(PLAIN.filter(lambda value: value == value), max_size=2),  # noqa: PLR0124 - NaN
     max_leaves=5,
 )  # fmt: skip
-often = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def only_ours(call, *others):

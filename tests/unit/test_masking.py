@@ -170,11 +170,12 @@ def test_without_urls_and_options_nothing_changes(text):
     ["redis://a:", "redis", "redis+", "://", "://a:b", "://[:]", "://a@ ", "http://a:80/", "a ", "@", "?password=", "?a", "?", "&a=",
      "&key=", "password", "?token", "=", "é"],
 )  # fmt: skip
-def test_a_megabyte_of_anything_takes_less_than_a_second(part, before, behind):
-    text = before + part * (1_000_000 // len(part)) + behind
+def test_any_text_takes_time_in_proportion_to_its_length(part, before, behind):
+    text = before + part * (200_000 // len(part)) + behind
     began = time.process_time()
     mask_url(text)
-    assert time.process_time() - began < 1
+    # A second for a megabyte. What looks twice takes minutes.
+    assert time.process_time() - began < 0.5
 
 
 def test_every_name_that_the_page_on_security_gives_is_one():
