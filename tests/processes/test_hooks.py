@@ -142,7 +142,7 @@ def test_the_seconds_of_an_end_are_those_of_the_handler_and_before_job_is_in_all
         def after_job(job, end):
             say(end.seconds < 1)
         """,
-        settings={"workers": {"count": 1}},
+        settings={"workers": {"count": 1, "grace_seconds": 5}},
     )
     ran(daemon, "fail", max_retries=0)
     ran(daemon, "note")
