@@ -45,10 +45,10 @@ def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
 def queues(client: Client, as_json: bool) -> None:
     """Show how many jobs wait, run, are scheduled, are dead.
 
-    A lane is one priority of one queue; OLDEST is how long its next job has been waiting, RATE how many of its jobs were
-    begun a second in the last 10 to 25 s, counted when the run, or its batch, has ended; a run whose worker was killed is
-    not counted. WORKERS is how many take jobs from it, on all nodes; 'unserved' if none does and jobs wait. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed,
-    and failed (for good or not) in that time.
+    A lane is one priority of one queue; OLDEST is how long its next job has been waiting, RATE how many runs of its jobs
+    ended a second in the last 10 to 25 s. WORKERS is how many take jobs from it, on all nodes; 'unserved' if none does and
+    jobs wait. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed, and
+    failed (for good or not) in that time.
     """
     stats = client.queue_stats()
     echo_json(_queues_to_dict(stats)) if as_json else _echo_queues(stats)
@@ -74,7 +74,7 @@ def lane_rows(lanes: Iterable[LaneStats]) -> list[tuple[object, ...]]:
             lane.priority,
             lane.ready,
             None if lane.oldest_seconds is None else brief(lane.oldest_seconds),
-            None if lane.begun_per_second is None else f"{lane.begun_per_second:,.1f}",
+            None if lane.runs_per_second is None else f"{lane.runs_per_second:,.1f}",
             UNSERVED if lane.is_unserved else lane.workers,
         )
         for lane in lanes

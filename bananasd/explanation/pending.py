@@ -125,7 +125,7 @@ def _lately(facts: Facts, job: Job) -> float | None:
     priorities = list(Priority)
     first = 0 if facts.higher else priorities.index(job.priority)
     lanes = [str(Lane(job.queue, one)) for one in priorities[first : priorities.index(job.priority) + 1]]
-    return sum(node.begun_per_second.get(lane, 0.0) for node in facts.live for lane in lanes) or None
+    return sum(node.runs_per_second.get(lane, 0.0) for node in facts.live for lane in lanes) or None
 
 
 def _rate(before: Facts, now: Facts) -> float | None:

@@ -28,7 +28,7 @@ def of_queues(stats: QueueStats) -> dict[str, Any]:
                 "priority": lane.priority,
                 "ready": lane.ready,
                 "oldest_seconds": lane.oldest_seconds,
-                "begun_per_second": lane.begun_per_second,
+                "runs_per_second": lane.runs_per_second,
                 "workers": lane.workers,
                 "is_unserved": lane.is_unserved,
             }

@@ -54,7 +54,7 @@ class Beater:
                 "master_pid": self._about.master_pid,
                 "max_retries": self._about.max_retries,
                 "lanes": self._workers_by_lane(),
-                "begun_per_second": self._pace.per_second(clock.monotonic()),
+                "runs_per_second": self._pace.per_second(clock.monotonic()),
                 "children": [_describe(row) for row in self._board.used_rows()],
             }
         )

@@ -24,8 +24,8 @@ class Child(NamedTuple):
 class NodeRow(NamedTuple):
     """A node: ``lease_ends_ms`` is 0 for one that has none, what it has not told is None or empty.
 
-    ``lanes``: how many of its workers take jobs of each; ``begun_per_second``: how many jobs of each they begin, counted at the end of the run or its batch; ``handlers``: what they have loaded; ``counted``: what it has
-    kept of the counters.
+    ``lanes``: how many of its workers take jobs of each; ``runs_per_second``: how many runs of each end; ``handlers``: what
+    they have loaded; ``counted``: what it has kept of the counters.
     """
 
     name: str
@@ -37,7 +37,7 @@ class NodeRow(NamedTuple):
     handlers: frozenset[str] | None = None
     max_retries: int | None = None
     counted: tuple[Counted, ...] = ()
-    begun_per_second: Mapping[str, float] = MappingProxyType({})
+    runs_per_second: Mapping[str, float] = MappingProxyType({})
 
     @property
     def lease_ms(self) -> float:
@@ -73,7 +73,7 @@ def lanes_in(about: Mapping[str, Any]) -> Counter[str]:
 
 
 def _paces_in(about: Mapping[str, Any]) -> dict[str, float]:
-    paces = about.get("begun_per_second")
+    paces = about.get("runs_per_second")
     items = paces.items() if isinstance(paces, dict) else ()
     return {lane: pace for lane, pace in items if type(pace) in (int, float) and 0 <= pace <= MAX_PACE}
 

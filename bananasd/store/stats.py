@@ -28,9 +28,9 @@ class LaneStats(NamedTuple):
 
     ``oldest_seconds`` is how long its next job has been ready, since it was made or was due, whatever runs of it were broken
     off meanwhile; None for an empty lane, and for one with too many of those in front.
-    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat; ``begun_per_second``: how many
-    jobs of it they have begun a second, over the last 10 to 25 s, each counted when the run, or its batch, has ended, and not if
-    its worker was killed; None if no live node has told.
+    ``workers``: how many take jobs from it, on all nodes, as these told at their last beat; ``runs_per_second``: how many
+    runs of its jobs ended a second, over the last 10 to 25 s, without those that a killed worker left and those that made up
+    for them; None if no live node has told.
     """
 
     queue: str
@@ -38,7 +38,7 @@ class LaneStats(NamedTuple):
     ready: int
     oldest_seconds: float | None
     workers: int
-    begun_per_second: float | None = None
+    runs_per_second: float | None = None
 
     @property
     def is_unserved(self) -> bool:
@@ -171,7 +171,7 @@ class Stats:
                 length,
                 _waited_seconds(job, now_ms),
                 workers.get(str(lane), 0),
-                _begun_per_second(lane, live),
+                _runs_per_second(lane, live),
             )
             for lane, length, job in zip(lanes, lengths, jobs, strict=True)
         ]
@@ -206,8 +206,8 @@ def _pauses(reply: list[bytes], now_ms: int) -> dict[str, datetime | None]:
     return {name: clock.datetime_or_none(end) for name, end in sorted(ends.items()) if end > now_ms}
 
 
-def _begun_per_second(lane: Lane, live: Sequence[NodeRow]) -> float | None:
-    told = [node.begun_per_second[str(lane)] for node in live if str(lane) in node.begun_per_second]
+def _runs_per_second(lane: Lane, live: Sequence[NodeRow]) -> float | None:
+    told = [node.runs_per_second[str(lane)] for node in live if str(lane) in node.runs_per_second]
     return sum(told) if told else None
 
 

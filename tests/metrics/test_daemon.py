@@ -115,13 +115,13 @@ def test_lanes_tell_what_waits_and_what_runs(make_daemon, tmp_path):
     tell.wait_for(0, "namespace_ready", queue="default", priority="low")
 
 
-def test_a_lane_tells_how_many_of_its_jobs_are_begun_a_second(make_daemon):
+def test_a_lane_tells_how_many_of_its_jobs_end_a_second(make_daemon):
     daemon = make_daemon(HANDLERS).start()
     client = daemon.client()
 
     def paces() -> dict[str, float | None]:
         client.submit_job("note", {}, Priority.LOW)
-        return {lane.priority: lane.begun_per_second for lane in client.queue_stats().lanes}
+        return {lane.priority: lane.runs_per_second for lane in client.queue_stats().lanes}
 
     wait_until(lambda: (paces()["low"] or 0) > 0)
     assert paces()["high"] == 0

@@ -1,4 +1,4 @@
-"""How many jobs of each lane a node begins a second."""
+"""How many runs of each lane of a node end a second."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def make_worker(board: Board, row: int, *lanes: str) -> RunTally:
     return RunTally(board.tallies.of_row(board.rows[row], 1 + len(lanes)), [], lanes)
 
 
-def begin(worker: RunTally, lane: str, number: int, waited_ms: int = 3) -> None:
+def end(worker: RunTally, lane: str, number: int, waited_ms: int = 3) -> None:
     worker.since_ms[lane] += [1_000_000 - waited_ms] * number
     worker.count(1_000_000)
 
@@ -26,16 +26,16 @@ def begin(worker: RunTally, lane: str, number: int, waited_ms: int = 3) -> None:
 def test_the_jobs_of_all_workers_are_added_by_lane(board):
     one, other = make_worker(board, 1, "a:high", "a:low"), make_worker(board, 2, "a:low")
     pace = Pace(board.tallies)
-    begin(one, "a:low", 100)
+    end(one, "a:low", 100)
     assert pace.per_second(50.0) == {}
-    begin(one, "a:low", 6)
+    end(one, "a:low", 6)
     # However long they have waited.
-    begin(other, "a:low", 4, waited_ms=10_000_000)
+    end(other, "a:low", 4, waited_ms=10_000_000)
     assert pace.per_second(55.0) == {"a:high": 0.0, "a:low": 2.0}
 
 
 def test_less_than_a_second_tells_nothing(board):
-    begin(make_worker(board, 1, "a:low"), "a:low", 5)
+    end(make_worker(board, 1, "a:low"), "a:low", 5)
     pace = Pace(board.tallies)
     assert (pace.per_second(50.0), pace.per_second(50.9)) == ({}, {})
     assert pace.per_second(51.0) == {"a:low": 0.0}
@@ -45,7 +45,7 @@ def test_a_look_that_is_kept_does_not_make_the_window_shorter(board):
     worker = make_worker(board, 1, "a:low")
     pace = Pace(board.tallies)
     pace.per_second(50.0)
-    begin(worker, "a:low", 100)
+    end(worker, "a:low", 100)
     assert pace.per_second(50.0 + WINDOW_SECONDS) == {"a:low": 100 / WINDOW_SECONDS}
     # A pause of some seconds is no end of the work.
     assert pace.per_second(50.0 + WINDOW_SECONDS + 2) == {"a:low": 100 / (WINDOW_SECONDS + 2)}
@@ -55,7 +55,7 @@ def test_what_is_long_ago_does_not_count(board):
     worker, told = make_worker(board, 1, "a:low"), {}
     pace = Pace(board.tallies)
     for second in range(0, 60, 3):
-        begin(worker, "a:low", 30 if second < 30 else 3)
+        end(worker, "a:low", 30 if second < 30 else 3)
         told[second] = pace.per_second(100.0 + second)
     assert told[27] == {"a:low": 10.0}
     # Nothing older than twice the window and a beat.

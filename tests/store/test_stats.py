@@ -100,18 +100,18 @@ def test_a_node_that_does_not_say_what_it_serves_serves_nothing(world, stats, ab
 )
 def test_nonsense_that_a_node_tells_of_its_pace_is_passed_over(world, stats, pace):
     world.submit(1)
-    beat(world, "n1", b'{"begun_per_second": %s}' % pace)
-    assert lane(stats).begun_per_second is None
+    beat(world, "n1", b'{"runs_per_second": %s}' % pace)
+    assert lane(stats).runs_per_second is None
 
 
 def test_a_lane_goes_as_fast_as_its_live_nodes_say_together(world, stats):
     world.submit(1)
-    assert lane(stats).begun_per_second is None
-    beat(world, "n1", b'{"begun_per_second": {"default:normal": 2, "gpu:low": 7}}')
-    beat(world, "n2", b'{"begun_per_second": {"default:normal": 0.5, "default:low": 0}}')
-    beat(world, "n3", b'{"begun_per_second": {"default:normal": 9}}')
+    assert lane(stats).runs_per_second is None
+    beat(world, "n1", b'{"runs_per_second": {"default:normal": 2, "gpu:low": 7}}')
+    beat(world, "n2", b'{"runs_per_second": {"default:normal": 0.5, "default:low": 0}}')
+    beat(world, "n3", b'{"runs_per_second": {"default:normal": 9}}')
     world.call("ZADD", world.keys.nodes, world.now() - 1, "n3")
-    assert [one.begun_per_second for one in stats.queues().lanes] == [None, 2.5, 0]
+    assert [one.runs_per_second for one in stats.queues().lanes] == [None, 2.5, 0]
 
 
 def test_a_job_that_was_scheduled_has_waited_since_it_was_due(world, stats):

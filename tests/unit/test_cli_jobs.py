@@ -9,7 +9,6 @@ from bananasd import Client, Priority
 from bananasd.cli.waiting import show_progress
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import Keys
-from bananasd.store.stats import LaneStats
 from bananasd.store.store import Store
 from tests.command_line import bananasd, bury, complete, meanwhile, on
 from tests.conftest import RedisServer
@@ -149,7 +148,7 @@ def test_queues_as_json(server: RedisServer, client: Client) -> None:
     client.submit_job("greet", None, Priority.HIGH)
     told = json.loads(bananasd("queues", "--json", *on(server)).stdout)
     assert told["lanes"][0] | {"oldest_seconds": 0} == {
-        "queue": "default", "priority": "high", "ready": 1, "oldest_seconds": 0, "workers": 0, "begun_per_second": None,
+        "queue": "default", "priority": "high", "ready": 1, "oldest_seconds": 0, "workers": 0, "runs_per_second": None,
     }  # fmt: skip
     assert {told[name] for name in ("processing", "scheduled", "dead")} == {0}
     assert isinstance(told["counters"], dict)
@@ -180,12 +179,3 @@ def test_a_namespace_of_its_own(server: RedisServer, client: Client) -> None:
     client.submit_job("greet", None)
     told = json.loads(bananasd("queues", "--json", "--url", server.url, "--namespace", "other").stdout)
     assert told["lanes"] == []
-
-
-def test_the_rate_is_told_for_what_it_is():
-    """Workers note a run at its end, and one that is killed notes nothing."""
-    words = " ".join(bananasd("queues", "--help").stdout.split())
-    assert (
-        "counted when the run, or its batch, has ended; a run whose worker was killed is not counted" in words
-    )
-    assert "counted when the run, or its batch, has ended" in " ".join((LaneStats.__doc__ or "").split())

@@ -291,7 +291,7 @@ def test_a_suspect_waits_to_run_alone():
 
 def in_line(paces=({},), look=True, **values):
     """A low job of the lane mail behind 6 others, looked at twice in vain; ``paces`` is what each node tells of its lanes."""
-    live = [make_node(f"n{n}", lanes={"mail:low": 1}, begun_per_second=pace) for n, pace in enumerate(paces)]
+    live = [make_node(f"n{n}", lanes={"mail:low": 1}, runs_per_second=pace) for n, pace in enumerate(paces)]
     own = {"place": 6, "length": 9, "live": live, "ended_per_second": 2.0} | values
     facts = make_facts(make_job(lane="mail:low"), **own)
     return explain(facts, facts._replace(now_ms=NOW - 1_000) if look else None)

@@ -69,9 +69,9 @@ function queueRow(queues, queue, own, readOnly) {
   ]);
 }
 
-// Of those that have ended; no daemon may have told yet.
+// No daemon may have told yet.
 function pace(lanes) {
-  const told = lanes.map((lane) => lane.begun_per_second).filter((one) => one !== null);
+  const told = lanes.map((lane) => lane.runs_per_second).filter((one) => one !== null);
   return told.length ? rate(told.reduce((sum, one) => sum + one, 0)) : "–";
 }
 
