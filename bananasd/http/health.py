@@ -5,7 +5,7 @@ Anybody may ask, so nothing is told that has a name, an address or an error's te
 
 from collections.abc import Iterator
 
-from ..processes.views import NodeView
+from ..processes.views import ChildView, NodeView
 
 LIVE_SECONDS = 5.0
 """A master turns its loop four times a second; one that has not for so long hangs."""
@@ -22,14 +22,22 @@ def reasons_not_ready(node: NodeView, silent_seconds: float, *, is_server_there:
         yield f"the master has not turned its loop for {silent_seconds:.0f} s"
     if node.phase == "draining":
         yield "the daemon drains"
-    if not _count_up(node, "scheduler"):
+    up = [child for child in node.children if child.state == "up"]
+    schedulers, workers = ([child for child in up if child.kind == kind] for kind in ("scheduler", "worker"))
+    if not schedulers:
         yield "the scheduler is not up"
-    if not _count_up(node, "worker"):
+    if not workers:
         slots = {child.slot for child in node.children if child.kind == "worker"}
         yield f"no worker is up, of {len(slots)}"
     if not is_server_there:
         yield "the Redis server does not answer"
+    else:
+        # It answers this process: others may find no way to it, or no room.
+        if schedulers and not _reach(schedulers):
+            yield "the scheduler does not reach the Redis server"
+        if workers and not _reach(workers):
+            yield f"no worker reaches the Redis server, of {len(workers)} that are up"
 
 
-def _count_up(node: NodeView, kind: str) -> int:
-    return sum(child.kind == kind and child.state == "up" for child in node.children)
+def _reach(children: list[ChildView]) -> bool:
+    return any(child.server == "there" for child in children)

@@ -11,10 +11,14 @@ from ..store.keys import Lane
 from ..store.store import Store
 from .board import Board
 from .pace import Pace
-from .row import Kind, Row, State, Word
+from .row import Kind, Reach, Row, State, Word
 
 SERVING = (State.STARTING, State.UP)
-"""A worker that ends its last job, or has crashed and is not back yet, serves no lane."""
+"""A worker that ends its last job, or has crashed and is not back yet, serves no lane; nor does one that has lost the server."""
+
+
+SOON_SECONDS = 1.0
+"""After an outage the workers are back within this time of the scheduler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,16 @@ class Beater:
         self._about = about
         self._pace = Pace(board.tallies or ())
 
-    def beat(self) -> None:
-        """Extend the lease; mark the running jobs whose holders have been recovered meanwhile, for the master."""
+    def beat(self) -> float | None:
+        """Extend the lease; mark the running jobs whose holders have been recovered meanwhile, for the master.
+
+        Return in how many seconds what was said may have changed, if that is soon.
+        """
         armed = self._armed_rows()
         for holder in self._store.beat(self._board.node, self._lease_ms, self._said(), list(armed)):
             row, number = armed[holder]
             row.words[Word.LOST] = number
+        return SOON_SECONDS if any(map(_has_lost_server, self._board.used_rows())) else None
 
     def _said(self) -> bytes:
         return orjson.dumps(
@@ -66,7 +74,7 @@ class Beater:
         serving = {
             (row.words[Word.SLOT], row.pool)
             for row in self._board.used_rows()
-            if row.kind is Kind.WORKER and row.state in SERVING
+            if row.kind is Kind.WORKER and row.state in SERVING and not _has_lost_server(row)
         }
         return Counter(str(lane) for _, pool in serving for lane in self._about.lanes.get(pool, ()))
 
@@ -79,6 +87,10 @@ class Beater:
             if number and row.is_living and row.words[Word.ARMED] == number:
                 armed[holder] = (row, number)
         return armed
+
+
+def _has_lost_server(row: Row) -> bool:
+    return row.kind is Kind.WORKER and row.is_living and row.words[Word.SERVER] == Reach.LOST
 
 
 def _describe(row: Row) -> dict[str, object]:

@@ -14,7 +14,7 @@ from . import procfs
 from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_LINE_NS, LOST_SINCE_NS, NEWS, ROW_BYTES, Row
 from .tallies import TALLIES_SUFFIX, Tallies
 
-LAYOUT = 0x62616E616E6102
+LAYOUT = 0x62616E616E6103
 """Magic number and version of the layout; a board with another one is not read."""
 
 SUFFIX = ".board"

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..handlers import load_directory
 from ..http.obstacles import http_obstacles
 from ..settings import Config
+from ..store.lookup import LOOKUPS
 from .blueprint import Blueprint, Premises, access_of, apply_log, warn_of_risks
 from .board import Board
 from .locks import forget_pid, lock_run_dir, lock_state_dir
@@ -26,6 +27,9 @@ ROWS_PER_WORKER = 4
 """A dead child keeps its row until its jobs are recovered: an outage of Redis must not stop the restarts at once."""
 
 MIN_ROWS = 128
+
+ADDRESSES = "addresses"
+"""Where name servers have said that the server is: for fresh children, and the next daemon, while they say nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class Boot:
     def run(self, *, is_watching: bool) -> int:
         """Take the locks, fork the children and supervise them."""
         self._lock()
+        LOOKUPS.known.share(self._config.run_dir / ADDRESSES)
         board = self._create_board()
         blueprint = Blueprint(
             self._config,

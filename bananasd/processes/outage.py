@@ -5,12 +5,15 @@ import random
 
 from .. import clock
 from .node_outage import NodeOutage, line_after
-from .row import Row
+from .row import Reach, Row, Word
 
 PAUSES_SECONDS = (0.6, 0.9)
 """Spread, so that many do not come in the same instant; with a connect and a claim the first job begins within a second."""
 CALM_SECONDS = 2.0
 """For how long, longer than any pause, nothing must have failed: a server may do one thing and refuse another all the time."""
+
+# An enum's member costs four times as much as a number, and success is noted for every claim.
+_SERVER, _THERE = int(Word.SERVER), int(Reach.THERE)
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,7 @@ class Outage:
     """
 
     def __init__(self, row: Row) -> None:
+        self._words = row.words
         self._node = NodeOutage(row)
         # One that was started during an outage takes part in it: whoever has told it may be gone when it ends.
         self._is_lost = self._node.is_told
@@ -39,6 +43,7 @@ class Outage:
 
     def note_failure(self, error: Exception) -> float:
         """A try failed; return for how many seconds to wait before the next: none after the first."""
+        self._words[_SERVER] = Reach.LOST
         self._end_if_calm()
         now = clock.monotonic()
         self._failed_at, self._answered_at = now, None
@@ -54,6 +59,7 @@ class Outage:
 
     def note_success(self) -> None:
         """The server has answered."""
+        self._words[_SERVER] = _THERE
         if self._since is not None:
             self._answered_at = self._answered_at or clock.monotonic()
             self._end_if_calm()

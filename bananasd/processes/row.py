@@ -13,7 +13,8 @@ from .. import clock
 
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
-NAME_AT, NAME_BYTES = 320, 120
+NAME_AT, NAME_BYTES = 320, 111
+"""A byte for its length stands before the name."""
 POOL_AT, POOL_BYTES = 448, 64
 
 IS_QUIET, NEWS, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS = 8, 12, 14, 20, 21
@@ -63,7 +64,8 @@ class Word(IntEnum):
     CLAIMS = 37  # M at first, then C: how often its slot's children have looked for jobs; stands behind the job's id
     RUN = 38  # C: the run of the job in this row
     CANCEL = 39  # S: number of the job that was cancelled while it ran, see `Row.cancel`
-    ATTEMPT = 55  # C: the attempt of the job in this row; stands behind its name
+    SERVER = 54  # C: how it stands with the server, see `Reach`; stands behind the job's name
+    ATTEMPT = 55  # C: the attempt of the job in this row
 
 
 class Kind(IntEnum):
@@ -93,6 +95,14 @@ class State(IntEnum):
 
 
 CHILDLESS = (State.FREE, State.DEAD, State.BACKOFF, State.FATAL)
+
+
+class Reach(IntEnum):
+    """How a child stands with the server: what its latest way there has come to. UNKNOWN: it has not been there, or does not say."""
+
+    UNKNOWN = 0
+    THERE = 1
+    LOST = 2
 
 
 class Reason(IntEnum):

@@ -182,10 +182,11 @@ class Scheduler:
 
     # Duties
 
-    def _do_beat(self) -> None:
+    def _do_beat(self) -> float | None:
         began_ns = clock.monotonic_ns()
-        self._beater.beat()
+        soon = self._beater.beat()
         self._trips.note(clock.monotonic_ns() - began_ns)
+        return soon
 
     def _do_recover(self) -> float | None:
         return RECOVER_AGAIN_SECONDS if self._recoverer.recover_all() else None

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from .row import NAME_BYTES
-
 PAGE_WORDS = 512
 SERIES_WORDS, LABEL_WORDS = 64, 16
+NAME_BYTES = 120
 MAX_SERIES = 504
 TALLY_WORDS = PAGE_WORDS + MAX_SERIES * SERIES_WORDS
 """A quarter of a megabyte, of which only what is used takes room."""
@@ -163,7 +162,7 @@ def _starts(series: int) -> range:
 
 
 def label_of(kind: bytes, name: str) -> bytes:
-    """A series' name as it is kept: long ones are cut, as in the board."""
+    """A series' name as it is kept: long ones are cut."""
     return (kind + name.encode()[:NAME_BYTES]).ljust(8 * LABEL_WORDS, b"\0")
 
 

@@ -8,7 +8,7 @@ from .. import clock
 from . import procfs
 from .board import Board, Head, Phase, boards_in
 from .exits import describe_wait_status
-from .row import Cause, Kind, Row, State, Word
+from .row import Cause, Kind, Reach, Row, State, Word
 
 ORDER = (Kind.REDIS, Kind.SCHEDULER, Kind.HTTP, Kind.WORKER)
 
@@ -30,7 +30,8 @@ class ChildView(NamedTuple):
     that has no child for a while, or for good; ``starts_in_seconds`` until it has one again, else None.
     ``last_end`` tells how the child before this one ended, empty if there was none; ``crashes`` is how many in a
     row did no work. ``is_stopped``: by a signal or a debugger, whatever its state says.
-    ``pool`` is a worker's, empty for that of ``[workers]``.
+    ``pool`` is a worker's, empty for that of ``[workers]``. ``server``: what its latest way to the Redis server has come to,
+    ``there`` or ``lost``; ``unknown`` if it has not been there, or does not say.
     """
 
     slot: str
@@ -50,6 +51,7 @@ class ChildView(NamedTuple):
     generation: int
     is_stopped: bool
     pool: str = ""
+    server: str = "unknown"
 
 
 class NodeView(NamedTuple):
@@ -132,6 +134,7 @@ def _child_view(row: Row) -> ChildView | None:
         generation,
         has_child and procfs.is_stopped(row.words[Word.PID]),
         row.pool,
+        Reach(row.words[Word.SERVER]).name.lower(),
     )
     is_whole = row.generation == generation and row.state is state
     return view if is_whole and (has_child or state in (State.BACKOFF, State.FATAL)) else None

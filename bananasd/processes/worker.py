@@ -207,6 +207,7 @@ class Worker:
         if self._wake_up.is_waiting:
             self._enter()  # puts back what the wait may bring
         self._settle()
+        self._outage.note_success()
         self._show("resting")
         self._inbox.wait(REST_SECONDS)
 
@@ -333,6 +334,7 @@ class Worker:
             try:
                 self._close_account()
                 self._row.words[Word.TRIP] = 0
+                self._outage.note_last_success()
                 break
             except ConnectionFailed as error:
                 self._tally.add(Figure.REDIS_ERRORS)

@@ -2,19 +2,22 @@
 
 import os
 import socket
-from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import RLock, Thread
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import clock
+from .known_addresses import Addresses, KnownAddresses
 
-Addresses = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
-"""As the system's lookup has them."""
+PATIENCE_SECONDS = 1.0
+"""For how long a name server is waited for that is asked where something is that has been found before."""
+
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 class _Lookup(NamedTuple):
+    began: float
     thread: Thread
     found: Future[Addresses]
 
@@ -27,7 +30,7 @@ class _Lookups:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int], Addresses] = {}
+        self.known = KnownAddresses()
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
@@ -46,33 +49,34 @@ class _Lookups:
             return lookup.found
 
     def patience(self, host: str, port: int, deadline: float) -> float:
-        """Until when to wait for it: what is known already needs time to be tried."""
-        left = clock.remaining(deadline)
-        return clock.deadline_in(left / 2 if (host, port) in self._known else left)
+        """Until when to wait for it: what is known already needs time to be tried, and is tried soon."""
+        lookup = self._under_way.get((host, port))
+        if lookup is None or self.known.get(host, port) is None:
+            return deadline
+        return min(lookup.began + PATIENCE_SECONDS, clock.deadline_in(clock.remaining(deadline) / 2))
 
     def last_known(self, host: str, port: int) -> Addresses:
         """What to take if it has not ended by then. Raises TimeoutError if there is nothing."""
-        try:
-            return self._known[host, port]
-        except KeyError:
-            raise TimeoutError(f"the name server did not answer in time where {host!r} is") from None
+        if known := self.known.get(host, port):
+            return known
+        raise TimeoutError(f"the name server did not answer in time where {host!r} is")
 
     def _start(self, host: str, port: int) -> _Lookup:
         found: Future[Addresses] = Future()
         found.set_running_or_notify_cancel()
         thread = Thread(target=self._look_up, args=(host, port, found), name="lookup", daemon=True)
-        lookup = self._under_way[host, port] = _Lookup(thread, found)
+        lookup = self._under_way[host, port] = _Lookup(clock.monotonic(), thread, found)
         try:
             thread.start()
-        except RuntimeError as error:
-            raise OSError(f"no thread to look up {host!r}: {error}") from None
+        except RuntimeError:
+            # There can be no more of them, or the interpreter ends: this one waits then, for as long as it takes.
+            self._look_up(host, port, found)
         return lookup
 
     def _look_up(self, host: str, port: int, found: Future[Addresses]) -> None:
         try:
-            addresses = self._known[host, port] = self._ask_anew(host, port)
-        except (OSError, UnicodeError) as error:
-            self._known.pop((host, port), None)
+            addresses = self._ask_anew(host, port)
+        except OSError as error:
             self._under_way.pop((host, port), None)
             found.set_exception(error)
         else:
@@ -83,12 +87,15 @@ class _Lookups:
 
     def _ask_anew(self, host: str, port: int) -> Addresses:
         try:
-            return _ask(host, port)
-        except socket.gaierror as error:
-            # So the system calls it when no name server has answered.
-            if error.errno == socket.EAI_AGAIN and (host, port) in self._known:
-                return self._known[host, port]
+            addresses = _ask(host, port)
+        except OSError as error:
+            if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME:
+                self.known.drop(host, port)
+            elif known := self.known.get(host, port):
+                return known
             raise
+        self.known.put(host, port, addresses)
+        return addresses
 
     def _forget(self) -> None:
         """A process that was forked has none of the threads, and maybe a lock that one of them held."""
@@ -102,6 +109,7 @@ LOOKUPS = _Lookups()
 def find(host: str, port: int, deadline: float) -> Addresses:
     """Raises OSError or UnicodeError if there is no such name, TimeoutError if nobody could say so in time."""
     try:
+        # In no variable, which the error's traceback would lead back to.
         return LOOKUPS.begin(host, port).result(clock.remaining(LOOKUPS.patience(host, port, deadline)))
     except TimeoutError:
         return LOOKUPS.last_known(host, port)

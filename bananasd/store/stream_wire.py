@@ -13,10 +13,11 @@ from redis.exceptions import ResponseError
 from .. import clock
 from .detour import Detour
 from .greenlets import wait_for
-from .lookup import LOOKUPS, Addresses
+from .known_addresses import Addresses
+from .lookup import LOOKUPS
 from .options import OF_TLS
 from .scripts import Command
-from .wire import OnRefusal, closed_on_failure
+from .wire import Faults, OnRefusal, closed_on_failure, look_for_files
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.01
@@ -83,8 +84,10 @@ class StreamWire:
 
     async def _open_by_tcp(self, addresses: Addresses, deadline: float) -> None:
         connection = self._connection
-        sock = await _connected(addresses, deadline)
+        look_for_files(connection)
+        # It reads them.
         ssl = connection._connection_arguments().get("ssl")  # noqa: SLF001
+        sock = await _connected(addresses, deadline)
         streams = {"sock": sock, "ssl": ssl, "server_hostname": connection.host if ssl else None}
         connection._connection_arguments = lambda: streams  # noqa: SLF001
         try:
@@ -156,7 +159,7 @@ async def _connected(addresses: Addresses, deadline: float) -> socket.socket:
     The loop's own way would give all of it to the first one.
     """
     loop = asyncio.get_running_loop()
-    faults: list[OSError] = []
+    faults = Faults()
     for i, (family, kind, protocol, _, place) in enumerate(addresses):
         try:
             with closed_on_failure(socket.socket(family, kind, protocol)) as sock:
@@ -165,8 +168,8 @@ async def _connected(addresses: Addresses, deadline: float) -> socket.socket:
                 await _until(part, loop.sock_connect(sock, place))
                 return sock
         except OSError as error:
-            faults = [error]
-    raise faults.pop()
+            faults.note(error)
+    raise faults.take()
 
 
 async def _until(deadline: float, awaitable: Awaitable[T]) -> T:

@@ -1,10 +1,12 @@
 """The bytes of a connection: how they go, and how who waits for them waits."""
 
+import errno
 import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from redis.connection import Connection, ConnectionPool, SSLConnection
@@ -13,12 +15,15 @@ from redis.exceptions import ResponseError
 from .. import clock
 from . import lookup
 from .detour import Detour
-from .lookup import Addresses
+from .known_addresses import Addresses
 from .scripts import Command
 from .timed_socket import TimedSocket
 
 MIN_TIMEOUT_SECONDS = 0.001
 """A socket takes 0 for "never block", which is not what a deadline that has just passed means."""
+
+NO_WAY = (errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT)
+"""What a host without IPv6, or without IPv4, says of such an address."""
 
 OnRefusal = Callable[[ResponseError], None]
 
@@ -94,6 +99,7 @@ class SocketWire:
     def open(self, deadline: float, on_refusal: OnRefusal) -> None:
         """See `Wire`."""
         connection = self._connection
+        look_for_files(connection)
         if addresses := _addresses(connection, deadline):
             # Its own would look the name up once more, for as long as the system likes.
             connection._connect = partial(_connect, connection, addresses, deadline)  # noqa: SLF001
@@ -152,6 +158,23 @@ class Blocking:
 BLOCKING = Blocking()
 
 
+class Faults:
+    """Of several addresses of a name, none of which was reached, the fault that tells most."""
+
+    def __init__(self) -> None:
+        self._fault: OSError | None = None
+
+    def note(self, error: OSError) -> None:
+        """Of one more. That this host has no way to such addresses is no news where another one was tried."""
+        if self._fault is None or error.errno not in NO_WAY:
+            self._fault = error
+
+    def take(self) -> OSError:
+        """To be raised, and not kept: its traceback leads to whoever has it."""
+        fault, self._fault = self._fault, None
+        return fault or OSError(errno.EHOSTUNREACH, "the name has no address")
+
+
 @contextmanager
 def closed_on_failure(sock: socket.socket) -> Iterator[socket.socket]:
     """Close it if what is done with it fails."""
@@ -169,9 +192,9 @@ def _addresses(connection: Any, deadline: float) -> Addresses:
 
 
 def _connect(connection: Any, addresses: Addresses, deadline: float) -> socket.socket:
-    """A socket to the first address that answers; each gets its part of the time, and so does an exchange of keys."""
+    """A socket to the first address that answers, and the exchange of keys."""
     is_tls = isinstance(connection, SSLConnection)
-    sock = _reach(connection, addresses, deadline, is_tls)
+    sock = _reach(connection, addresses, deadline)
     sock.settimeout(_left(deadline))
     if not is_tls:
         return sock
@@ -180,18 +203,26 @@ def _connect(connection: Any, addresses: Addresses, deadline: float) -> socket.s
         return wrapped
 
 
-def _reach(connection: Connection, addresses: Addresses, deadline: float, more_waits: int) -> socket.socket:
-    faults: list[OSError] = []
+def look_for_files(connection: Any) -> None:
+    """Those of TLS that a URL names. What OpenSSL says of one that it cannot read does not tell which."""
+    for name in ("ca_certs", "certfile", "keyfile"):
+        if path := getattr(connection, name, None):
+            Path(path).open("rb").close()
+
+
+def _reach(connection: Connection, addresses: Addresses, deadline: float) -> socket.socket:
+    """Each gets its part of the time."""
+    faults = Faults()
     for i, (family, kind, protocol, _, place) in enumerate(addresses):
         try:
             with closed_on_failure(socket.socket(family, kind, protocol)) as sock:
                 _set_options(sock, connection)
-                sock.settimeout(_left(deadline) / (len(addresses) - i + more_waits))
+                sock.settimeout(_left(deadline) / (len(addresses) - i))
                 sock.connect(place)
                 return sock
         except OSError as error:
-            faults = [error]
-    raise faults.pop()
+            faults.note(error)
+    raise faults.take()
 
 
 def _set_options(sock: socket.socket, connection: Connection) -> None:

@@ -175,3 +175,20 @@ def test_sentinels_that_are_named_are_asked_by_tls_if_there_are_files_for_it(tmp
     assert [sentinel.address for sentinel in server.sentinels()] == ["rediss://s:1"]
     made = server.sentinels()[0].make_connection()
     assert (made.ca_certs, made.certfile) == (settings["tls_ca_file"], settings["tls_cert_file"])
+
+
+@pytest.mark.parametrize("name", ["ca", "client.pem", "client.key"])
+def test_a_file_that_is_not_there_is_named(certificates, name):
+    url = certificates.url(free_port()).replace(f"{certificates.directory}/{name}", "/nowhere/it")
+
+    async def use() -> None:
+        async with AsyncClient(url, timeout_seconds=1) as client:
+            await client.queue_stats()
+
+    with (
+        pytest.raises(ConnectionFailed, match="No such file or directory: '/nowhere/it"),
+        Client(url, timeout_seconds=1) as client,
+    ):
+        client.queue_stats()
+    with pytest.raises(ConnectionFailed, match="No such file or directory: '/nowhere/it"):
+        asyncio.run(use())

@@ -56,8 +56,8 @@ def test_probes_that_come_together_share_one_question():
     asyncio.run(ask())
 
 
-def child(kind, state="up", slot="a"):
-    return ChildView(slot, kind, 1, state, 1.0, "", "", None, 0, 0, 0, 0, "", None, 1, is_stopped=False)
+def child(kind, state="up", slot="a", server="there"):
+    return ChildView(slot, kind, 1, state, 1.0, "", "", None, 0, 0, 0, 0, "", None, 1, False, server=server)
 
 
 def reasons(*children, phase="running", silent_seconds=0.0, is_server_there=True):
@@ -83,6 +83,21 @@ def test_workers_of_which_none_is_up_keep_it_from_being_ready():
         child("worker", state, slot) for state, slot in (("backoff", "a"), ("starting", "b"), ("left", "b"))
     ]
     assert reasons(child("scheduler"), *workers) == ["no worker is up, of 2"]
+
+
+@pytest.mark.parametrize("server", ["lost", "unknown"])
+def test_a_server_that_answers_the_probe_alone_keeps_it_from_being_ready(server):
+    lost = [
+        child("scheduler", server=server),
+        child("worker", server=server),
+        child("worker", "backoff", "b"),
+    ]
+    assert reasons(*lost) == [
+        "the scheduler does not reach the Redis server",
+        "no worker reaches the Redis server, of 1 that are up",
+    ]
+    assert reasons(*lost, is_server_there=False) == ["the Redis server does not answer"]
+    assert reasons(child("scheduler"), child("worker"), child("worker", slot="b", server=server)) == []
 
 
 def test_all_that_is_wrong_is_told_at_once():

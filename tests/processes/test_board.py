@@ -6,7 +6,7 @@ import pytest
 
 from bananasd.errors import DaemonError
 from bananasd.processes.board import Board, Head, Phase, boards_in
-from bananasd.processes.row import ROW_BYTES, JobView, Kind, State, Word
+from bananasd.processes.row import NAME_BYTES, ROW_BYTES, JobView, Kind, State, Word
 
 JOB = JobView(7, "11111111-1111-4111-8111-111111111111", "mail", 100, 200, 3)
 
@@ -47,7 +47,7 @@ def test_a_pool_is_read_as_it_was_written_and_touches_nothing_beside_it(board, r
     row.begin_job(7, JOB.job_id, "n" * 200, 100, 200, 3)
     row.pool = name
     assert (row.pool, row.title) == (name, f"worker 2 ({name})" if name else "worker 2")
-    assert row.job().name == "n" * 120
+    assert row.job().name == "n" * NAME_BYTES
     assert beside.words[Word.SEQUENCE] == 2**64 - 1
 
 
@@ -92,7 +92,15 @@ def test_a_long_name_is_cut_between_characters(row, name):
     row.begin_job(*JOB._replace(name=name))
     shown = row.job().name
     assert name.startswith(shown)
-    assert len(shown.encode()) >= min(len(name.encode()), 118)
+    assert len(shown.encode()) >= min(len(name.encode()), NAME_BYTES - 2)
+
+
+@pytest.mark.parametrize("length", range(NAME_BYTES - 1, NAME_BYTES + 3))
+def test_a_long_name_touches_nothing_behind_it(row, length):
+    row.begin_job(*JOB._replace(name="x" * length, attempt=7))
+    assert (row.job().attempt, row.words[Word.SERVER]) == (7, 0)
+    row.words[Word.SERVER] = row.words[Word.ATTEMPT] = 2**64 - 1
+    assert row.job().name == "x" * min(length, NAME_BYTES)
 
 
 def test_a_short_name_after_a_long_one_has_nothing_of_it(row):

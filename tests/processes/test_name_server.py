@@ -21,12 +21,18 @@ LOOKUP_SECONDS = 30
 SITE = f"""
     import os, socket, time
 
-    LOST = os.path.join(os.path.dirname(__file__), "lost")
+    LOST, DENIED = (os.path.join(os.path.dirname(__file__), name) for name in ("lost", "denied"))
     ask = socket.getaddrinfo
+
+    def is_worker():
+        with open("/proc/self/cmdline") as file:
+            return "bananasd: worker" in file.read()
 
     def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
         if host != "redis.example" or flags & socket.AI_NUMERICHOST:
             return ask(host, port, family, type, proto, flags)
+        if os.path.exists(DENIED) and is_worker():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         ends = time.monotonic() + {LOOKUP_SECONDS}
         while os.path.exists(LOST):
             if time.monotonic() > ends:
@@ -36,7 +42,7 @@ SITE = f"""
 
     socket.getaddrinfo = getaddrinfo
 """
-"""What Python reads at its start: the name of the server is found as long as there is no file "lost"."""
+"""What Python reads at its start: the name of the server is found as long as there is no file "lost", by workers if there is no "denied"."""
 
 
 class Names:
@@ -44,7 +50,7 @@ class Names:
 
     def __init__(self, directory: Path, proxy: Proxy) -> None:
         (directory / "sitecustomize.py").write_text(textwrap.dedent(SITE))
-        self._lost = directory / "lost"
+        self._lost, self._denied = directory / "lost", directory / "denied"
         self._proxy = proxy
         self.url = proxy.url.replace("127.0.0.1", "redis.example")
         self.environ = {"PYTHONPATH": str(directory)}
@@ -54,8 +60,14 @@ class Names:
         self._lost.touch()
         self._proxy.cut()
 
+    def deny_to_workers(self) -> None:
+        """From now on these alone do not find the server, and have to look for it."""
+        self._denied.touch()
+        self._proxy.cut()
+
     def come_back(self) -> None:
-        self._lost.unlink()
+        self._lost.unlink(missing_ok=True)
+        self._denied.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -127,3 +139,33 @@ def test_a_daemon_that_waits_for_its_name_stops_when_told(daemon, names):
     began = time.monotonic()
     daemon.stop()
     assert time.monotonic() - began < LOOKUP_SECONDS / 2
+
+
+def test_workers_that_alone_do_not_find_the_server_are_told_and_serve_nothing(daemon, names, web, own_server):
+    daemon.start()
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+    names.deny_to_workers()
+    lost = ["no worker reaches the Redis server, of 2 that are up"]
+    wait_until(lambda: web.get("/readyz") == (503, {"ready": False, "reasons": lost}))
+    assert {child.server for child in daemon.children("worker")} == {"lost"}
+    assert [child.server for child in daemon.children("scheduler")] == ["there"]
+    with Client(own_server.url) as client:
+        job_id = client.submit_job("note", {})
+        wait_until(lambda: "No live worker takes jobs" in client.explain(job_id).sentence)
+        names.come_back()
+        assert client.wait(job_id, 10).status is Status.COMPLETED
+        wait_until(lambda: client.queue_stats().lanes[0].workers == 2, 3)
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+
+
+def test_a_fresh_worker_finds_the_server_that_others_have_found(daemon, names, web, own_server):
+    """With the name server lost: whoever was forked before knows, and what it knows is the whole node's."""
+    daemon.config.write_text(daemon.config.read_text().replace("[workers]", "[workers]\nmax_jobs = 1"))
+    daemon.start()
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+    names.lose()
+    with Client(own_server.url) as client:
+        for _ in range(6):
+            assert client.submit_and_wait("note", {}, wait_seconds=10).status is Status.COMPLETED
+    wait_until(lambda: web.get("/readyz", timeout=5)[0] == 200)
+    assert daemon.stop() == 0

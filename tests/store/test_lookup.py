@@ -1,19 +1,26 @@
 """The lookup of a host's name, and a name server that does not answer."""
 
 import asyncio
+import asyncio.selector_events
+import errno
 import gc
 import os
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from bananasd import AsyncClient, Client, ConnectionFailed, clock
 from bananasd.store import lookup
 from bananasd.store.connection import HeldConnection, Server
+from bananasd.store.known_addresses import MAX_SHARED, Addresses, KnownAddresses
 from tests.conftest import wait_until
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
@@ -43,7 +50,7 @@ class NameServer:
 @pytest.fixture
 def names(monkeypatch):
     names = NameServer()
-    monkeypatch.setattr(lookup.LOOKUPS, "_known", {})
+    monkeypatch.setattr(lookup.LOOKUPS, "known", KnownAddresses())
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     yield names
     names.answers.set()
@@ -54,7 +61,7 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "lookup"]
 
 
-def find(host: str, seconds: float = 10) -> lookup.Addresses:
+def find(host: str, seconds: float = 10) -> Addresses:
     return lookup.find(host, 6379, clock.deadline_in(seconds))
 
 
@@ -212,16 +219,32 @@ def test_a_forked_process_waits_for_no_lookup_of_its_parent(names):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_a_process_that_may_have_no_thread_says_so_and_asks_again_later(names, monkeypatch):
+def test_where_there_can_be_no_thread_whoever_asks_waits(names, monkeypatch):
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(ConnectionFailed, match=r"no thread to look up 'host\.example': can't start"):
-            HeldConnection(Server("redis://host.example", 1)).trip([("PING",)])
     names.answers.set()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     assert find("host.example") == FOUND
+    names.found = []
+    with pytest.raises(ConnectionFailed, match="no such name"):
+        HeldConnection(Server("redis://host.example", 1)).trip([("PING",)])
+
+
+def test_a_program_does_not_wait_at_its_end_for_a_name_server(tmp_path):
+    program = """
+        import socket, sys, time
+        from bananasd import Client, ConnectionFailed
+        socket.getaddrinfo = lambda *_, flags=0, **__: time.sleep(60) if not flags else ask()
+        def ask():
+            raise socket.gaierror(socket.EAI_NONAME, "no number")
+        try:
+            Client("redis://host.example", timeout_seconds=0.1).queue_stats()
+        except ConnectionFailed:
+            print("in time")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    assert subprocess.run(command, capture_output=True, timeout=30, check=True).stdout == b"in time\n"
 
 
 def test_a_connection_whose_name_was_not_found_goes_with_its_last_user(names):
@@ -247,3 +270,151 @@ def test_a_name_leads_to_the_first_of_its_addresses_that_answers(names, server, 
     names.found = [*FOUND, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     with Client("redis://host.example") as client:
         assert client.queue_stats().ready == 0
+
+
+def at(host: str, port: int = 1) -> tuple[object, ...]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return family, socket.SOCK_STREAM, 6, "", (host, port)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_fault_that_is_told_is_not_that_this_host_lacks_a_kind_of_address(names, order, monkeypatch):
+    """On a host without IPv6 a name with both kinds of address is refused by the one, and has no way to the other."""
+    connect, sock_connect = socket.socket.connect, asyncio.selector_events.BaseSelectorEventLoop.sock_connect
+
+    def look(sock):
+        if sock.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    def lack(sock, place):
+        look(sock)
+        connect(sock, place)
+
+    async def lack_too(loop, sock, place):
+        look(sock)
+        await sock_connect(loop, sock, place)
+
+    async def use() -> None:
+        async with AsyncClient("redis://host.example", timeout_seconds=1) as client:
+            await client.queue_stats()
+
+    monkeypatch.setattr(socket.socket, "connect", lack)
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", lack_too)
+    names.answers.set()
+    names.found = [at("127.0.0.1"), at("::1")][::order]
+    with pytest.raises(ConnectionFailed, match="Connection refused"):
+        HeldConnection(Server("redis://host.example", 1)).trip([("PING",)])
+    with pytest.raises(ConnectionFailed, match="Errno 111"):
+        asyncio.run(use())
+    names.found = [at("::1")]
+    with pytest.raises(ConnectionFailed, match="Cannot assign requested address"):
+        HeldConnection(Server("redis://host.example", 1)).trip([("PING",)])
+
+
+def test_what_is_known_is_tried_soon_however_much_time_there_is(names):
+    names.answers.set()
+    assert find("host.example") == FOUND
+    names.answers.clear()
+    began = time.monotonic()
+    assert find("host.example", 60) == FOUND
+    assert 1 <= time.monotonic() - began < 10
+    # The name server has had its second; it is still the same lookup.
+    began = time.monotonic()
+    assert find("host.example", 60) == FOUND
+    assert time.monotonic() - began < 0.5
+    assert len(names.asked) == 2
+
+
+@pytest.mark.parametrize("fault", [socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM, socket.EAI_MEMORY])
+def test_only_that_there_is_no_such_name_takes_back_what_was_said(names, fault):
+    names.answers.set()
+    assert find("host.example") == FOUND
+    names.found, names.fault = [], fault
+    assert find("host.example") == FOUND
+    with pytest.raises(socket.gaierror):
+        find("other.example")
+    names.fault = socket.EAI_NODATA
+    with pytest.raises(socket.gaierror):
+        find("host.example")
+
+
+class Process:
+    """One of several that share a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.known = KnownAddresses()
+        self.known.share(file)
+
+
+def test_what_one_process_was_told_others_know(tmp_path):
+    one, other = (Process(tmp_path / "addresses.json").known for _ in range(2))
+    one.put("host.example", 1, [at("127.0.0.1"), at("::1")])
+    assert other.get("host.example", 1) == [at("127.0.0.1"), at("::1")]
+    assert other.get("host.example", 2) is None
+    # The latest word counts, whoever has it.
+    other.put("host.example", 1, [at("127.0.0.2")])
+    assert one.get("host.example", 1) == [at("127.0.0.2")]
+    other.put("other.example", 1, [at("127.0.0.3")])
+    other.drop("host.example", 1)
+    assert Process(tmp_path / "addresses.json").known.get("host.example", 1) is None
+    assert one.get("other.example", 1) == [at("127.0.0.3")]
+    assert [path.name for path in tmp_path.iterdir()] == ["addresses.json"]
+
+
+def test_what_is_known_is_written_when_it_changes(tmp_path):
+    file = tmp_path / "addresses.json"
+    known = Process(file).known
+    known.put("host.example", 1, [at("127.0.0.1")])
+    written = file.stat().st_ino
+    known.put("host.example", 1, [at("127.0.0.1")])
+    assert file.stat().st_ino == written
+    known.put("host.example", 1, [at("127.0.0.2")])
+    assert file.stat().st_ino != written
+
+
+def test_of_ever_new_names_the_last_ones_are_shared(tmp_path):
+    one, other = (Process(tmp_path / "addresses.json").known for _ in range(2))
+    for number in range(MAX_SHARED + 1):
+        one.put(f"host-{number}.example", 1, [at("127.0.0.1")])
+    assert other.get("host-0.example", 1) is None
+    assert other.get("host-1.example", 1) == other.get(f"host-{MAX_SHARED}.example", 1) == [at("127.0.0.1")]
+    assert one.get("host-0.example", 1) == [at("127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0",
+        b"[]",
+        b"3",
+        b'{"h:1": 3}',
+        b'{"h:1": [[1]]}',
+        b'{"h:1": [[2, 1, 6, "", 5]]}',
+        b"{" * 10_000,
+    ],
+)
+def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path, content):
+    file = tmp_path / "addresses.json"
+    file.write_bytes(content)
+    known = Process(file).known
+    assert known.get("h", 1) is None
+    known.put("h", 1, [at("127.0.0.1")])
+    assert Process(file).known.get("h", 1) == [at("127.0.0.1")]
+
+
+def test_a_file_that_cannot_be_written_is_done_without(tmp_path):
+    known = Process(tmp_path / "gone" / "addresses.json").known
+    known.put("h", 1, [at("127.0.0.1")])
+    assert known.get("h", 1) == [at("127.0.0.1")]
+
+
+def test_a_connection_by_name_is_kept_alive_and_waits_for_nothing(names, proxy):
+    names.answers.set()
+    names.found = [at("127.0.0.1", int(proxy.url.rpartition(":")[2]))]
+    connection = HeldConnection(Server("redis://host.example", 1))
+    connection.trip([("PING",)])
+    with socket.socket(fileno=os.dup(connection.wire.sock.fileno())) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    connection.close()
