@@ -11,7 +11,7 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_LINE_NS, LOST_SINCE_NS, NEWS, ROW_BYTES, Row
+from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_LINE_NS, LOST_SINCE_NS, PHASE, ROW_BYTES, Row
 from .tallies import TALLIES_SUFFIX, Tallies
 
 LAYOUT = 0x62616E616E6103
@@ -21,21 +21,23 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header. The master writes them, but for NEWS and HAS_ENTERED, which are the workers', IS_FIT, the scheduler's, and what all of these have told."""
+    """Words of the header. The master writes them, but for HAS_ENTERED, which is the workers', IS_FIT, the scheduler's, and what all of these have told.
+
+    Behind the node's boot id there are those of `News`.
+    """
 
     LAYOUT = 0
     MASTER_PID = 1
     MASTER_BORN = 2
     SESSION = 3
     ROWS = 4
-    PHASE = 5
+    PHASE = PHASE
     STARTED_NS = 6
     SLOTS = 7
     IS_QUIET = IS_QUIET
     RELOADS_BEGUN = 9
     RELOADS_ENDED = 10
     IS_RELOADED = 11
-    NEWS = NEWS
     IS_FIT = 13  # the server has been examined, and may be used
     HAS_ENTERED = HAS_ENTERED
     LOST_SINCE_NS = LOST_SINCE_NS  # monotonic: since when the server is lost, 0 unless that has been told

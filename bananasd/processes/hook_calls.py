@@ -6,19 +6,20 @@ with the worker, as what a handler leaves behind is; see `Interrupter`.
 
 import logging
 import os
-import zlib
-from collections.abc import Callable
 
 from .. import clock, log
 from ..hooks import Hooks, JobEnd, WorkerInfo
 from ..job import Job
-from ..repeats import Repeats
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from . import forks
 from .error_texts import error_text
+from .news import News
 
 SLOW_SECONDS = 1.0
 """A hook that takes longer is told: all jobs behind it wait."""
+
+MAX_NOTED = 100
+"""Nobody shall fill the memory with kinds of exceptions."""
 
 _WORDS: dict[type[Outcome], str] = {
     Completed: "completed",
@@ -31,17 +32,14 @@ logger = logging.getLogger(__name__)
 
 
 class HookCalls:
-    """One worker's. Between `before`, or `note_error`, and `after` it keeps the job that is under way.
+    """One worker's. Between `before`, or `note_error`, and `after` it keeps the job that is under way."""
 
-    ``is_news`` says of a digest of 32 bits whether no other worker has just told the same.
-    """
-
-    def __init__(self, hooks: Hooks, worker: WorkerInfo, is_news: Callable[[int], bool]) -> None:
+    def __init__(self, hooks: Hooks, worker: WorkerInfo, news: News) -> None:
         self._hooks = hooks
         self._worker = worker
-        self._is_news = is_news
+        self._news = news
         self._pid = os.getpid()
-        self._repeats = Repeats[tuple[str, str]]()
+        self._noted: set[tuple[str, str]] = set()
         self._job: Job | None = None
         self._error: BaseException | None = None
         self._began: float | None = None
@@ -50,10 +48,10 @@ class HookCalls:
         """The handlers are loaded, no job has been taken."""
         self._call("on_worker_start", self._worker)
 
-    def stop(self) -> None:
-        """Everything has been reported; the process ends."""
+    def stop(self, *, is_last: bool) -> None:
+        """Everything has been reported; the process ends. ``is_last``: no other worker will go on counting."""
         self._call("on_worker_stop", self._worker)
-        self._tell_again(at_once=True)
+        self._tell_again(at_once=is_last)
 
     def before(self, job: Job) -> None:
         """The handler is about to be called."""
@@ -95,17 +93,20 @@ class HookCalls:
                 if os.getpid() != self._pid:
                     forks.end_copy()
         except BaseException as error:  # noqa: BLE001 - a hook may raise anything, and SystemExit is not meant for its worker
-            kind = name, f"failed with {type(error).__name__}"
-            if self._repeats.note(kind):
-                # A worker may not live long enough to count: then its successors have the same to tell.
-                level = logging.ERROR if self._is_news(zlib.crc32(" ".join(kind).encode())) else logging.DEBUG
-                logger.log(level, "hook failed hook=%s\n%s", name, error_text(error))
+            if self._is_news(name, f"failed with {type(error).__name__}"):
+                logger.error("hook failed hook=%s\n%s", name, error_text(error))  # noqa: TRY400 - it is in the text
         seconds = clock.monotonic() - began
-        if seconds > SLOW_SECONDS and self._repeats.note((name, "slow")):
+        if seconds > SLOW_SECONDS and self._is_news(name, "slow"):
             logger.warning("hook slow hook=%s seconds=%.1f: jobs wait for it", name, seconds)
 
+    def _is_news(self, name: str, what: str) -> bool:
+        if len(self._noted) < MAX_NOTED:
+            self._noted.add((name, what))
+        return self._news.note(f"{name} {what}")
+
     def _tell_again(self, *, at_once: bool = False) -> None:
-        for (name, what), again in self._repeats.due(at_once=at_once):
-            logger.warning(
-                "hook again hook=%s times=%d seconds=%.0f: %s", name, again.times, again.seconds, what
-            )
+        for name, what in self._noted:
+            if again := self._news.due(f"{name} {what}", at_once=at_once):
+                logger.warning(
+                    "hook again hook=%s times=%d seconds=%.0f: %s", name, again.times, again.seconds, what
+                )

@@ -8,6 +8,7 @@ and sets up the log; both as the worker has left it in the environment.
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from .. import log
@@ -32,8 +33,11 @@ def begin() -> None:
     if VARIABLE not in os.environ:
         return  # a handler gave it an environment without: it can do what needs none of this
     told = json.loads(os.environ[VARIABLE])
-    level, form, process = told["log"]
+    level, form, file, process = told["log"]
     log.set_process(process)
+    # A fork server has the file of before, if that was renamed meanwhile.
+    with suppress(OSError):
+        log.to_file(file)
     log.configure(level, form)
     log.capture()
     open_package(Path(told["handlers"]))

@@ -9,19 +9,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import clock
-
 ROW_BYTES = 512
 ID_AT, ID_BYTES = 256, 36
 NAME_AT, NAME_BYTES = 320, 111
 """A byte for its length stands before the name."""
 POOL_AT, POOL_BYTES = 448, 64
 
-IS_QUIET, NEWS, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS = 8, 12, 14, 20, 21
-"""The words of the board's header that children look at, or write."""
-
-NEWS_SECONDS = 120
-"""Longer than any pause before a restart."""
+PHASE, IS_QUIET, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS, NEWS_AT = 5, 8, 14, 20, 21, 40
+"""The words of the board's header that children look at, or write; the last are the first of several, see `News`."""
 
 
 class Word(IntEnum):
@@ -245,15 +240,10 @@ class Row:
         """Whether its worker may take jobs: the daemon is not quiet, and nobody is still there in its place."""
         return self.head[IS_QUIET] == 0 and self.words[Word.HOLD] == 0
 
-    def is_news(self, digest: int) -> bool:
-        """Whether no child of this board has just told the same: all workers find the same faults, and so do their successors.
-
-        ``digest`` has 32 bits. What goes on is no news however long it does, unless it pauses for `NEWS_SECONDS`.
-        """
-        now = int(clock.monotonic())
-        told, told_at = self.head[NEWS] >> 32, self.head[NEWS] & 0xFFFFFFFF
-        self.head[NEWS] = digest << 32 | now
-        return told != digest or now - told_at >= NEWS_SECONDS
+    @property
+    def is_of_leaving_daemon(self) -> bool:
+        """Whether no child will come after this one."""
+        return self.head[PHASE] != 0
 
     def note_entered(self) -> None:
         """A worker has got to the server: from now on there may be jobs to put back at the daemon's end."""

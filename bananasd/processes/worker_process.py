@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import zlib
 from collections.abc import Callable
 
 from ..errors import HandlersError
@@ -12,6 +11,7 @@ from ..hooks import WorkerInfo
 from ..store.access import Access
 from . import exits, procfs
 from .hook_calls import HookCalls
+from .news import News
 from .row import Row
 from .tallies import Tallies
 from .worker import Post, Worker
@@ -37,16 +37,16 @@ def run_worker(
     tally = tallies.of_row(row, more) if tallies else None
     if registry.hooks is None:
         return Worker(row, post, registry, access, tally=tally).run()
-    hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool), row.is_news)
+    hooks = HookCalls(registry.hooks, WorkerInfo(post.node, row.slot_name, row.pool), News(row.head))
     hooks.start()
     status = Worker(row, post, registry, access, hooks, tally).run()
-    hooks.stop()
+    hooks.stop(is_last=row.is_of_leaving_daemon)
     return status
 
 
 def _tell_once(row: Row, problems: list[str]) -> None:
     # The master counts the deaths that follow.
-    level = logging.ERROR if row.is_news(zlib.crc32("\n".join(problems).encode())) else logging.DEBUG
+    level = logging.ERROR if News(row.head).note("\n".join(problems)) else logging.DEBUG
     for problem in problems:
         logger.log(level, "handlers broken: %s", problem)
 

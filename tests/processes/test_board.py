@@ -178,19 +178,3 @@ def test_a_deleted_board_is_not_listed_and_may_be_deleted_again(board, tmp_path)
     board.delete()
     board.delete()
     assert boards_in(tmp_path) == []
-
-
-def test_what_one_child_has_told_is_no_news_of_another(board):
-    first, second, _ = board.rows
-    assert first.is_news(7)
-    assert not second.is_news(7)
-    assert second.is_news(8)
-
-
-def test_what_goes_on_is_no_news_however_long_it_does_but_is_again_after_a_pause(board, monkeypatch):
-    first, second, _ = board.rows
-    told = []
-    for seconds in (0, 100, 200, 300, 430):
-        monkeypatch.setattr("bananasd.clock.monotonic", lambda now=5000.0 + seconds: now)
-        told.append((first if seconds % 200 else second).is_news(0xFFFFFFFF))
-    assert told == [True, False, False, False, True]

@@ -377,3 +377,30 @@ def test_a_hook_that_fails_in_every_new_worker_is_told_once(start):
         ran(daemon, "note")
     assert daemon.stop() == 0
     assert len(daemon.lines("hook failed hook=on_worker_start")) == 1
+
+
+def test_hooks_that_fail_in_every_new_worker_are_told_once_each(start):
+    settings = {"workers": {"count": 2, "max_jobs": 1}, "log": {"level": "warning"}}
+    hooks = """
+        def before_job(job):
+            raise OSError("no such host")
+
+        def after_job(job, end):
+            raise KeyError(job.id)
+    """
+    daemon = start(hooks, settings=settings)
+    for _ in range(5):
+        ran(daemon, "note")
+    assert daemon.stop() == 0
+    assert [len(daemon.lines(f"hook failed hook={name}")) for name in ("before_job", "after_job")] == [1, 1]
+
+
+def test_what_is_still_wrong_after_a_reload_is_told_anew(start):
+    daemon = start("def before_job(job):\n    raise KeyError('first')\n")
+    ran(daemon, "note")
+    write(daemon, "hooks", "def before_job(job):\n    raise KeyError('second')\n")
+    control.reload(daemon.run_dir, 30)
+    ran(daemon, "note")
+    assert daemon.stop() == 0
+    assert len(daemon.lines("hook failed hook=before_job")) == 2
+    assert "KeyError: 'second'" in daemon.log_text()

@@ -1,12 +1,15 @@
 """Processes that a handler starts by spawn and forkserver: they know the handlers' modules, and log as their worker does."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from bananasd import Status
+from tests.conftest import wait_until
 from tests.daemon import Daemon
 
 HANDLERS = """
@@ -184,3 +187,23 @@ def test_run_on_the_command_line_knows_it_as_well(daemon):
 
 def test_a_process_whose_environment_was_cleared_does_what_needs_no_handlers(ran):
     assert ran("bare").result == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_after_a_rotation_new_processes_write_to_the_new_file(make_daemon, tmp_path, method):
+    """Also those that a fork server makes which still has the old one."""
+    file = tmp_path / "daemon.log"
+    settings = {**ONE_WORKER, "log": {**ONE_WORKER["log"], "file": str(file)}}
+    daemon = prepared(make_daemon(HANDLERS, settings=settings))
+    payload = {"method": method, "numbers": [1]}
+    with daemon.client() as client:
+        assert client.submit_and_wait("add", payload, wait_seconds=30).result == [1, 1]
+        file.rename(tmp_path / "daemon.log.1")
+        os.kill(daemon.pid, signal.SIGUSR1)
+        # The worker has turned to the new file, and the job's id stands in no old line.
+        wait_until(file.exists)
+        wait_until(
+            lambda: (client.submit_and_wait("note", {}, wait_seconds=30), "worker 0" in file.read_text())[1]
+        )
+        job = client.submit_and_wait("add", payload, wait_seconds=30)
+    assert [line for line in file.read_text().splitlines() if '"mine"' in line and job.id in line]

@@ -53,6 +53,17 @@ def test_a_connection_error_is_waited_out(own_server, make_daemon):
     assert daemon.child("worker").pid == worker.pid
 
 
+def test_a_worker_that_leaves_soon_after_an_outage_says_that_it_is_over(own_server, make_daemon):
+    settings = {**ONE_WORKER, "log": {"level": "debug"}}
+    daemon = make_daemon(redis_url=own_server.url, settings=settings).start()
+    own_server.stop()
+    wait_until(lambda: lost_lines(daemon, "worker 0"))
+    own_server.start()
+    # The master hears of it from nobody, and asks for no calm.
+    assert daemon.stop() == 0
+    assert daemon.lines("worker 0", "redis back after=")
+
+
 def test_a_worker_comes_up_and_waits_for_a_server_that_is_not_there_yet(own_server, make_daemon):
     own_server.stop()
     daemon = make_daemon(redis_url=own_server.url, settings=ONE_WORKER).start()

@@ -21,6 +21,7 @@ from bananasd.hooks import PARAMETERS, Hooks, WorkerInfo
 from bananasd.processes.board import Board
 from bananasd.processes.handler_call import call
 from bananasd.processes.hook_calls import HookCalls
+from bananasd.processes.news import News
 from bananasd.processes.performance import Performer, Rules
 from bananasd.processes.row import Kind, Reason, State, Word
 from bananasd.retry import OPEN, Retry, RetryPolicy
@@ -531,7 +532,7 @@ def test_an_interrupt_that_comes_while_a_hook_runs_hits_neither_the_hook_nor_the
     hooks = HookCalls(
         Hooks("hooks.py", dict.fromkeys(PARAMETERS, calls.hook)),
         WorkerInfo("node", "worker 0", ""),
-        row.is_news,
+        News(row.head),
     )
     spec = HandlerSpec("tested", lambda job: 5, None, None, __file__, 1, is_async=False)
     rules = Rules(300, RetryPolicy(5, Retry()), 1000)
