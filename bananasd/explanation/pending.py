@@ -103,10 +103,9 @@ def _pace(facts: Facts, before: Facts | None, evidence: Evidence) -> str:
     """The same where the looks do not tell, as far as anybody can."""
     ahead, rate, ended = _ahead(facts), evidence["rate_per_second"], facts.ended_per_second
     if not ahead:
-        return f": the first of {counted(int(evidence['workers'] or 0), 'worker')} that is free takes it"
-    moment = (
-        f", which did not become fewer in {brief((facts.now_ms - before.now_ms) / 1000)}" if before else ""
-    )
+        return f": {_taker(int(evidence['workers'] or 0))}"
+    seconds_seen = _seconds_seen(before, facts) if before else None
+    moment = f", which did not become fewer in {brief(seconds_seen)}" if seconds_seen else ""
     if isinstance(rate, float):
         lanes = "its lane and the higher ones" if facts.higher else "its lane"
         seconds = brief(ahead / rate)
@@ -115,6 +114,12 @@ def _pace(facts: Facts, before: Facts | None, evidence: Evidence) -> str:
     if not ended:
         return moment
     return f"{moment}; all lanes together end {ended:.3g} a second, so for {brief(ahead / ended)} at least"
+
+
+def _taker(workers: int) -> str:
+    if workers == 1:
+        return "the one worker of its lane takes it when that is free"
+    return f"the first of {counted(workers, 'worker')} that is free takes it"
 
 
 def _lately(facts: Facts, job: Job) -> float | None:
@@ -130,11 +135,16 @@ def _lately(facts: Facts, job: Job) -> float | None:
 
 def _rate(before: Facts, now: Facts) -> float | None:
     """How many of those before it have gone a second; None if they have not become fewer, or cannot be counted."""
-    seconds = (now.now_ms - before.now_ms) / 1000
-    if before.place is None or now.place is None or seconds <= 0:
-        return None
+    seconds = _seconds_seen(before, now)
     gone = _ahead(before) - _ahead(now)
-    return gone / seconds if gone > 0 else None
+    return gone / seconds if seconds and gone > 0 else None
+
+
+def _seconds_seen(before: Facts, now: Facts) -> float | None:
+    """The time between two looks; None if its place is not known from both, so that nobody can compare them."""
+    if before.place is None or now.place is None:
+        return None
+    return max(0, now.now_ms - before.now_ms) / 1000
 
 
 def _wait(facts: Facts, rate: float | None) -> Evidence:

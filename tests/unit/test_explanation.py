@@ -232,6 +232,10 @@ def test_the_next_job_of_a_lane():
         Reason.WAITING, "It waits as the next of its lane: the first of 2 workers that is free takes it."
     )  # fmt: skip
     assert not is_worth_a_second_look(explain(make_facts()))
+    alone = make_facts(live=[make_node(lanes={"mail:high": 1})])
+    assert told(alone)[1] == (
+        "It waits as the next of its lane: the one worker of its lane takes it when that is free."
+    )
 
 
 def test_one_look_tells_behind_how_many():
@@ -267,9 +271,18 @@ def test_where_nothing_moves_the_time_is_what_all_that_ends_would_take_at_least(
 def test_beyond_what_is_looked_through_it_is_more_than_that():
     before = make_facts(place=None, length=MAX_LOOK + 5)._replace(now_ms=NOW - 1_000)
     explanation = explain(make_facts(place=None, length=MAX_LOOK + 1, ended_per_second=100.0), before)
-    assert explanation.sentence.startswith("It waits behind more than 50,000 jobs")
-    assert explanation.sentence.endswith("so for 8m20s at least.")
+    assert explanation.sentence == (
+        "It waits behind more than 50,000 jobs; all lanes together end 100 a second, so for 8m20s at least."
+    )
     assert (explanation.evidence["is_at_least"], explanation.evidence["rate_per_second"]) == (True, None)
+
+
+@pytest.mark.parametrize("places", [(None, 49_990), (49_990, None), (None, None)])
+def test_nothing_is_said_of_whether_they_became_fewer_where_one_look_did_not_find_it(places):
+    before, now = (make_facts(place=place, length=MAX_LOOK + 5) for place in places)
+    sentence = told(now, before._replace(now_ms=NOW - 1_000))[1]
+    assert sentence.startswith("It waits behind ")
+    assert "fewer" not in sentence
 
 
 def test_a_job_that_was_moved_to_another_lane():
