@@ -1,4 +1,4 @@
-"""Hiding the secrets of URLs in texts that people read: logs, and errors about a configuration."""
+"""Hiding the secrets of URLs in texts that people read: logs, errors of jobs, and errors about a configuration."""
 
 import re
 
@@ -19,6 +19,7 @@ _SECRET_OPTION = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _TO_THE_LAST_AT = re.compile(r"(?<!\S)(?=\S*?://)\S+@")
+_CUT_TO_THE_LAST_AT = re.compile(r"\A…\S*@")
 _AUTHORITY = re.compile(r"(https?|wss?)?://([^/?#]*)", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"(?:\[[\da-f:.]*\]|[^:]*)(?::\d{0,5})?", re.IGNORECASE)
 
@@ -33,6 +34,11 @@ def mask_url(text: str) -> str:
     # The '@' of a value stays: it may be the one behind a password that reads like an option.
     text = _SECRET_OPTION.sub(rf"\1{_HIDDEN}\2", text)
     return _TO_THE_LAST_AT.sub(_hide_user, text) if "://" in text else text
+
+
+def mask_error(error: str) -> str:
+    """The same of an error as a job keeps it: only its end, if it is long, which may begin within a URL."""
+    return mask_url(_CUT_TO_THE_LAST_AT.sub(f"…{_HIDDEN}@", error))
 
 
 def _hide_user(found: re.Match[str]) -> str:

@@ -10,9 +10,10 @@ from ..client import Client
 from ..durations import brief
 from ..errors import JobNotFound
 from ..job import Job, Status
+from ..masking import mask_error
 from .errors import Failure
 from .jobs import echo_job
-from .output import columns, count, echo_json, json_option, one_line, shorten, tries
+from .output import columns, count, echo_json, json_option, one_line, shorten, told_of, tries
 from .server import Command, takes_client
 from .words import any_id, id_argument
 
@@ -31,7 +32,7 @@ def list_(client: Client, limit: int, offset: int, as_json: bool) -> None:
     """List dead jobs, the latest first, with the end of their errors."""
     jobs = client.dead_jobs(offset=offset, limit=limit)
     if as_json:
-        echo_json([job.to_dict() for job in jobs])
+        echo_json([told_of(job) for job in jobs])
         return
     for job in jobs:
         _echo_line(job)
@@ -47,7 +48,7 @@ def show(client: Client, job_id: str, as_json: bool) -> None:
     job = client.get_job(job_id)
     if job.status is not Status.FAILED:
         raise Failure(f"job {job.id} is not dead, it is {job.status}")
-    echo_json(job.to_dict()) if as_json else echo_job(job)
+    echo_json(told_of(job)) if as_json else echo_job(job)
 
 
 def _takes_ids(command: Command) -> Command:
@@ -126,5 +127,5 @@ def _fail_for(reasons: list[str]) -> None:
 def _echo_line(job: Job) -> None:
     died = f"{brief(max(0, clock.now_ms() - job.finished_ms) / 1000)} ago" if job.finished_ms else "-"
     click.echo(f"{job.id}  {one_line(job.name)}  {tries(job)}  {died}")
-    last_line = (job.error or "").rstrip().rpartition("\n")[2]
+    last_line = mask_error(job.error or "").rstrip().rpartition("\n")[2]
     click.echo(f"    {shorten(last_line, columns() - 4)}")

@@ -12,7 +12,7 @@ from ..job import Job, Status
 from ..store.keys import EVERYTHING
 from ..store.stats import LaneStats, QueueStats
 from .errors import FAILED
-from .output import compact_json, echo_fields, echo_json, echo_table, json_option, one_line
+from .output import compact_json, echo_fields, echo_json, echo_table, json_option, one_line, told_of
 from .server import takes_client
 from .waiting import WaitingCommand, show_progress, wait_for, wait_option, warn_if_unserved
 from .words import id_argument
@@ -32,7 +32,7 @@ def job(client: Client, job_id: str, wait: float | None, as_json: bool) -> None:
     With --wait it exits with 1 if the job failed, expired or was cancelled, and with 75 if it had not ended in time.
     """
     found = client.get_job(job_id) if wait is None else wait_for(client, job_id, wait)
-    echo_json(found.to_dict()) if as_json else echo_job(found)
+    echo_json(told_of(found)) if as_json else echo_job(found)
     if wait is None and not as_json:
         warn_if_unserved(client, found)
     if wait is not None and found.status is not Status.COMPLETED:
@@ -47,7 +47,7 @@ def queues(client: Client, as_json: bool) -> None:
 
     A lane is one priority of one queue; OLDEST is how long its next job has been waiting, RATE how many runs of its jobs
     ended a second in the last 10 to 25 s. WORKERS is how many take jobs from it, on all nodes; 'unserved' if none does and
-    jobs wait. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed, and
+    jobs wait; which daemons would, but are quiet or drain, stands below. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed, and
     failed (for good or not) in that time.
     """
     stats = client.queue_stats()
@@ -56,7 +56,7 @@ def queues(client: Client, as_json: bool) -> None:
 
 def echo_job(job: Job) -> None:
     """Print everything that is known of a job."""
-    told = job.to_dict()
+    told = told_of(job)
     for name in ("payload", "result"):
         told[name] = None if told[name] is None else compact_json(told[name])
     told["headers"] = compact_json(job.headers) if job.headers else None
@@ -90,8 +90,15 @@ def _echo_queues(stats: QueueStats) -> None:
         ("a second", show_rates(stats.rates) or None),
         ("expired", f"{expired:,} so far" if expired else None),
         ("paused", show_pauses(stats.paused) or None),
+        ("unserved", _show_idle(stats.lanes) or None),
     ]
     echo_fields([*counts, *also])
+
+
+def _show_idle(lanes: Iterable[LaneStats]) -> str:
+    """Who would serve lanes that are unserved, and does not; a line for each group of lanes with the same reason."""
+    reasons = dict.fromkeys(lane.why_unserved for lane in lanes if lane.is_unserved and lane.why_unserved)
+    return "\n".join(map(one_line, reasons))
 
 
 def show_rates(rates: Mapping[str, float]) -> str:

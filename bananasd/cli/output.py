@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..job import Job
+from ..masking import mask_error
 
 MIN_COLUMNS = 80
 
@@ -42,6 +43,11 @@ def table(
     widths = [max(map(width, column)) for column in columns_]
     is_right = [column[0] in to_right or all(map(_is_number, column[1:])) for column in columns_]
     return ["  ".join(map(_pad, row, widths, is_right)).rstrip() for row in cells]
+
+
+def told_of(job: Job) -> dict[str, Any]:
+    """Everything that is known of a job; of its error all but the secrets of URLs, which the log does not show, either."""
+    return job.to_dict() | {"error": job.error and mask_error(job.error)}
 
 
 def echo_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -12,9 +12,10 @@ import click
 from ..client import Client
 from ..job import Job, Priority, Status
 from ..limits import MAX_DELAYS, MAX_RETRIES, ON_DUPLICATE, ON_LOST, UNIQUE_UNTIL
+from ..masking import mask_error
 from ..request import JobRequest
 from .errors import FAILED
-from .output import compact_json, echo_json, json_option, printable, tries
+from .output import compact_json, echo_json, json_option, printable, told_of, tries
 from .server import takes_client
 from .times import duration, instant, some_time
 from .waiting import WaitingCommand, wait_for, wait_option
@@ -187,7 +188,7 @@ def submit(client: Client, wait: float | None, as_json: bool, **options: Any) ->
     if not as_json:
         click.echo(job_id)  # at once: whoever waits may want to look
     job = wait_for(client, job_id, wait)
-    echo_json(job.to_dict()) if as_json else _echo_outcome(job)
+    echo_json(told_of(job)) if as_json else _echo_outcome(job)
     if job.status is not Status.COMPLETED:
         raise click.exceptions.Exit(FAILED)
 
@@ -224,4 +225,4 @@ def _echo_outcome(job: Job) -> None:
     if job.result is not None:
         click.echo(printable(compact_json(job.result)))
     if job.error:
-        click.echo(printable(job.error.rstrip()))
+        click.echo(printable(mask_error(job.error).rstrip()))

@@ -12,7 +12,7 @@ from ..client import Client
 from ..errors import JobNotFound
 from ..job import Job, Status
 from .errors import warn
-from .output import columns, printable, shorten
+from .output import columns, one_line, printable, shorten
 from .times import duration
 
 FOR_EVER = "for-ever"
@@ -62,9 +62,10 @@ def warn_if_unserved(client: Client, job: Job) -> None:
     """Tell of a job that waits where nobody takes jobs, so that it waits until somebody does."""
     if job.status is not Status.PENDING:
         return
-    lanes = client.queue_stats().lanes
-    if any((lane.queue, lane.priority) == (job.queue, job.priority) and lane.is_unserved for lane in lanes):
-        warn(f"unserved: no live worker takes jobs of queue {job.queue}, priority {job.priority}")
+    for lane in client.queue_stats().lanes:
+        if (lane.queue, lane.priority) == (job.queue, job.priority) and lane.is_unserved:
+            why = f": {one_line(lane.why_unserved)}" if lane.why_unserved else ""
+            warn(f"unserved: no live worker takes jobs of queue {job.queue}, priority {job.priority}{why}")
 
 
 def show_progress(progress: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from ..durations import brief
 from ..job import Job, Priority
 from ..store.facts import MAX_LOOK, Facts
 from ..store.keys import Lane
-from ..store.node_rows import NodeRow
+from ..store.node_rows import NodeRow, why_unserved
 from .result import Case, Evidence, Reason, at, counted, lane_of, last_error, out_of_order, seconds_since
 
 
@@ -52,11 +52,13 @@ def _paused(facts: Facts, job: Job) -> Case | None:
 def _unserved(facts: Facts, job: Job) -> Case | None:
     if _workers(facts, job):
         return None
+    idle = why_unserved(facts.live, job.lane)
     live = (
         f"of {counted(len(facts.live), 'live node')} none serves it now" if facts.live else "no node is live"
     )
-    sentence = f"No live worker takes jobs of {lane_of(job)}: {live}."
-    return Case(Reason.UNSERVED, sentence, {"live_nodes": len(facts.live), **_line(facts)})
+    sentence = f"No live worker takes jobs of {lane_of(job)}: {idle or live}."
+    evidence: Evidence = {"live_nodes": len(facts.live), "why_unserved": idle or None, **_line(facts)}
+    return Case(Reason.UNSERVED, sentence, evidence)
 
 
 def _unhandled(facts: Facts, job: Job) -> Case | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from .. import clock
 from ..durations import brief
 from ..job import Job
+from ..masking import mask_error
 
 Evidence = dict[str, str | float | None]
 
@@ -98,8 +99,8 @@ def lane_of(job: Job) -> str:
 
 
 def last_error(job: Job) -> str:
-    """The last line of its last failure, which says what was wrong."""
-    lines = (job.error or "").strip().splitlines()
+    """The last line of its last failure, which says what was wrong, as the log would have it."""
+    lines = mask_error(job.error or "").strip().splitlines()
     line = lines[-1].strip() if lines else "it left no reason"
     return line if len(line) <= MAX_ERROR_CHARACTERS else f"{line[: MAX_ERROR_CHARACTERS - 1]}…"
 

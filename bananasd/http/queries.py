@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from ..errors import InvalidJob
 from ..job import check_priority
 from ..limits import check_page, check_queue, shown
+from ..masking import mask_error
 from ..metrics.exposition import CONTENT_TYPE, Metrics
 from ..store.keys import Lane
 from ..store.listing import MAX_PAGE, Entry
@@ -111,7 +112,7 @@ def matching(name: str, text: str) -> Callable[[Entry], bool] | None:
             not text
             or any(
                 text in part.casefold()
-                for part in (entry.job_id, job.error or "", job.description, as_text(job.payload))
+                for part in (entry.job_id, mask_error(job.error or ""), job.description, as_text(job.payload))
             )
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from ..job import Job
+from ..masking import mask_error
 from ..processes.usage import Usage
 from ..processes.views import ChildView, NodeView
 from ..schedule import Schedule
@@ -115,19 +116,21 @@ def of_entry(entry: Entry) -> dict[str, Any]:
         "recoveries": job.recoveries,
         "created_ms": job.created_ms,
         "due_ms": job.due_ms,
-        "error": last_line(job.error),
+        "error": last_line(mask_error(job.error or "")),
     }
 
 
 def of_job(job: Job) -> dict[str, Any]:
-    """Everything that its record says."""
+    """Everything that its record says, but the secrets of URLs in its error, which the log does not show, either."""
+    error = job.error and mask_error(job.error)
     return job.to_dict() | {
+        "error": error,
         "payload": as_text(job.payload),
         "result": as_text(job.result) if job.has_result and job.result is not None else None,
         "has_result": job.has_result,
         "run": job.run,
         "holder": job.holder,
-        "error_line": last_line(job.error),
+        "error_line": last_line(error),
     }
 
 

@@ -9,7 +9,7 @@ import orjson
 from .. import clock
 from ..store.keys import Lane
 from ..store.store import Store
-from .board import Board
+from .board import Board, Phase
 from .pace import Pace
 from .row import Kind, Reach, Row, State, Word
 
@@ -62,6 +62,7 @@ class Beater:
                 "master_pid": self._about.master_pid,
                 "max_retries": self._about.max_retries,
                 "lanes": self._workers_by_lane(),
+                **self._why_idle(),
                 "runs_per_second": self._pace.per_second(clock.monotonic()),
                 "children": [_describe(row) for row in self._board.used_rows()],
             }
@@ -77,6 +78,14 @@ class Beater:
             if row.kind is Kind.WORKER and row.state in SERVING and not _has_lost_server(row)
         }
         return Counter(str(lane) for _, pool in serving for lane in self._about.lanes.get(pool, ()))
+
+    def _why_idle(self) -> Mapping[str, object]:
+        """Why it takes no jobs though nothing is amiss, and of which lanes it would; nothing while it does."""
+        if self._board.phase is Phase.RUNNING and not self._board.is_quiet:
+            return {}
+        phase = "quiet" if self._board.phase is Phase.RUNNING else "draining"
+        lanes = {str(lane) for pool in self._about.lanes.values() for lane in pool}
+        return {"phase": phase, "would_serve": sorted(lanes)}
 
     def _armed_rows(self) -> dict[str, tuple[Row, int]]:
         """The holders whose jobs are running right now, with the job's number."""

@@ -8,7 +8,7 @@ from ..remark import Level, Remark
 from .calls import as_mapping, checked, text
 from .connection import Transport
 from .keys import EVERYTHING, Keys
-from .stats import QueueStats, Stats
+from .stats import LaneStats, QueueStats, Stats
 from .store import node_of
 
 MAX_NAMED = 10
@@ -73,16 +73,7 @@ def _stale(node: str, seconds: float, jobs: int) -> Remark:
 def lanes(stats: QueueStats, namespace: str) -> list[Remark]:
     """Those where jobs wait and nobody takes them; a pause is told, for it is meant."""
     unserved = [lane for lane in stats.lanes if lane.is_unserved]
-    found = [
-        Remark(
-            Level.WARNING,
-            "lanes",
-            f"{lane.ready:,} ready, and no live worker takes them",
-            f"queue {lane.queue}, priority {lane.priority}",
-            "start a daemon, or a pool, that serves this lane",
-        )
-        for lane in unserved[:MAX_NAMED]
-    ]
+    found = [_unserved(lane) for lane in unserved[:MAX_NAMED]]
     where = f"namespace {namespace}"
     if len(unserved) > MAX_NAMED:
         what = f"{len(unserved) - MAX_NAMED:,} more that nobody serves"
@@ -93,3 +84,12 @@ def lanes(stats: QueueStats, namespace: str) -> list[Remark]:
     return found or [
         Remark(Level.OK, "lanes", f"{stats.ready:,} ready, every lane with jobs is served", where)
     ]
+
+
+def _unserved(lane: LaneStats) -> Remark:
+    what = f"{lane.ready:,} ready, and no live worker takes them"
+    remedy = "start a daemon, or a pool, that serves this lane"
+    if lane.why_unserved:
+        what = f"{what}: {lane.why_unserved}"
+        remedy = "let a quiet daemon go on, or start another that serves this lane"
+    return Remark(Level.WARNING, "lanes", what, f"queue {lane.queue}, priority {lane.priority}", remedy)

@@ -14,7 +14,7 @@ from .calls import as_mapping, checked, instant_in, text
 from .connection import Transport
 from .heads import Heads
 from .keys import Lane, keys_of
-from .node_rows import NodeRow, read_row
+from .node_rows import NodeRow, read_row, why_unserved
 from .rates import Counted, numbers_in, rates
 from .scripts import Command
 
@@ -30,7 +30,8 @@ class LaneStats(NamedTuple):
     off meanwhile; None for an empty lane, and for one with too many of those in front.
     ``workers``: how many take jobs from it, on all nodes, as these told at their last beat; ``runs_per_second``: how many
     runs of its jobs ended a second, over the last 10 to 25 s, without those that a killed worker left and those that made up
-    for them; None if no live node has told.
+    for them; None if no live node has told. ``why_unserved``: in words, which live nodes would serve one that is unserved,
+    but are quiet or drain; empty if none would.
     """
 
     queue: str
@@ -39,6 +40,7 @@ class LaneStats(NamedTuple):
     oldest_seconds: float | None
     workers: int
     runs_per_second: float | None = None
+    why_unserved: str = ""
 
     @property
     def is_unserved(self) -> bool:
@@ -170,8 +172,9 @@ class Stats:
                 lane.priority,
                 length,
                 _waited_seconds(job, now_ms),
-                workers.get(str(lane), 0),
+                workers[str(lane)],
                 _runs_per_second(lane, live),
+                "" if workers[str(lane)] else why_unserved(live, str(lane)),
             )
             for lane, length, job in zip(lanes, lengths, jobs, strict=True)
         ]

@@ -38,6 +38,16 @@ def test_an_error_is_told_with_its_last_line(site, client, worker):
     )
 
 
+def test_no_page_shows_the_secret_of_a_url_in_an_error_or_finds_it(site, client, worker):
+    (job_id,) = bury(client, worker, error="Traceback:\nValueError: redis://user:s3cret@host:1/0")
+    told, dead = site.http.get(f"/api/jobs/{job_id}"), site.http.get("/api/dead?text=ValueError")
+    shown = "ValueError: redis://***@host:1/0"
+    assert (told.json()["error"], told.json()["error_line"]) == (f"Traceback:\n{shown}", shown)
+    assert [job["error"] for job in dead.json()["jobs"]] == [shown]
+    assert "s3cret" not in told.text + dead.text
+    assert site.http.get("/api/dead?text=s3cret").json()["jobs"] == []
+
+
 def test_a_job_that_is_not_there_and_an_id_that_is_none_are_errors_of_their_own(site):
     missing = site.http.get("/api/jobs/00000000-0000-0000-0000-000000000000")
     assert missing.status_code == 404

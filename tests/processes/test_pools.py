@@ -238,10 +238,25 @@ def test_workers_that_end_their_last_job_or_are_told_to_be_quiet_serve_nothing(d
         os.kill(daemon.pid, signal.SIGTSTP)
         wait_until(lambda: lane(client, "default", Priority.HIGH).workers == 0)
         assert not lane(client, "default", Priority.HIGH).is_unserved
-        client.submit_job("note", {}, Priority.HIGH)
+        job_id = client.submit_job("note", {}, Priority.HIGH)
         assert lane(client, "default", Priority.HIGH).is_unserved
+        why = f"node {daemon.node.node} is quiet ('kill -CONT {daemon.pid}' on testnode lets it go on)"
+        assert lane(client, "default", Priority.HIGH).why_unserved == why
+        assert why in client.explain(job_id).sentence
         os.kill(daemon.pid, signal.SIGCONT)
         wait_until(lambda: lane(client, "default", Priority.HIGH).workers == 3)
+        assert lane(client, "default", Priority.HIGH).why_unserved == ""
+
+
+def test_a_lane_that_only_a_draining_daemon_would_serve_says_so(daemon):
+    with daemon.client() as client:
+        daemon.worker_of(hold(daemon, client))
+        node = daemon.node.node
+        os.kill(daemon.pid, signal.SIGTERM)
+        client.submit_job("note", {}, queue="reports")
+        wait_until(lambda: lane(client, "reports", Priority.NORMAL).why_unserved)
+        assert lane(client, "reports", Priority.NORMAL).why_unserved == f"node {node} is draining"
+        (daemon.directory / "go").touch()
 
 
 def test_a_pool_whose_workers_are_all_given_up_is_told_and_the_others_go_on(make_daemon):

@@ -1,5 +1,7 @@
 """What the doctor says of nodes and lanes."""
 
+import pytest
+
 from bananasd.remark import Level
 from bananasd.store import census
 from bananasd.store.census import namespace_remarks
@@ -63,6 +65,30 @@ def test_a_lane_where_jobs_wait_and_nobody_takes_them_is_a_warning(world, monkey
     world.submit(1, "high")
     monkeypatch.setattr(census, "MAX_NAMED", 1)
     assert remarks(world, "lanes")[1][:2] == (Level.WARNING, "1 more that nobody serves")
+
+
+QUIET = b'{"lanes": {}, "phase": "quiet", "would_serve": ["default:low"], "host": "web1", "master_pid": %s}'
+
+
+def test_a_lane_whose_node_is_quiet_says_who_can_let_it_go_on(world):
+    world.store.beat(NODE, LEASE_MS, QUIET % b"4711", [])
+    world.submit(1, "low"), world.submit(1, "high")
+    high, low = (one for one in namespace_remarks(world.transport, "test") if one.check == "lanes")
+    assert (high.what, high.remedy) == (
+        "1 ready, and no live worker takes them",
+        "start a daemon, or a pool, that serves this lane",
+    )
+    assert low.what == (
+        f"1 ready, and no live worker takes them: node {NODE} is quiet ('kill -CONT 4711' on web1 lets it go on)"
+    )
+    assert low.remedy == "let a quiet daemon go on, or start another that serves this lane"
+
+
+@pytest.mark.parametrize("pid", [b"0", b"-1", b"true", b'"7; reboot"'])
+def test_nobody_is_told_to_signal_more_than_one_process(world, pid):
+    world.store.beat(NODE, LEASE_MS, QUIET % pid, [])
+    world.submit(1, "low")
+    assert "(SIGCONT to its master on web1 lets it go on)" in remarks(world, "lanes")[0][1]
 
 
 def test_lanes_that_are_served_are_in_order_and_pauses_are_told(world):

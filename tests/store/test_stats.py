@@ -169,7 +169,7 @@ def test_a_client_with_a_fast_clock_makes_no_negative_age(world, stats):
 def test_a_lane_whose_next_record_is_missing_has_no_age(world, stats):
     (job_id,) = world.submit()
     world.call("DEL", world.keys.job(job_id))
-    assert lane(stats) == ("default", "normal", 1, None, 0, None)
+    assert lane(stats) == ("default", "normal", 1, None, 0, None, "")
 
 
 def leave_behind(world, count: int) -> None:

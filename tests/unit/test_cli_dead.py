@@ -46,6 +46,18 @@ def test_the_list_as_json(server: RedisServer, dead: list[str]) -> None:
     assert [job["id"] for job in told] == dead
 
 
+def test_no_command_shows_the_secret_of_a_url_in_an_error(server: RedisServer, client: Client) -> None:
+    error = "Traceback:\n  here\nValueError: redis://user:s3cret@host:1/0 is gone"
+    job_id = client.submit_job("greet", None)
+    bury(server, error)
+    for command in (["dead", "list"], ["dead", "show", job_id], ["job", job_id], ["explain", job_id]):
+        for form in ([], ["--json"]):
+            shown = bananasd(*command, *form, *on(server)).stdout
+            assert ("redis://***@host:1/0 is gone" in shown, "s3cret" in shown) == (True, False), command
+    # Who asks as a program gets it as it was raised.
+    assert client.get_job(job_id).error == error
+
+
 def test_nothing_is_dead(server: RedisServer) -> None:
     assert bananasd("dead", "list", *on(server)).stdout == "0 of 0 dead jobs\n"
 

@@ -45,6 +45,23 @@ def test_a_job_that_waits_where_no_worker_is_is_told_as_such(server: RedisServer
     assert bananasd("job", job_id, *on(server)).stderr == ""
 
 
+QUIET = (
+    b'{"phase": "quiet", "would_serve": ["mail:high", "mail:low"], "host": "web\\u001b1", "master_pid": 7}'
+)
+WHY = "node n1 is quiet ('kill -CONT 7' on web\\x1b1 lets it go on)"
+
+
+def test_who_would_serve_a_lane_but_is_quiet_is_told(server: RedisServer, client: Client) -> None:
+    job_id = client.submit_job("greet", None, Priority.HIGH, queue="mail")
+    client.submit_job("greet", None, Priority.LOW, queue="mail")
+    connection = HeldConnection(Server(server.url, 5))
+    Store(connection, "default").beat("n1", 60_000, QUIET, [])
+    connection.close()
+    assert bananasd("job", job_id, *on(server)).stderr == f"{UNSERVED.rstrip()}: {WHY}\n"
+    shown = [line.split(maxsplit=1) for line in bananasd("queues", *on(server)).stdout.splitlines() if line]
+    assert [words for name, words in shown if name == "unserved"] == [WHY]
+
+
 def test_a_completed_job_has_its_result(server: RedisServer, client: Client) -> None:
     job_id = client.submit_job("greet", None)
     complete(server, b'{"greeting":"hi"}')
@@ -148,7 +165,7 @@ def test_queues_as_json(server: RedisServer, client: Client) -> None:
     client.submit_job("greet", None, Priority.HIGH)
     told = json.loads(bananasd("queues", "--json", *on(server)).stdout)
     assert told["lanes"][0] | {"oldest_seconds": 0} == {
-        "queue": "default", "priority": "high", "ready": 1, "oldest_seconds": 0, "workers": 0, "runs_per_second": None,
+        "queue": "default", "priority": "high", "ready": 1, "oldest_seconds": 0, "workers": 0, "runs_per_second": None, "why_unserved": "",
     }  # fmt: skip
     assert {told[name] for name in ("processing", "scheduled", "dead")} == {0}
     assert isinstance(told["counters"], dict)

@@ -152,6 +152,16 @@ def test_waiting_for_a_job_that_fails(server: RedisServer) -> None:
     assert result.stdout.splitlines()[1:] == ["failed after 1 attempt", "Traceback …", "ValueError: no"]
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_who_waits_for_a_job_is_not_shown_the_secret_of_a_url_in_its_error(
+    server: RedisServer, form: list[str]
+) -> None:
+    with meanwhile(bury, server, "ValueError: redis://user:s3cret@host:1/0"):
+        result = bananasd("submit", "greet", *on(server), "--wait", "10", *form)
+    assert "ValueError: redis://***@host:1/0" in result.stdout
+    assert "s3cret" not in result.output
+
+
 def test_the_name_may_follow_the_wait(server: RedisServer) -> None:
     for wait in (["--wait"], ["--wait", "10s"]):
         with meanwhile(complete, server):

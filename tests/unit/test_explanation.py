@@ -94,6 +94,18 @@ def test_a_long_error_is_cut_and_one_that_says_nothing_is_told_as_such():
     assert (long, none) == ("x" * 199 + "…", "it left no reason")
 
 
+def test_an_error_is_told_without_the_secrets_of_urls_in_it():
+    error = "Traceback\nValueError: redis://user:s3cret@host:1/0 is gone"
+    dead = make_facts(make_job(status="failed", error=error))
+    suspect = make_facts(make_job(recoveries=1, error=error))
+    retrying = make_facts(scheduled(40_000, attempts=1, error=error), is_scheduled=True)
+    for facts in (dead, suspect, retrying):
+        explanation = explain(facts)
+        assert explanation.evidence["error"] == "ValueError: redis://***@host:1/0 is gone"
+        assert "redis://***@host:1/0 is gone" in explanation.sentence
+        assert "s3cret" not in str(explanation.to_dict())
+
+
 @pytest.mark.parametrize(("how", "words"), [("", "It was cancelled 5.0s ago."), ("soft", "It was cancelled while it ran 5.0s ago.")])  # fmt: skip
 def test_a_cancelled_job(how, words):
     job = make_job(status="cancelled", finished_at=NOW - 5_000)
@@ -206,6 +218,32 @@ def test_a_lane_that_no_live_worker_serves(live, words):
     assert told(make_facts(live=live)) == (
         Reason.UNSERVED, f"No live worker takes jobs of queue mail, priority high: {words}."
     )  # fmt: skip
+
+
+def idle(name="web1", phase="quiet", would_serve=("mail:high",), **values) -> NodeRow:
+    own = {"lanes": {}, "host": "web1", "master_pid": 4711} | values
+    return make_node(name, phase=phase, would_serve=frozenset(would_serve), **own)
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        ([idle()], "node web1 is quiet ('kill -CONT 4711' on web1 lets it go on)"),
+        ([idle(host="", master_pid=None)], "node web1 is quiet (SIGCONT to its master on its host lets it go on)"),
+        ([idle(phase="draining"), idle("web2", "draining")], "node web1 is draining; node web2 is draining"),
+        ([idle(f"n{n}", "draining") for n in range(5)], "node n0 is draining; node n1 is draining; node n2 is draining; 2 more as well"),
+        ([idle(would_serve=["mail:low"])], "of 1 live node none serves it now"),
+        ([idle(phase="")], "of 1 live node none serves it now"),
+    ],
+)  # fmt: skip
+def test_a_lane_whose_nodes_are_quiet_or_drain_is_told_by_their_names(live, words):
+    assert told(make_facts(live=live)) == (
+        Reason.UNSERVED, f"No live worker takes jobs of queue mail, priority high: {words}."
+    )  # fmt: skip
+
+
+def test_a_quiet_node_is_not_to_blame_where_another_serves_the_lane():
+    assert told(make_facts(live=[idle(), make_node()]))[0] is Reason.WAITING
 
 
 WITHOUT = make_node(handlers=frozenset({"other"}))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bananasd.masking import mask_url
+from bananasd.masking import mask_error, mask_url
 
 MARK = "5ecret"
 """No mask, and none of the texts around it, has that in it."""
@@ -159,6 +159,19 @@ def test_what_is_masked_can_be_masked_again(text):
 def test_without_urls_and_options_nothing_changes(text):
     text = text.replace("://", "")
     assert mask_url(text) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("ValueError: redis://u:s3cret@h/0", "ValueError: redis://***@h/0"),
+        ("…s3cret@h/0\nValueError: no@w", "…***@h/0\nValueError: no@w"),
+        ("…xxx\nValueError: no", "…xxx\nValueError: no"),
+        ("", ""),
+    ],
+)
+def test_an_error_that_was_cut_within_a_url_does_not_begin_with_its_password(error, shown):
+    assert mask_error(error) == shown
 
 
 @pytest.mark.timeout(10)
