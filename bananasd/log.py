@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 import threading
 import traceback
@@ -14,12 +13,11 @@ from types import FunctionType, MethodType, TracebackType
 from typing import Any, TextIO
 
 from . import clock
+from .escapes import escape
 from .masking import mask_url
 
 _SYSLOG_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG_PRIORITY = 7
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 STDERR = 2
 
@@ -143,7 +141,7 @@ class _TextFormatter(logging.Formatter):
         body = "\n".join(filter(None, (record.getMessage(), _traceback(self, record), record.stack_info)))
         prefix = f"<{_priority(record.levelno)}>" if self.has_priority else ""
         # Text from users may hold line ends: it must not be able to begin a line that looks like one of ours.
-        return prefix + _escape(mask_url(head + body)).replace("\n", f"\n{prefix}    ")
+        return prefix + escape(mask_url(head + body)).replace("\n", f"\n{prefix}    ")
 
 
 class _JsonFormatter(logging.Formatter):
@@ -234,11 +232,6 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 def _priority(level: int) -> int:
     """The priority of syslog, as sd-daemon(3) has it."""
     return next((priority for least, priority in _SYSLOG_PRIORITIES if level >= least), _DEBUG_PRIORITY)
-
-
-def _escape(text: str) -> str:
-    """Control characters, and halves of characters that no stream can write, made visible; tab and newline stay."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def journal_mark(level: int, stream: TextIO | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..escapes import escape
 from ..job import Job
 from ..masking import mask_error
 
@@ -91,8 +92,8 @@ def size(number: int) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control characters escaped: what a job holds must not be able to drive a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    """The text escaped, tabs too: what a job holds must not be able to drive a terminal, or look like something else."""
+    return escape(text).replace("\t", "\\t")
 
 
 def one_line(text: str) -> str:

@@ -50,7 +50,17 @@ def test_fields_leave_out_what_is_not_known_and_indent_further_lines(
 
 
 def test_no_text_of_a_job_can_drive_the_terminal() -> None:
-    assert printable("a\x1b[31mb\x9bc\n\u202ed é") == "a\\x1b[31mb\\x9bc\n\\u202ed é"
+    assert printable("a\x1b[31mb\x9bc\n\td é") == "a\\x1b[31mb\\x9bc\n\\td é"
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u200b", "\ufeff", "\ud800", "\U000e0041"])
+def test_what_turns_a_text_round_or_cannot_be_seen_is_shown(mark: str) -> None:
+    assert printable(f"a{mark}b") == f"a{mark.encode('unicode_escape').decode()}b"
+
+
+def test_letters_of_all_languages_are_shown_as_they_are() -> None:
+    text = "Zoë, 10\xa0%, 香蕉\u3000🍌, 👩\u200d🍳"
+    assert printable(text) == text
 
 
 def test_shortened_text_is_one_line_that_fits() -> None:

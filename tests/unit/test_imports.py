@@ -25,6 +25,7 @@ FOUNDATIONS = [
         "directories",
         "durations",
         "encoding",
+        "escapes",
         "masking",
         "retry",
         "secret_files",

@@ -320,8 +320,14 @@ def test_a_line_end_in_a_message_cannot_forge_a_line(lines):
 
 
 def test_tabs_and_letters_of_all_languages_stay_as_they_are(lines):
-    (line,) = lines(lambda: logger.info("tab\there, Zoë, 香蕉 🍌"))
-    assert line.endswith("tab\there, Zoë, 香蕉 🍌")
+    (line,) = lines(lambda: logger.info("tab\there, Zoë, 10\xa0%, 香蕉\u3000🍌, 👩\u200d🍳"))
+    assert line.endswith("tab\there, Zoë, 10\xa0%, 香蕉\u3000🍌, 👩\u200d🍳")
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u200b", "\ufeff", "\U000e0041"])
+def test_what_turns_a_text_round_or_cannot_be_seen_is_shown(lines, mark):
+    (line,) = lines(lambda: logger.info("user=%s", f"a{mark}b"))
+    assert line.endswith(f"user=a{mark.encode('unicode_escape').decode()}b")
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
