@@ -85,6 +85,8 @@ class Kindred(NamedTuple):
     end: str
     in_job: str
     killed_for: str
+    name: str
+    """That of the job, empty if there was none: a handler that kills its workers is told, whatever others do."""
 
 
 class DeathLog:
@@ -96,11 +98,14 @@ class DeathLog:
     def note(self, slot: Slot, row: Row, wait_status: int, *, is_expected: bool) -> None:
         """A child has ended."""
         crashes = slot.restarts.crashes
+        is_in_job = row.words[Word.ARMED] != 0
+        job = row.job() if is_in_job else None
         kin = Kindred(
             slot.kind.name.lower(),
             exits.describe_wait_status(wait_status),
-            "yes" if row.words[Word.ARMED] else "no",
+            "yes" if is_in_job else "no",
             slot.last_cause.name.lower(),
+            job.name if job else "",
         )
         if is_expected or row.state is State.LEFT:
             level = logging.INFO
@@ -108,17 +113,16 @@ class DeathLog:
             level = logging.WARNING if self._repeats.note(kin) else logging.DEBUG
         logger.log(
             level,
-            "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s crashes=%d",
-            slot.name, row.words[Word.PID], *kin[1:], crashes,
+            "child ended slot=%r pid=%d end=%r in_job=%s killed_for=%s crashes=%d%s",
+            slot.name, row.words[Word.PID], *kin[1:4], crashes, f" id={job.job_id} name={job.name}" if job else "",
         )  # fmt: skip
         if slot.restarts.is_fatal:
             logger.critical("slot fatal slot=%r crashes=%d: it is not started again", slot.name, crashes)
 
-    def tell_again(self) -> None:
-        """How many more there were of what has been told before; to be called time and again."""
-        for kin, again in self._repeats.due():
+    def tell_again(self, *, at_once: bool = False) -> None:
+        """How many more there were of what has been told before; to be called time and again, and in the end ``at_once``."""
+        for kin, again in self._repeats.due(at_once=at_once):
             logger.warning(
-                "children ended again kind=%s end=%r in_job=%s killed_for=%s times=%d seconds=%.0f",
-                *kin,
-                *again,
-            )
+                "children ended again kind=%s end=%r in_job=%s killed_for=%s times=%d seconds=%.0f%s",
+                *kin[:4], *again, f" name={kin.name}" if kin.name else "",
+            )  # fmt: skip

@@ -92,6 +92,7 @@ class Master:
             self._go_on()
             self._tell_systemd()
         self._take_output()
+        self._death_log.tell_again(at_once=True)
         # A supervisor may repeat its TERM until it sees the end.
         self._inbox.close(then=signal.SIG_IGN)
         logger.info("daemon stopped status=%d", self._status)

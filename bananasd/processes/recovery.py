@@ -54,7 +54,7 @@ class Recoverer:
         self._board = board
         self._terms = terms
         self._stay_alive = stay_alive
-        self._repeats = Repeats[str]()
+        self._repeats = Repeats[tuple[str, str]]()
         self._tally = tally or Tally.of_nobody()
 
     def recover_all(self) -> bool:
@@ -66,13 +66,19 @@ class Recoverer:
         recovered = {board.node for board in local if self._recover_board(board, holders)}
         # One that still dies is judged by its lease, as any other: what cannot be read may look alive for ever.
         self._recover_lost_nodes(holders, {self._board.node, *recovered})
-        for cause, again in self._repeats.due():
-            logger.warning("jobs recovered again times=%d seconds=%.0f cause=%s", *again, cause)
+        self.tell_again()
         return len(recovered) < len(local)
 
     def recover_own(self) -> None:
         """This node alone; at the end of a drain."""
         self._recover_own(self._store.holders())
+
+    def tell_again(self, *, at_once: bool = False) -> None:
+        """How many more recoveries there were like those that have been told; in the end ``at_once``."""
+        for (cause, name), again in self._repeats.due(at_once=at_once):
+            logger.warning(
+                "jobs recovered again times=%d seconds=%.0f cause=%s%s", *again, cause, _named(name)
+            )
 
     # (a) This node
 
@@ -93,7 +99,7 @@ class Recoverer:
         if row is not None and row.holder(self._board.node) == holder:
             if row.state is not State.DEAD:
                 return
-            self._recover(holder, charge_for(row))
+            self._recover(holder, charge_for(row), name=_name_in(row))
         elif row is None or row.state is State.DEAD or trip_of(holder) < row.words[Word.TRIP]:
             # A late enter, an earlier trip, or a server that lost its last second: no run is known to be lost.
             self._recover(holder, FORGOTTEN)
@@ -121,7 +127,10 @@ class Recoverer:
         for holder in sorted(_holders_of(board.node, rows.values(), holders)):
             row = rows.get(generation_of(holder))
             is_last_trip = row is not None and row.holder(board.node) == holder
-            self._recover(holder, charge_for(row) if row and is_last_trip else FORGOTTEN)
+            if row and is_last_trip:
+                self._recover(holder, charge_for(row), name=_name_in(row))
+            else:
+                self._recover(holder, FORGOTTEN)
         self._store.leave(board.node)
         board.delete()
         logger.info("daemon recovered node=%s: it ended without its drain", board.node)
@@ -139,7 +148,8 @@ class Recoverer:
                     # One question a node: a large fleet must not keep the server busy with them.
                     alive.add(node)
 
-    def _recover(self, holder: str, charge: Charge, judge: str = "") -> Recovery:
+    def _recover(self, holder: str, charge: Charge, *, judge: str = "", name: str = "") -> Recovery:
+        """``name`` is that of the job that is charged, if it is known."""
         recovery = self._store.recover(
             holder,
             charge,
@@ -147,7 +157,7 @@ class Recoverer:
             judge=judge,
             lease_ms=self._terms.lease_ms,
         )
-        self._log(holder, charge, recovery)
+        self._log(holder, charge, name, recovery)
         self._count(recovery)
         self._stay_alive()
         return recovery
@@ -158,20 +168,28 @@ class Recoverer:
         self._tally.add(Figure.DEAD, len(recovery.dead))
         self._tally.add(Figure.CANCELLED, len(recovery.cancelled))
 
-    def _log(self, holder: str, charge: Charge, recovery: Recovery) -> None:
+    def _log(self, holder: str, charge: Charge, name: str, recovery: Recovery) -> None:
+        def told(job_id: str) -> str:
+            return f"{job_id}{_named(name if job_id == charge.job_id else '')}"
+
         for job_id in recovery.dead:
-            logger.error("job dead id=%s holder=%s error=%s", job_id, holder, charge.cause or "unreadable")
-        for job_id in recovery.cancelled:
-            logger.info("job cancelled id=%s holder=%s", job_id, holder)
-        for job_id in recovery.retried:
-            logger.warning("job failed id=%s holder=%s error=%s", job_id, holder, charge.cause)
-        if recovery.requeued:
-            cause = charge.cause or "none"
-            # Workers that keep dying of the same are worth one warning, and then a number.
-            level = logging.WARNING if self._repeats.note(cause) else logging.DEBUG
-            logger.log(
-                level, "jobs recovered holder=%s jobs=%d cause=%s", holder, len(recovery.requeued), cause
+            logger.error(
+                "job dead id=%s holder=%s error=%s", told(job_id), holder, charge.cause or "unreadable"
             )
+        for job_id in recovery.cancelled:
+            logger.info("job cancelled id=%s holder=%s", told(job_id), holder)
+        for job_id in recovery.retried:
+            logger.warning("job failed id=%s holder=%s error=%s", told(job_id), holder, charge.cause)
+        if recovery.requeued:
+            is_charged = charge.job_id in recovery.requeued
+            job = f" id={told(charge.job_id)}" if is_charged else ""
+            self._log_requeued(holder, charge.cause or "none", name if is_charged else "", job, recovery)
+
+    def _log_requeued(self, holder: str, cause: str, name: str, job: str, recovery: Recovery) -> None:
+        """Workers that keep dying of the same, in one handler, are worth one warning, and then a number."""
+        level = logging.WARNING if self._repeats.note((cause, name)) else logging.DEBUG
+        jobs = len(recovery.requeued)
+        logger.log(level, "jobs recovered holder=%s jobs=%d cause=%s%s", holder, jobs, cause, job)
 
 
 def _clear_away(rows: Collection[Row], session: int) -> bool:
@@ -208,6 +226,16 @@ def _end_of(row: Row, job: JobView | None) -> str:
         return "its worker was killed together with its daemon"
     end = describe_wait_status(row.words[Word.EXIT])
     return f"its worker ended in the job: {end}" if job else f"its worker ended: {end}"
+
+
+def _name_in(row: Row) -> str:
+    job = row.job()
+    return job.name if job else ""
+
+
+def _named(name: str) -> str:
+    """As it follows in a line."""
+    return f" name={name}" if name else ""
 
 
 def _fault(cause: Cause, job: JobView) -> str:

@@ -85,6 +85,7 @@ class Scheduler:
         while status is None:
             self._show_life()
             status = self._turn()
+        self._recoverer.tell_again(at_once=True)
         self._row.state = State.LEFT
         return status
 

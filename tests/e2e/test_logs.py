@@ -327,7 +327,14 @@ def test_jobs_that_keep_killing_their_workers_are_told_once_and_counted(make_dae
     assert {job.status for job in jobs} == {Status.FAILED}
     assert daemon.stop() == 0
     # 30 workers have died; each of the jobs has a line of its own, for it is lost for good.
-    assert len(daemon.lines("child ended")) == len(daemon.lines("jobs recovered")) == 1
+    (ended,), (recovered,) = daemon.lines("child ended"), daemon.lines("jobs recovered holder=")
+    ids = {job.id for job in jobs}
+    for line in (ended, recovered):
+        assert re.search(r" id=(\S+) name=die$", line)[1] in ids
+    # The stop tells what nobody has been told of yet: of 30 deaths, and of 20 that were not the last of their job.
+    assert re.search(r"times=29 .* name=die$", daemon.lines("children ended again")[0])
+    assert re.search(r"times=19 .* name=die$", daemon.lines("jobs recovered again")[0])
+    assert all(" name=die " in line for line in daemon.lines("job dead"))
     assert len(daemon.lines("job dead")) == 10
 
 

@@ -54,6 +54,46 @@ def test_workers_that_keep_dying_of_the_same_are_told_once_and_then_counted(row,
     assert levels(caplog)[-1] == logging.WARNING
 
 
+JOB_ID = "5f0c1d52-7d0e-4c59-8a55-3f1e5e2b9a10"
+
+
+def begin(row, name):
+    row.begin_job(1, JOB_ID, name, 10**9, 3 * 10**9, 0)
+    row.words[Word.ARMED] = 1
+
+
+def test_the_job_in_which_a_worker_died_is_named_and_each_handler_told_of_its_own(row, caplog, at):
+    caplog.set_level(logging.DEBUG)
+    told = deaths.DeathLog()
+    for name in ("resize", "send mail", "resize"):
+        begin(row, name)
+        told.note(worker(), row, signal.SIGKILL, is_expected=False)
+    assert levels(caplog) == [logging.WARNING, logging.WARNING, logging.DEBUG]
+    assert caplog.messages[0].endswith(f"in_job=yes killed_for=none crashes=0 id={JOB_ID} name=resize")
+    assert caplog.messages[1].endswith(f"id={JOB_ID} name=send mail")
+    at(30)
+    told.tell_again()
+    assert caplog.messages[-1].endswith("in_job=yes killed_for=none times=1 seconds=30 name=resize")
+
+
+def test_a_worker_that_died_between_two_jobs_is_told_without_one(row, caplog):
+    begin(row, "resize")
+    row.words[Word.ARMED] = 0
+    deaths.DeathLog().note(worker(), row, signal.SIGKILL, is_expected=False)
+    assert caplog.messages[0].endswith("in_job=no killed_for=none crashes=0")
+
+
+def test_what_has_not_been_told_yet_is_told_in_the_end(row, caplog, at):
+    told = deaths.DeathLog()
+    for _ in range(3):
+        told.note(worker(), row, signal.SIGKILL, is_expected=False)
+    at(20)
+    told.tell_again()
+    assert len(caplog.messages) == 1
+    told.tell_again(at_once=True)
+    assert caplog.messages[1].endswith("times=2 seconds=20")
+
+
 def test_another_end_and_another_kind_are_told_at_once(row, caplog):
     caplog.set_level(logging.DEBUG)
     told = deaths.DeathLog()

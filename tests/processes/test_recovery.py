@@ -90,6 +90,45 @@ def test_a_dead_workers_running_job_is_charged_and_the_others_are_not(node, worl
     assert world.store.holders() == []
 
 
+def test_the_job_that_was_lost_is_named_in_the_log(node, world, caplog):
+    row, ids = node.worker()
+    end_by_itself(row)
+    recoverer = node.recoverer(world.store)
+    recoverer.recover_all()
+    (line,) = caplog.messages
+    assert line.startswith("jobs recovered holder=")
+    assert line.endswith(f"signal 11 (SIGSEGV) id={ids[0]} name=greet")
+    assert ids[1] not in line
+
+
+@pytest.mark.parametrize(
+    ("recoveries", "cause", "words"),
+    [(2, Cause.NONE, "job dead"), (0, Cause.TIME, "job failed")],
+)
+def test_a_job_that_died_or_failed_with_its_worker_is_named_in_the_log(
+    node, world, caplog, recoveries, cause, words
+):
+    row, (job_id,) = node.worker(1)
+    world.mark(job_id, recoveries=recoveries)
+    row.words[Word.LATER] = 6_000
+    row.words[Word.CAUSE], row.words[Word.CAUSE_JOB] = cause, 1
+    end_by_itself(row)
+    node.recover()
+    (line,) = caplog.messages
+    assert line.startswith(f"{words} id={job_id} name=greet holder=")
+
+
+def test_recoveries_that_nobody_has_been_told_of_are_told_in_the_end(node, world, caplog):
+    recoverer = node.recoverer(world.store)
+    world.submit()
+    for holder in (f"{NODE}/{generation}.1" for generation in (1, 2, 3)):
+        world.enter(holder), world.claim(1, holder)
+        recoverer.recover_all()
+    assert len(caplog.messages) == 1
+    recoverer.tell_again(at_once=True)
+    assert caplog.messages[1].startswith("jobs recovered again times=2 ")
+
+
 def test_a_dead_row_is_marked_as_recovered_for_the_master_to_use_again(node):
     row, _ = node.worker()
     row.state = State.DEAD
