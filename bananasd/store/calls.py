@@ -33,9 +33,27 @@ def checked(replies: list[Any]) -> list[Any]:
     """The replies, or `ServerRefused` if one of them is an error."""
     for reply in replies:
         if isinstance(reply, ResponseError):
-            code = f"{reply.status_code} " if reply.status_code else ""
-            raise ServerRefused(f"the server refused: {code}{reply}")
+            raise ServerRefused(f"the server refused: {_refusal(reply)}")
     return replies
+
+
+def readable(replies: list[Any]) -> list[Any]:
+    """The same, but None for a key of a type that it must not have: one that somebody has made hides no others."""
+    return checked([None if _is_of_wrong_type(reply) else reply for reply in replies])
+
+
+def _refusal(reply: ResponseError) -> str:
+    if _is_of_wrong_type(reply):
+        # The server names the script, and not the key.
+        return (
+            "WRONGTYPE: a key of this namespace has a type that it must not have; "
+            "'bananasd doctor' names it, and with --repair mends that"
+        )
+    return f"{reply.status_code} {reply}" if reply.status_code else str(reply)
+
+
+def _is_of_wrong_type(reply: Any) -> bool:
+    return isinstance(reply, ResponseError) and "WRONGTYPE" in f"{reply.status_code} {reply}"
 
 
 def text(word: bytes) -> str:

@@ -9,7 +9,7 @@ import orjson
 from ..errors import InvalidJob
 from ..job import Job, Status
 from ..limits import shown
-from .calls import as_mapping, checked, instant_in, text
+from .calls import as_mapping, checked, instant_in, readable, text
 from .connection import Transport
 from .keys import Keys, Lane
 from .rates import MAX_DIGITS, numbers_in
@@ -154,7 +154,8 @@ class Listing:
         flat, time = self._ask([("ZRANGE", self.keys.nodes, 0, -1, "WITHSCORES"), ("TIME",)])
         now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
         leases = _scored(flat)
-        told = self._ask([("HMGET", self.keys.node(node), "beat_at", "about") for node, _ in leases])
+        rows = [("HMGET", self.keys.node(node), "beat_at", "about") for node, _ in leases]
+        told = [row or (None, None) for row in readable(self._transport.trip(rows))] if rows else []
         return [
             NodeReport(node, _seconds_since(beat_at, now_ms), (end_ms - now_ms) / 1000, _object_in(about))
             for (node, end_ms), (beat_at, about) in zip(leases, told, strict=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import clock
 from ..job import Job, Priority, Status
-from .calls import as_mapping, checked, instant_in, text
+from .calls import as_mapping, checked, instant_in, readable, text
 from .connection import Transport
 from .heads import Heads
 from .keys import Lane, keys_of
@@ -143,12 +143,14 @@ class Stats:
         """Those whose lease runs, with what they tell of their lanes and have kept of the counters."""
         live = [(name, lease_end) for name, lease_end in nodes.items() if instant_in(lease_end) >= now_ms]
         fields = ("about", "counted", "counted_before")
-        told = self._ask(*(("HMGET", self.keys.node(text(name)), *fields) for name, _ in live))
+        rows = [("HMGET", self.keys.node(text(name)), *fields) for name, _ in live]
+        told = readable(self._transport.trip(rows)) if rows else []
+        nothing = (None,) * len(fields)
         return [
             read_row(
                 name,
                 lease_end,
-                {field.encode(): word for field, word in zip(fields, words, strict=True) if word},
+                {field.encode(): word for field, word in zip(fields, words or nothing, strict=True) if word},
             )
             for (name, lease_end), words in zip(live, told, strict=True)
         ]

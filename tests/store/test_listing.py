@@ -153,6 +153,15 @@ def test_a_node_is_told_with_what_it_says_of_itself(listing, store):
     assert 50 < report.lease_seconds <= 60
 
 
+def test_a_row_of_another_type_hides_no_other_node(listing, store, server):
+    for node in ("n1", "n2"):
+        store.beat(node, 60_000, b'{"host": "web"}', [])
+    server.call("SET", listing.keys.node("n1"), "x")
+    one, other = sorted(listing.nodes())
+    assert (one.node, one.beat_seconds, one.about) == ("n1", None, {})
+    assert (other.node, other.about) == ("n2", {"host": "web"})
+
+
 @pytest.mark.parametrize("about", [b"", b"[]", b"7", b"{", b"\xff"])
 def test_a_node_that_says_something_else_is_told_without_it(listing, store, about):
     store.beat("odd", 60_000, about, [])

@@ -9,7 +9,7 @@ from bananasd.store import heads
 from bananasd.store.outcomes import Completed, Released, Retried
 from bananasd.store.stats import LaneStats, Stats
 from bananasd.store.store import Charge
-from tests.store.conftest import HOLDER, OTHER
+from tests.store.conftest import HOLDER, NODE, OTHER, OTHER_NODE
 
 MINUTE_MS = 60_000
 
@@ -86,6 +86,14 @@ def test_a_node_that_does_not_say_what_it_serves_serves_nothing(world, stats, ab
     world.submit(1)
     beat(world, "n1", about)
     assert lane(stats).workers == 0
+
+
+def test_a_row_of_another_type_hides_no_other_node(world, stats):
+    world.submit()
+    for node in (NODE, OTHER_NODE):
+        world.store.beat(node, 60_000, b'{"lanes": {"default:normal": 2}}', [])
+    world.call("SET", world.keys.node(NODE), "x")
+    assert lane(stats).workers == 2
 
 
 @pytest.mark.parametrize(

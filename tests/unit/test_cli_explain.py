@@ -86,6 +86,18 @@ def test_what_could_never_be_right_is_a_wrong_usage(server: RedisServer, args: l
     assert (result.exit_code, result.stdout) == (code, "")
 
 
+def test_a_record_of_another_type_is_for_the_doctor(server: RedisServer) -> None:
+    server.call("SET", KEYS.job(NO_JOB), "x")
+    result = bananasd("explain", NO_JOB, *on(server))
+    assert (result.exit_code, result.stdout) == (69, "")
+    assert result.stderr == (
+        "bananasd: the server refused: WRONGTYPE: a key of this namespace has a type that it must not have; "
+        "'bananasd doctor' names it, and with --repair mends that\n"
+    )
+    assert bananasd("doctor", "--repair", *on(server)).exit_code == 0
+    assert bananasd("explain", NO_JOB, *on(server)).stdout.startswith("It is dead: ")
+
+
 def test_a_server_that_is_not_there(own_server: RedisServer) -> None:
     own_server.stop()
     result = bananasd("explain", NO_JOB, "--url", own_server.url, "--config", "/dev/null")

@@ -461,6 +461,14 @@ def test_what_a_lost_node_held_goes_back_when_another_has_been_up_for_a_lease(al
     )
 
 
+def test_the_first_of_several_nodes_that_may_takes_over_what_a_lost_one_held():
+    live = [make_node(f"n{seconds}", alive_since_ms=NOW - 1000 * seconds) for seconds in (2, 8, 5)]
+    unknown = make_node("n0", alive_since_ms=None)
+    # A lease of 15 s, of which the oldest has had 8; then a round of theirs.
+    assert explain(running(home=LOST, live=[*live, unknown])).evidence["taken_over_in_seconds"] == 8.0
+    assert explain(running(home=LOST, live=[unknown])).evidence["taken_over_in_seconds"] is None
+
+
 def test_where_no_other_daemon_is_live_it_waits_for_one():
     reason, sentence = told(running(home=LOST, live=[]))
     assert reason is Reason.LOST
