@@ -47,8 +47,8 @@ def queues(client: Client, as_json: bool) -> None:
 
     A lane is one priority of one queue; OLDEST is how long its next job has been waiting, RATE how many runs of its jobs
     ended a second in the last 10 to 25 s. WORKERS is how many take jobs from it, on all nodes; 'unserved' if none does and
-    jobs wait; which daemons would, but are quiet or drain, stands below. What is paused is told too, and while a daemon is live how many jobs a second were submitted, completed, and
-    failed (for good or not) in that time.
+    jobs wait; which daemons would, but are quiet or drain, stands below. What is paused is told too, and while a daemon is
+    live how many jobs a second were submitted, completed, and failed (for good or not) in that time.
     """
     stats = client.queue_stats()
     echo_json(_queues_to_dict(stats)) if as_json else _echo_queues(stats)
