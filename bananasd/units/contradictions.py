@@ -9,7 +9,7 @@ from ..settings import Config
 from .network import faults_of_network
 from .reading import NOT_TOLD, config_of, is_started_with, takes_default
 from .sandbox import obstacles
-from .values import NO, YES, limit_in, seconds_in, signal_in, timeout_in, words_in
+from .values import is_no, is_yes, limit_in, seconds_in, signal_in, timeout_in, words_in
 
 START_MARGIN_SECONDS = 15.0
 """What a start may take beyond that of a worker: an older embedded server is waited for, the new one reads its file."""
@@ -136,7 +136,7 @@ def _of_the_signals(settings: Mapping[str, str]) -> Iterator[Judgement]:
             name, "it is none that stops the daemon, which is killed when TimeoutStopSec is over"
         )
         yield Level.ERROR, f"KillSignal is {name}: {what}", "set KillSignal=SIGTERM"
-    if settings["SendSIGKILL"] in NO:
+    if is_no(settings["SendSIGKILL"]):
         what = "a process that hangs outlives the stop, and the next start finds it in its way"
         yield Level.WARNING, f"SendSIGKILL is {settings['SendSIGKILL']}: {what}", "set SendSIGKILL=yes"
 
@@ -195,8 +195,8 @@ def _of_the_restart(settings: Mapping[str, str]) -> Iterator[Judgement]:
 
 
 def _of_what_survives(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
-    is_kept = settings["RuntimeDirectoryPreserve"] in (*YES, "restart")
-    if settings["RuntimeDirectory"] and not is_kept:
+    preserve = settings["RuntimeDirectoryPreserve"]
+    if settings["RuntimeDirectory"] and not (is_yes(preserve) or preserve == "restart"):
         lease = config.scheduler.lease_seconds
         yield (
             Level.WARNING,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ..remark import Level
 from ..settings import Config
-from .values import YES, words_in
+from .values import is_yes, words_in
 
 FAMILIES = ("AF_INET", "AF_INET6")
 
@@ -24,7 +24,7 @@ class Way(NamedTuple):
 def faults_of_network(settings: Mapping[str, str], config: Config) -> Iterator[tuple[Level, str, str]]:
     """Level, what and remedy of each way that is closed."""
     for way in _ways(config):
-        if settings["PrivateNetwork"] in YES:
+        if is_yes(settings["PrivateNetwork"]):
             yield way.level, f"PrivateNetwork is yes and {way.setting}: {way.loss}", "set PrivateNetwork=no"
         elif not any(is_allowed(family, settings["RestrictAddressFamilies"]) for family in way.families):
             what = f"RestrictAddressFamilies is without {' and '.join(way.families)} and {way.setting}"

@@ -27,6 +27,7 @@ LISTS = {
     "ReadWritePaths",
     "RestartPreventExitStatus",
     "RestrictAddressFamilies",
+    "TemporaryFileSystem",
 }
 """Settings that add to what was said before; all others take its place."""
 

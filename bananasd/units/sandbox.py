@@ -1,14 +1,16 @@
 """What a unit lets its daemon see and write of the file system, and what of the configuration's paths it does not."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..settings import Config
 from .reading import KEPT, config_of, directories
-from .values import YES, words_in
+from .values import is_yes, words_in
 
 
 class Access(IntEnum):
@@ -29,12 +31,16 @@ class Rule(NamedTuple):
 
 
 class Need(NamedTuple):
-    """A path of the configuration. ``loss``: what becomes of a private one that the daemon writes; "" if it only reads it."""
+    """A path of the configuration. ``loss``: what becomes of a private one that the daemon writes; "" if it only reads it.
+
+    ``is_file``: what it writes is a file, and not a directory.
+    """
 
     name: str
     path: Path
     loss: str = ""
     is_grave: bool = True
+    is_file: bool = False
 
 
 class Obstacle(NamedTuple):
@@ -49,11 +55,12 @@ HOMES = ("/home", "/root", "/run/user")
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - the names of what systemd makes private
 
 _PROGRAMS = ("/usr", "/boot", "/efi")
-_READ_ONLY = dict.fromkeys(YES, _PROGRAMS) | {"full": (*_PROGRAMS, "/etc"), "strict": ("/",)}
+_READ_ONLY = {"full": (*_PROGRAMS, "/etc"), "strict": ("/",)}
 _KERNEL = ("/dev", "/proc", "/sys")
 """What ``ProtectSystem=strict`` leaves as it is."""
-_HOMES_ARE = dict.fromkeys(YES, Access.HIDDEN) | {"read-only": Access.READ, "tmpfs": Access.PRIVATE}
+_HOMES_ARE = {"read-only": Access.READ, "tmpfs": Access.PRIVATE}
 _LISTS = {
+    "TemporaryFileSystem": Access.PRIVATE,
     "ReadOnlyPaths": Access.READ,
     "BindReadOnlyPaths": Access.READ,
     "ReadWritePaths": Access.WRITE,
@@ -63,18 +70,35 @@ _LISTS = {
 
 
 def obstacles(settings: Mapping[str, str], config: Config) -> Iterator[Obstacle]:
-    """What keeps the daemon of this unit from which path of its configuration."""
-    rules = list(_rules(settings))
+    """What keeps the daemon of this unit from which path of its configuration, or from where links lead from there."""
+    # Systemd follows links as well: what is said of one holds for where it leads.
+    rules = [rule._replace(path=path) for rule in _rules(settings) for path in {rule.path, _end(rule.path)}]
     for need in _needs(settings, config):
-        rule = _ruling(rules, need.path)
-        what = f"{need.name} is {need.path}, and {rule.setting}"
-        if rule.access is Access.HIDDEN:
-            yield Obstacle(True, f"{what}: the daemon does not see it", _elsewhere(need, rule))
-        elif rule.access is Access.PRIVATE:
-            loss = need.loss or "the daemon sees another directory there"
-            yield Obstacle(need.is_grave, f"{what}: {loss}", _elsewhere(need, rule))
-        elif rule.access is Access.READ and need.loss:
-            yield Obstacle(True, f"{what}: the daemon cannot write there", f"set {_permission(need.path)}")
+        end = _end(need.path)
+        found = [_obstacle(need, end, rules)]
+        if end != need.path:
+            # A link is only read, whatever is written behind it.
+            found.insert(0, _obstacle(need._replace(loss=""), need.path, rules))
+        yield from islice(filter(None, found), 1)
+
+
+def _end(path: Path) -> Path:
+    """Where its links lead, on this machine. Not `Path.resolve`, which raises for links in a circle."""
+    return Path(os.path.realpath(path))
+
+
+def _obstacle(need: Need, place: Path, rules: Sequence[Rule]) -> Obstacle | None:
+    rule = _ruling(rules, place)
+    leads = "" if place == need.path else f", which leads to {place}"
+    what = f"{need.name} is {need.path}{leads}, and {rule.setting}"
+    if rule.access is Access.HIDDEN:
+        return Obstacle(True, f"{what}: the daemon does not see it", _elsewhere(need, rule))
+    if rule.access is Access.PRIVATE:
+        loss = need.loss or "the daemon sees another directory there"
+        return Obstacle(need.is_grave, f"{what}: {loss}", _elsewhere(need, rule))
+    if rule.access is Access.READ and need.loss:
+        return Obstacle(True, f"{what}: the daemon cannot write there", f"set {_permission(need, place)}")
+    return None
 
 
 def _needs(settings: Mapping[str, str], config: Config) -> Iterator[Need]:
@@ -89,7 +113,7 @@ def _needs(settings: Mapping[str, str], config: Config) -> Iterator[Need]:
     if redis.is_embedded:
         yield Need("state_dir", config.state_dir, is_lost)
     if config.log.file:
-        yield Need("log.file", config.log.file, is_lost, is_grave=False)
+        yield Need("log.file", config.log.file, is_lost, is_grave=False, is_file=True)
     files = {
         "the configuration": config_of(settings),
         "workers.handlers": config.workers.handlers,
@@ -110,14 +134,9 @@ def _socket(url: str) -> Path | None:
 
 def _ruling(rules: Sequence[Rule], path: Path) -> Rule:
     """What is hidden stays so, whatever is said of parts of it; else the nearest directory's rule, the last of several."""
-    above = [rule for rule in rules if _real(path).is_relative_to(rule.path)]
+    above = [rule for rule in rules if path.is_relative_to(rule.path)]
     hidden = [rule for rule in above if rule.access is Access.HIDDEN]
     return max(reversed(hidden or above), key=lambda rule: len(rule.path.parts))
-
-
-def _real(path: Path) -> Path:
-    """Without the link that /var/run is everywhere."""
-    return Path("/run", path.relative_to("/var/run")) if path.is_relative_to("/var/run") else path
 
 
 def _rules(settings: Mapping[str, str]) -> Iterator[Rule]:
@@ -125,24 +144,26 @@ def _rules(settings: Mapping[str, str]) -> Iterator[Rule]:
     system, homes, is_dynamic = (
         settings["ProtectSystem"],
         settings["ProtectHome"],
-        settings["DynamicUser"] in YES,
+        is_yes(settings["DynamicUser"]),
     )
     yield Rule(Path("/"), Access.WRITE)
-    yield from (
-        Rule(Path(path), Access.READ, f"ProtectSystem={system}") for path in _READ_ONLY.get(system, ())
-    )
+    read_only = _PROGRAMS if is_yes(system) else _READ_ONLY.get(system, ())
+    yield from (Rule(Path(path), Access.READ, f"ProtectSystem={system}") for path in read_only)
     if system == "strict" or is_dynamic:
         yield from (Rule(Path(path), Access.WRITE) for path in _KERNEL)
-    if homes in _HOMES_ARE:
-        yield from (Rule(Path(path), _HOMES_ARE[homes], f"ProtectHome={homes}") for path in HOMES)
+    if is_yes(homes) or homes in _HOMES_ARE:
+        access = _HOMES_ARE.get(homes, Access.HIDDEN)
+        yield from (Rule(Path(path), access, f"ProtectHome={homes}") for path in HOMES)
     if is_dynamic:
         yield Rule(Path("/"), Access.READ, "DynamicUser=yes")
-    if is_dynamic or settings["PrivateTmp"] in (*YES, "disconnected"):
-        yield from (Rule(Path(path), Access.PRIVATE, "PrivateTmp=yes") for path in TEMPORARY)
+    if is_dynamic or is_yes(settings["PrivateTmp"]) or settings["PrivateTmp"] == "disconnected":
+        # That of a dynamic user cannot be had without.
+        why = "DynamicUser=yes" if is_dynamic else "PrivateTmp=yes"
+        yield from (Rule(Path(path), Access.PRIVATE, why) for path in TEMPORARY)
     for setting, (root, _) in KEPT.items():
         yield from (Rule(Path(root, name), Access.WRITE) for name in directories(settings[setting]))
-    for setting, access in _LISTS.items():
-        yield from _listed(setting, access, words_in(settings[setting]))
+    for setting, allowed in _LISTS.items():
+        yield from _listed(setting, allowed, words_in(settings[setting]))
 
 
 def _listed(setting: str, access: Access, words: Sequence[str]) -> Iterator[Rule]:
@@ -151,22 +172,24 @@ def _listed(setting: str, access: Access, words: Sequence[str]) -> Iterator[Rule
         source, _, target = word.lstrip("-+").partition(":")
         path = target.partition(":")[0] if target and setting.startswith("Bind") else source
         if "%" not in path:
-            yield Rule(_real(Path(path)), access, f"{setting}={path}")
+            yield Rule(Path(path), access, f"{setting}={path}")
         elif access is Access.WRITE:
             yield Rule(Path("/"), access)
 
 
-def _permission(path: Path) -> str:
-    """The setting that allows to write to a path."""
+def _permission(need: Need, place: Path) -> str:
+    """What to set to be allowed to write there. A file is made in its directory, which is what a setting makes or opens."""
+    directory = place.parent if need.is_file else place
     for setting, (root, _) in KEPT.items():
-        if path.is_relative_to(root) and path != Path(root):
-            return f"{setting}={path.relative_to(root)}"
-    return f"ReadWritePaths={path}"
+        if directory != Path(root) and directory.is_relative_to(root):
+            return f"{setting}={directory.relative_to(root)}"
+        if directory == Path(root) and need.is_file:
+            return f"{need.name} to {root}/bananasd/{place.name} and {setting}=bananasd"
+    return f"ReadWritePaths={directory}"
 
 
 def _elsewhere(need: Need, rule: Rule) -> str:
     setting, _, value = rule.setting.partition("=")
-    undone = (
-        f"set {setting}=no" if setting in ("PrivateTmp", "ProtectHome") else f"take {value} out of {setting}"
-    )
+    is_word = setting in ("PrivateTmp", "ProtectHome", "DynamicUser")
+    undone = f"set {setting}=no" if is_word else f"take {value} out of {setting}"
     return f"set {need.name} to another place, or {undone}"

@@ -21,9 +21,19 @@ _SECONDS = {"": 1.0} | {word: seconds for seconds, words in _UNITS.items() for w
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTPE]?)B?")
 
-YES = ("yes", "true", "1", "on", "y", "t")
-NO = ("no", "false", "0", "off", "n", "f")
+_YES = ("yes", "true", "1", "on", "y", "t")
+_NO = ("no", "false", "0", "off", "n", "f")
 _SIGNALS = {"1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
+
+
+def is_yes(value: str) -> bool:
+    """Whether it is one of systemd's words for that, in small letters or capitals; a setting may have other values beside."""
+    return value.lower() in _YES
+
+
+def is_no(value: str) -> bool:
+    """The same for the words against it."""
+    return value.lower() in _NO
 
 
 def seconds_in(span: str) -> float | None:

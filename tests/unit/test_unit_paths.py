@@ -7,6 +7,7 @@ from msgspec import structs
 
 from bananasd import config as configuration
 from bananasd.remark import Level
+from bananasd.units import sandbox
 from bananasd.units.contradictions import contradictions
 from bananasd.units.reading import config_of, environment, of_instance, read_files
 
@@ -77,6 +78,15 @@ def test_our_own_units_leave_the_daemon_all_that_our_own_configuration_asks_for(
         ('run_dir = "/tmp/jobs"', "", Level.WARNING, "run_dir is /tmp/jobs, and PrivateTmp=yes: commands in a shell do not find the daemon", "set run_dir to another place, or set PrivateTmp=no"),
         ('state_dir = "/var/tmp/jobs"', "", Level.ERROR, "state_dir is /var/tmp/jobs, and PrivateTmp=yes: what is written there is gone when the daemon stops", "set state_dir to another place"),
         ('[redis]\nurl = "rediss://a"\ntls_ca_file = "/home/ca.pem"', "", Level.ERROR, "redis.tls_ca_file is /home/ca.pem, and ProtectHome=yes", "set redis.tls_ca_file to another place"),
+        ('state_dir = "/srv/jobs"', "ProtectHome=no\nProtectSystem=strict\nReadOnlyPaths=+/srv", Level.ERROR, "state_dir is /srv/jobs, and ReadOnlyPaths=/srv: the daemon cannot write there", "set ReadWritePaths=/srv/jobs"),
+        ('[workers]\nhandlers = "/home/ann/handlers"', "ProtectHome=True", Level.ERROR, "workers.handlers is /home/ann/handlers, and ProtectHome=True: the daemon does not see it", "ProtectHome=no"),
+        ('state_dir = "/home/ann/jobs"', "ProtectHome=No", Level.ERROR, "state_dir is /home/ann/jobs, and ProtectSystem=strict: the daemon cannot write there", "ReadWritePaths=/home/ann/jobs"),
+        ('state_dir = "/usr/jobs"', "ProtectSystem=ON", Level.ERROR, "state_dir is /usr/jobs, and ProtectSystem=ON: the daemon cannot write there", "set ReadWritePaths=/usr/jobs"),
+        ('state_dir = "/tmp/jobs"', "PrivateTmp=Yes", Level.ERROR, "state_dir is /tmp/jobs, and PrivateTmp=yes: what is written there is gone", "PrivateTmp=no"),
+        ('state_dir = "/tmp/jobs"', "DynamicUser=Yes", Level.ERROR, "state_dir is /tmp/jobs, and DynamicUser=yes: what is written there is gone when the daemon stops", "set state_dir to another place, or set DynamicUser=no"),
+        ('run_dir = "/run"', "", Level.ERROR, "run_dir is /run, and ReadOnlyPaths=/run", "set ReadWritePaths=/run"),
+        ('[workers]\nhandlers = "/srv/handlers"', "TemporaryFileSystem=/srv:ro", Level.ERROR, "workers.handlers is /srv/handlers, and TemporaryFileSystem=/srv: the daemon sees another directory there", "take /srv out of TemporaryFileSystem"),
+        ('state_dir = "/var/lib/bananasd"', "TemporaryFileSystem=/var/lib/bananasd", Level.ERROR, "state_dir is /var/lib/bananasd, and TemporaryFileSystem=/var/lib/bananasd: what is written there is gone", "take /var/lib/bananasd out of"),
         ('[redis]\nurl = "redis://a"\npassword_file = "/srv/password"', "InaccessiblePaths=-/srv", Level.ERROR, "redis.password_file is /srv/password, and InaccessiblePaths=/srv: the daemon does not see it", "take /srv out of InaccessiblePaths"),
     ],
 )  # fmt: skip
@@ -91,6 +101,8 @@ def test_a_path_that_the_unit_keeps_from_the_daemon_is_told(tmp_path, text, drop
     ("text", "drop_in"),
     [
         ('state_dir = "/srv/jobs"', "ReadWritePaths=-/srv/jobs"),
+        ('state_dir = "/srv/jobs"', "ReadWritePaths=+/srv/jobs -+/x"),
+        ('[workers]\nhandlers = "/srv/handlers"', "TemporaryFileSystem=/srv:ro\nBindReadOnlyPaths=/srv/handlers"),
         ('state_dir = "/srv/my jobs/a"', 'ReadWritePaths=/x "/srv/my jobs"'),
         ('state_dir = "/srv/jobs"', "BindPaths=/mnt/disk:/srv/jobs"),
         ('state_dir = "/srv/jobs"', "ReadWritePaths=%h"),
@@ -122,3 +134,75 @@ def test_a_configuration_in_a_home_is_told(tmp_path):
     assert remark.what.startswith(
         "the configuration is /home/my jobs/a.toml, and ProtectHome=yes: the daemon does not see it"
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("/var/log/jobs/log", "set LogsDirectory=jobs"),
+        ("/var/log/jobs/deep/log", "set LogsDirectory=jobs/deep"),
+        ("/var/log/jobs.log", "set log.file to /var/log/bananasd/jobs.log and LogsDirectory=bananasd"),
+        ("/srv/jobs/log", "set ReadWritePaths=/srv/jobs"),
+    ],
+)
+def test_what_a_unit_is_to_open_for_a_log_file_is_its_directory(tmp_path, file, remedy):
+    assert [found for _, _, found in told_of_paths(tmp_path, f"log = {{ file = '{file}' }}")] == [remedy]
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A directory that the unit takes for a home, and a path beside it that leads there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setattr(sandbox, "HOMES", (str(home),))
+    link = tmp_path / "srv"
+    link.symlink_to(home)
+    return home, link
+
+
+OPEN = "PrivateTmp=no\nReadOnlyPaths=\nReadWritePaths=/"
+
+
+def test_a_path_is_judged_by_where_its_links_lead(tmp_path, outside):
+    home, link = outside
+    text = f"[workers]\nhandlers = '{link}/handlers'"
+    ((level, what, _),) = told_of_paths(tmp_path, text, OPEN)
+    assert (level, what) == (
+        Level.ERROR,
+        f"workers.handlers is {link}/handlers, which leads to {home}/handlers, and ProtectHome=yes: the daemon does not see it",
+    )
+
+
+def test_a_link_itself_is_only_read(tmp_path, outside):
+    home, link = outside
+    permitted = f"PrivateTmp=no\nReadOnlyPaths={tmp_path}\nProtectHome=no\nReadWritePaths={home}"
+    assert told_of_paths(tmp_path, f"state_dir = '{link}/state'", permitted) == []
+    hidden = f"{permitted}\nInaccessiblePaths={tmp_path}/srv/state"
+    (home / "state").mkdir()
+    ((_, what, _),) = told_of_paths(tmp_path, f"state_dir = '{link}/state'", hidden)
+    assert "the daemon does not see it" in what
+
+
+def test_a_link_in_a_private_place_is_not_there_for_the_daemon(tmp_path, outside, monkeypatch):
+    home, link = outside
+    monkeypatch.setattr(sandbox, "TEMPORARY", (str(link.parent),))
+    away = f"ProtectHome=no\nReadOnlyPaths=\nReadWritePaths={home}"
+    ((_, what, _),) = told_of_paths(tmp_path, f"state_dir = '{link}/state'", away)
+    assert what == f"state_dir is {link}/state, and PrivateTmp=yes: the daemon sees another directory there"
+
+
+def test_what_a_unit_says_of_a_link_holds_for_where_it_leads(tmp_path, outside):
+    home, link = outside
+    permitted = f"PrivateTmp=no\nProtectHome=no\nReadWritePaths={link}"
+    assert told_of_paths(tmp_path, f"state_dir = '{home}/state'", permitted) == []
+    hidden = f"{permitted}\nInaccessiblePaths={link}/state"
+    ((_, what, _),) = told_of_paths(tmp_path, f"state_dir = '{home}/state'", hidden)
+    assert (
+        what == f"state_dir is {home}/state, and InaccessiblePaths={link}/state: the daemon does not see it"
+    )
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert told_of_paths(tmp_path, f"[workers]\nhandlers = '{tmp_path}/a'", OPEN) == []
