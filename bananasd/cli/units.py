@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import config as configuration
 from ..errors import BananasError
+from ..regular_files import read_regular
 from ..remark import Remark
 from ..settings import Config
 from ..units.contradictions import contradictions
@@ -14,6 +15,8 @@ from ..units.reading import FILE, SHOWN, environment, is_started_with, of_instan
 
 USUAL_UNIT = "bananasd"
 SHOW_SECONDS = 5
+MAX_BYTES = 1024 * 1024
+"""More is no unit, but a file that was named by mistake."""
 
 
 class NoUnit(BananasError):
@@ -61,7 +64,14 @@ def _home(user: str) -> str:
 def _read(path: Path) -> dict[str, str]:
     """The file, then its drop-ins by name."""
     drop_ins = sorted(path.with_name(f"{path.name}.d").glob("*.conf"))
-    return read_files(file.read_text("utf-8", "replace") for file in (path, *drop_ins))
+    try:
+        texts = [read_regular(file, MAX_BYTES, _REMEDY) for file in (path, *drop_ins)]
+    except ValueError as error:
+        raise NoUnit(f"--unit {error}") from None
+    return read_files(text.decode("utf-8-sig", "replace") for text in texts)
+
+
+_REMEDY = "name the file of the daemon's unit"
 
 
 def _show(unit: str) -> dict[str, str] | None:

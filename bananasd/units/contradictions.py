@@ -6,10 +6,11 @@ from math import inf
 
 from ..remark import Level, Remark
 from ..settings import Config
-from .network import faults_of_network
-from .reading import NOT_TOLD, config_of, is_started_with, takes_default
+from .bounds import faults_of_bounds
+from .network import are_addresses_judged, faults_of_network
+from .reading import NOT_TOLD, config_of, is_started_with, starts_daemon, takes_default
 from .sandbox import obstacles
-from .values import is_no, is_yes, limit_in, seconds_in, signal_in, timeout_in, words_in
+from .values import is_no, is_yes, seconds_in, signal_in, timeout_in, words_in
 
 START_MARGIN_SECONDS = 15.0
 """What a start may take beyond that of a worker: an older embedded server is waited for, the new one reads its file."""
@@ -18,18 +19,32 @@ STOP_MARGIN_SECONDS = 5.0
 """What a stop may take beyond the drain: the last processes are killed, and the lease is given back."""
 MIN_WATCHDOG_SECONDS = 5.0
 """The master's loop feeds the watchdog twice in its time, and a busy machine may hold it up for a second or two."""
-MIN_FILES, FILES_PER_WORKER = 256, 4
-MIN_TASKS, TASKS_OF_THE_SERVER, TASKS_OF_HTTP, TASKS_PER_WORKER = 5, 8, 45, 2
-"""Threads of our own processes at most: the master, the scheduler, a check, a worker that takes over from another; a worker's helper."""
+UNJUDGED = (
+    "EnvironmentFile",
+    "ExtensionDirectories",
+    "ExtensionImages",
+    "MountImages",
+    "NoExecPaths",
+    "PassEnvironment",
+    "RootDirectory",
+    "RootImage",
+    "UnsetEnvironment",
+)
+"""Settings that may change which configuration the daemon has and what it finds, in a way that is not followed here."""
 EXAMPLES = {"TimeoutStartSec": 330, "TimeoutStopSec": 40, "WatchdogSec": 30}
 """As our own unit has them."""
-MIB = 1024 * 1024
 BROKEN_CONFIG = 78
 """The exit code of a daemon that has found its configuration or its handlers broken."""
 
 
 def contradictions(settings: Mapping[str, str], config: Config, where: str) -> list[Remark]:
     """What does not go together; or that all does."""
+    if not settings["ExecStart"]:
+        what, remedy = (
+            "there is no [Service] with an ExecStart= in it",
+            "name the unit that starts the daemon",
+        )
+        return [Remark(Level.ERROR, "unit", f"{what}: it starts no daemon", where, remedy)]
     found = [
         Remark(level, "unit", what, where, remedy)
         for level, what, remedy in (
@@ -42,9 +57,10 @@ def contradictions(settings: Mapping[str, str], config: Config, where: str) -> l
             *_of_the_watchdog(settings),
             *_of_the_restart(settings),
             *_of_what_survives(settings, config),
-            *_of_bounds(settings, config),
+            *faults_of_bounds(settings, config),
             *_of_paths(settings, config),
             *faults_of_network(settings, config),
+            *_of_the_unjudged(settings, config),
         )
     ]
     return found or [Remark(Level.OK, "unit", "it goes together with the configuration", where)]
@@ -55,16 +71,17 @@ Judgement = tuple[Level, str, str]
 
 def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
     """Paths are judged only of the right one, so what is not judged is told."""
-    if not settings["ExecStart"] or is_started_with(settings, config.path):
+    if is_started_with(settings, config.path):
         return
     other, here = (
         config_of(settings),
         config.path.absolute() if config.path else "the defaults, without a file",
     )
     if other is None:
+        untold = "it does not tell here with which configuration it starts the daemon"
         yield (
             Level.WARNING,
-            f"it does not tell here with which configuration it starts the daemon: the paths of {here} were not judged",
+            f"{untold if starts_daemon(settings) else _NO_DAEMON}: the paths of {here} were not judged",
             "name it in ExecStart= in so many words, or give the doctor the one of an instance with --config",
         )
         return
@@ -74,6 +91,9 @@ def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterat
         f"it starts the daemon with {other}{by_default}, and what is judged here is {here}",
         f"give the doctor that one: --config {shlex.quote(str(other))}",
     )
+
+
+_NO_DAEMON = "its ExecStart= is not 'bananasd start', and may start something else"
 
 
 def _of_spans(settings: Mapping[str, str]) -> Iterator[Judgement]:
@@ -211,51 +231,16 @@ def _of_what_survives(settings: Mapping[str, str], config: Config) -> Iterator[J
         )
 
 
-def _of_bounds(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
-    workers = f"{config.worker_count:,} worker{'s' if config.worker_count > 1 else ''}"
-    yield from _of_files(limit_in(settings["LimitNOFILE"].partition(":")[0]), workers, config)
-    yield from _of_tasks(limit_in(settings["TasksMax"]), workers, config)
-    yield from _of_memory(limit_in(settings["MemoryMax"]) / MIB, workers, config)
-
-
-def _of_files(files: float, workers: str, config: Config) -> Iterator[Judgement]:
-    wanted = MIN_FILES + FILES_PER_WORKER * config.worker_count
-    if files < wanted:
+def _of_the_unjudged(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
+    names = [name for name in UNJUDGED if settings[name]]
+    if not are_addresses_judged(settings, config):
+        names.append("IPAddressDeny")
+    if names:
         yield (
             Level.WARNING,
-            f"LimitNOFILE is {files:g}: too few files for {workers}, their connections and what handlers open",
-            f"set LimitNOFILE={wanted} or more",
+            f"not judged: {', '.join(names)}, which may change what the daemon finds or reaches",
+            "see for yourself that it has its configuration, its paths and its server",
         )
-
-
-def _of_tasks(tasks: float, workers: str, config: Config) -> Iterator[Judgement]:
-    wanted = _tasks_of(config)
-    if tasks < wanted:
-        what = f"too few processes and threads for {workers} and what is beside them"
-        yield (
-            Level.ERROR,
-            f"TasksMax is {tasks:g}: {what}, {wanted} in all, and handlers may start more",
-            f"set TasksMax={2 * wanted} or more",
-        )
-
-
-def _of_memory(mebibytes: float, workers: str, config: Config) -> Iterator[Judgement]:
-    rss, wanted = config.workers.max_rss_mb, config.workers.max_rss_mb * config.worker_count
-    if mebibytes < wanted:
-        what = f"workers.max_rss_mb {rss} for each of {workers}, {wanted:,} MiB in all"
-        fitting = max(1, int(mebibytes / config.worker_count))
-        yield (
-            Level.WARNING,
-            f"MemoryMax is {mebibytes:g} MiB and {what}: the kernel kills a worker in its job before that is replaced behind it",
-            f"set MemoryMax={wanted}M or more, or workers.max_rss_mb = {fitting} or less",
-        )
-
-
-def _tasks_of(config: Config) -> int:
-    """How many tasks our own processes are at most."""
-    server = TASKS_OF_THE_SERVER if config.redis.is_embedded else 0
-    http = TASKS_OF_HTTP if config.http.listen else 0
-    return MIN_TASKS + server + http + TASKS_PER_WORKER * config.worker_count
 
 
 def _of_paths(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:

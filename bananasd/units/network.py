@@ -2,23 +2,38 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..remark import Level
-from ..settings import Config
+from ..settings import Config, RedisConfig
 from .values import is_yes, words_in
 
 FAMILIES = ("AF_INET", "AF_INET6")
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NAMED_NETWORKS = {
+    "any": ("0.0.0.0/0", "::/0"),
+    "localhost": ("127.0.0.0/8", "::1/128"),
+    "link-local": ("169.254.0.0/16", "fe80::/64"),
+    "multicast": ("224.0.0.0/4", "ff00::/8"),
+}
+
 
 class Way(NamedTuple):
-    """A setting whose address is of one of the ``families``, and what becomes of the daemon without it."""
+    """A setting whose address is of one of the ``families``, and what becomes of the daemon without it.
+
+    ``peers``: who is at its other end, one of whom is enough; "" for somebody of whom that is not known.
+    """
 
     setting: str
     families: tuple[str, ...]
     level: Level
     loss: str
+    peers: tuple[str, ...]
 
 
 def faults_of_network(settings: Mapping[str, str], config: Config) -> Iterator[tuple[Level, str, str]]:
@@ -29,12 +44,20 @@ def faults_of_network(settings: Mapping[str, str], config: Config) -> Iterator[t
         elif not any(is_allowed(family, settings["RestrictAddressFamilies"]) for family in way.families):
             what = f"RestrictAddressFamilies is without {' and '.join(way.families)} and {way.setting}"
             yield way.level, f"{what}: {way.loss}", f"set RestrictAddressFamilies={' '.join(way.families)}"
+        elif _is_denied(way, settings):
+            what = f"IPAddressDeny is {settings['IPAddressDeny']} and {way.setting}"
+            yield way.level, f"{what}: {way.loss}", f"let that pass with IPAddressAllow={_passes(way)}"
     if not is_allowed("AF_UNIX", settings["RestrictAddressFamilies"]):
         yield (
             Level.ERROR,
             "RestrictAddressFamilies is without AF_UNIX: neither systemd nor an embedded server is reached by the daemon",
             "set RestrictAddressFamilies=AF_UNIX",
         )
+
+
+def are_addresses_judged(settings: Mapping[str, str], config: Config) -> bool:
+    """Whether it is known of each way if ``IPAddressDeny=`` closes it."""
+    return all(_is_denied(way, settings) is not None for way in _ways(config))
 
 
 def is_allowed(family: str, restricted: str) -> bool:
@@ -46,17 +69,71 @@ def is_allowed(family: str, restricted: str) -> bool:
     return not words or words[0].startswith("~")
 
 
+def is_denied(host: str, allowed: str, denied: str) -> bool | None:
+    """By ``IPAddressAllow=``, which goes first, and ``IPAddressDeny=``; None if only the address of a name would tell."""
+    allow, deny = _networks(allowed), _networks(denied)
+    address = _address(host)
+    if address is not None:
+        return not any(address in network for network in allow) and any(address in net for net in deny)
+    if not deny:
+        return False
+    return True if not allow and {*_networks("any")} <= {*deny} else None
+
+
+def _is_denied(way: Way, settings: Mapping[str, str]) -> bool | None:
+    told = {is_denied(peer, settings["IPAddressAllow"], settings["IPAddressDeny"]) for peer in way.peers}
+    return False if False in told else None if None in told else True
+
+
+def _passes(way: Way) -> str:
+    """What to allow: the addresses, where they are known."""
+    return " ".join(str(_address(peer) or "ITS-ADDRESS") for peer in way.peers)
+
+
+def _networks(value: str) -> list[Network]:
+    """What is none is passed over, as systemd does."""
+    found = []
+    for word in words_in(value):
+        for network in _NAMED_NETWORKS.get(word, (word,)):
+            with suppress(ValueError):
+                found.append(ipaddress.ip_network(network, strict=False))
+    return found
+
+
+def _address(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None
+
+
 def _ways(config: Config) -> Iterator[Way]:
     """Without what the address does not tell: passwords are in it, too."""
     redis = config.redis
     if not (redis.is_embedded or redis.url.startswith("unix:")):
+        hosts = _hosts(redis)
         by_sentinels = redis.asks_sentinels
-        host = "" if by_sentinels else urlsplit(redis.url).hostname or ""
-        setting = "a Redis behind Sentinels is wanted" if by_sentinels else f"redis.url leads to {host}"
-        yield Way(setting, _families(host), Level.ERROR, "the daemon does not reach it")
+        setting = "a Redis behind Sentinels is wanted" if by_sentinels else f"redis.url leads to {hosts[0]}"
+        # Where the server is only the Sentinels know.
+        families = FAMILIES if by_sentinels else _families(hosts[0])
+        yield Way(setting, families, Level.ERROR, "the daemon does not reach it", hosts)
     if config.http.listen:
         loss = "nobody reaches the dashboard"
-        yield Way(f"http.listen {config.http.listen}", _families(config.http.host), Level.WARNING, loss)
+        # At an address of its own a machine meets itself; at others anybody.
+        peer = config.http.host if config.http.is_loopback else ""
+        yield Way(
+            f"http.listen {config.http.listen}", _families(config.http.host), Level.WARNING, loss, (peer,)
+        )
+
+
+def _hosts(redis: RedisConfig) -> tuple[str, ...]:
+    """The server's, or those of its Sentinels."""
+    places = redis.sentinels if redis.is_service else _network_part(redis.url).split(",")
+    return tuple(urlsplit(f"//{place}").hostname or "" for place in places)
+
+
+def _network_part(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
 
 
 def _families(host: str) -> tuple[str, ...]:

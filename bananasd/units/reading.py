@@ -22,12 +22,21 @@ LISTS = {
     "BindPaths",
     "BindReadOnlyPaths",
     "Environment",
+    "EnvironmentFile",
+    "ExtensionDirectories",
+    "ExtensionImages",
+    "IPAddressAllow",
+    "IPAddressDeny",
     "InaccessiblePaths",
+    "MountImages",
+    "NoExecPaths",
+    "PassEnvironment",
     "ReadOnlyPaths",
     "ReadWritePaths",
     "RestartPreventExitStatus",
     "RestrictAddressFamilies",
     "TemporaryFileSystem",
+    "UnsetEnvironment",
 }
 """Settings that add to what was said before; all others take its place."""
 
@@ -45,6 +54,8 @@ DEFAULTS = dict.fromkeys(LISTS, "") | {
     "ProtectHome": "no",
     "ProtectSystem": "no",
     "Restart": "no",
+    "RootDirectory": "",
+    "RootImage": "",
     "RuntimeDirectoryPreserve": "no",
     "SendSIGKILL": "yes",
     # A share of what the machine has, which its file does not tell.
@@ -60,6 +71,7 @@ DEFAULTS = dict.fromkeys(LISTS, "") | {
 _SEVERAL = {"TimeoutSec": ("TimeoutStartSec", "TimeoutStopSec")}
 
 _OF_SHOW = {
+    "EnvironmentFiles": "EnvironmentFile",
     "TimeoutStartUSec": "TimeoutStartSec",
     "TimeoutStopUSec": "TimeoutStopSec",
     "WatchdogUSec": "WatchdogSec",
@@ -90,13 +102,28 @@ def read_files(texts: Iterable[str]) -> dict[str, str]:
 def _assignments(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
     for text in texts:
         section = ""
-        for line in re.sub(r"\\\n", " ", text).splitlines():
-            stripped = line.strip()
-            if stripped.startswith("["):
-                section = stripped
-            elif section == "[Service]" and "=" in stripped and stripped[0] not in "#;":
-                name, _, value = stripped.partition("=")
+        for line in map(str.strip, _whole_lines(text)):
+            if line.startswith("["):
+                section = line
+            elif section == "[Service]" and "=" in line:
+                name, _, value = line.partition("=")
                 yield name.strip(), value.strip()
+
+
+def _whole_lines(text: str) -> Iterator[str]:
+    """Those that go on put together, as systemd does it: a comment is left out first, also amid such a line, and goes on in none."""
+    begun = ""
+    for line in text.splitlines():
+        if line.lstrip().startswith(("#", ";")):
+            continue
+        begun += line
+        backslashes = len(begun) - len(begun.rstrip("\\"))
+        if backslashes % 2:
+            begun = f"{begun[:-1]} "
+        else:
+            yield begun
+            begun = ""
+    yield begun
 
 
 def read_show(output: str) -> dict[str, str] | None:
@@ -131,7 +158,15 @@ def config_of(settings: Mapping[str, str]) -> Path | None:
 
 def takes_default(settings: Mapping[str, str]) -> bool:
     """Whether it starts a daemon and leaves to that which configuration there is."""
-    return bool(settings["ExecStart"]) and "--config" not in settings["ExecStart"]
+    return starts_daemon(settings) and "--config" not in settings["ExecStart"]
+
+
+def starts_daemon(settings: Mapping[str, str]) -> bool:
+    """Whether its command is ``bananasd start``. Of a script that comes to the same nobody can tell."""
+    command = settings["ExecStart"]
+    words = _shown_command(command).split() or words_in(command)
+    names = [word.lstrip("-@:+!|").rpartition("/")[2] for word in words]
+    return "bananasd" in names and "start" in names[names.index("bananasd") :]
 
 
 def is_started_with(settings: Mapping[str, str], path: Path | None) -> bool:
@@ -147,13 +182,19 @@ def _working_directory(settings: Mapping[str, str]) -> str:
 
 
 def _named_config(command: str) -> str:
-    if shown := re.search(r"argv\[\]=(.*?) ;", command):
-        # Systemd shows the words without their quotes: all up to the next option is one.
-        found = re.search(r"--config[= ](.+?)(?= --|$)", shown[1])
+    if shown := _shown_command(command):
+        # All up to the next option is one word.
+        found = re.search(r"--config[= ](.+?)(?= --|$)", shown)
         return found[1] if found else ""
     words = words_in(command)
     following = dict(pairwise(words)).get("--config", "")
     return next((word.partition("=")[2] for word in words if word.startswith("--config=")), following)
+
+
+def _shown_command(command: str) -> str:
+    """The words of a command as systemd shows it, which is without their quotes; "" for one in a file."""
+    shown = re.search(r"argv\[\]=(.*?) ;", command)
+    return shown[1] if shown else ""
 
 
 def of_instance(settings: Mapping[str, str], config_path: Path | None) -> dict[str, str]:

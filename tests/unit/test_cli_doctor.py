@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,13 @@ TimeoutStopSec=10
 """
 
 
+def write_unit(folder: Path, config: Path) -> Path:
+    """The unit of a daemon with this configuration."""
+    unit = folder / "bananasd.service"
+    unit.write_text(f"{UNIT}ExecStart=/x/bananasd start --config '{config}'\n")
+    return unit
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     config = tmp_path / "bananas.toml"
@@ -186,8 +194,7 @@ def config(tmp_path: Path) -> Path:
 def test_a_server_that_is_away_is_told_and_the_unit_looked_at_all_the_same(
     config: Path, tmp_path: Path
 ) -> None:
-    unit = tmp_path / "bananasd.service"
-    unit.write_text(UNIT)
+    unit = write_unit(tmp_path, config)
     result = bananasd("doctor", "--config", config, "--unit", unit)
     assert result.exit_code == 69
     text = " ".join(result.stdout.split())
@@ -200,13 +207,48 @@ def test_a_server_that_is_away_is_told_and_the_unit_looked_at_all_the_same(
     assert [check["check"] for check in found["checks"]] == ["server", "unit"]
 
 
-def test_drop_ins_beside_a_unit_count(config: Path, tmp_path: Path) -> None:
-    unit = tmp_path / "bananasd.service"
-    unit.write_text(UNIT)
-    (tmp_path / "bananasd.service.d").mkdir()
-    (tmp_path / "bananasd.service.d" / "override.conf").write_text("[Service]\nTimeoutStopSec=60\n")
+def test_drop_ins_beside_a_unit_count_in_the_order_of_their_names(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = write_unit(tmp_path, config)
+    folder = tmp_path / "bananasd.service.d"
+    folder.mkdir()
+    for number, seconds in ((1, 5), (2, 60)):
+        (folder / f"{number}.conf").write_text(f"[Service]\nTimeoutStopSec={seconds}\n")
+    # A file system lists them in any order.
+    monkeypatch.setattr(Path, "glob", lambda path, _: iter([path / "2.conf", path / "1.conf"]))
     (check,) = checks("--config", config, "--unit", unit)["unit"]
     assert (check["level"], check["where"]) == ("ok", str(unit))
+
+
+@pytest.mark.parametrize("name", ["bananasd.service", "bananasd.service.d/1.conf"])
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (os.mkfifo, "is no regular file, but a pipe or a device"),
+        (lambda path: path.symlink_to("/dev/zero"), "is no regular file, but a pipe or a device"),
+        (lambda path: path.write_bytes(bytes(1024 * 1024 + 1)), "has more than 1,024 KiB"),
+    ],
+)
+def test_a_unit_is_a_regular_file_of_a_sensible_size(
+    config: Path, tmp_path: Path, name: str, make: Callable[[Path], None], fault: str
+) -> None:
+    unit = write_unit(tmp_path, config)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    make(path)
+    result = bananasd("doctor", "--config", config, "--unit", unit)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"bananasd: --unit {path}: {fault}")
+    assert result.stderr.endswith("; name the file of the daemon's unit\n")
+
+
+def test_a_unit_may_begin_with_a_byte_order_mark(config: Path, tmp_path: Path) -> None:
+    unit = write_unit(tmp_path, config)
+    unit.write_text(f"\ufeff{unit.read_text()}TimeoutStopSec=40\n")
+    (check,) = checks("--config", config, "--unit", unit)["unit"]
+    assert check["level"] == "ok"
 
 
 def test_a_unit_is_judged_by_the_environment_that_it_gives_its_daemon(

@@ -429,8 +429,35 @@ def test_a_secret_is_read_from_a_regular_file_only(load, tmp_path, target):
     for read, what in ((loaded.redis.read_password, "password"), (loaded.http.read_token, "token")):
         with pytest.raises(ValueError, match="is no regular file") as caught:
             read()
-        wanted = "is no regular file, but a pipe or a device; put the {} into a file"
+        wanted = "is no regular file, but a pipe or a device; name a file that holds only the {}"
         assert str(caught.value) == f"{tmp_path}/link: {wanted.format(what)}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "root:*:19000\nbin:*:19000\n",
+        "pass\0word\n",
+        "pass\tword",
+        "pass\rword",
+        "\x1b[2Jpass",
+        "pass\x7f",
+        "\npass",
+    ],
+)
+def test_a_secret_is_one_line_of_text(load, tmp_path, content):
+    """A file with more was named by mistake, and would only be found out by what refuses it."""
+    redis = load('[redis]\nurl = "redis://h"\npassword_file = "pw"').redis
+    (tmp_path / "pw").write_bytes(content.encode())
+    with pytest.raises(ValueError, match="pw: holds more than one line, or control characters; ") as caught:
+        redis.read_password()
+    assert str(caught.value).endswith("name a file that holds only the password, in one line")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_secret(load, tmp_path):
+    redis = load('[redis]\nurl = "redis://h"\npassword_file = "pw"').redis
+    (tmp_path / "pw").write_bytes("\ufeffpäss word\r\n".encode())
+    assert redis.read_password() == "päss word"
 
 
 def test_a_secret_behind_links_is_read_and_one_too_large_is_not(load, tmp_path):

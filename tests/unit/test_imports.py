@@ -27,11 +27,11 @@ FOUNDATIONS = [
         "encoding",
         "escapes",
         "masking",
+        "regular_files",
         "retry",
-        "secret_files",
         "streams",
     },
-    {"limits"},
+    {"limits", "secret_files"},
     {"cron"},
     {
         "job",

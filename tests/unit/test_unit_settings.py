@@ -16,6 +16,7 @@ from bananasd.units.reading import (
     of_instance,
     read_files,
     read_show,
+    starts_daemon,
     takes_default,
 )
 from bananasd.units.values import limit_in, seconds_in, signal_in, timeout_in, words_in
@@ -95,6 +96,24 @@ def test_a_daemon_that_finds_no_file_takes_the_one_below_etc(directory):
     settings = DEFAULTS | {"ExecStart": "/bin/bananasd start", "WorkingDirectory": directory}
     assert config_of(settings) == Path("/etc/bananasd/bananas.toml")
     assert takes_default(settings)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_ours"),
+    [
+        ("-/opt/bananasd/bin/bananasd --verbose start", True),
+        ("!bananasd start", True),
+        ("/usr/bin/python3 -m bananasd start --watch", True),
+        ("{ path=/x/bananasd ; argv[]=/x/bananasd start ; ignore_errors=no }", True),
+        ("/bin/bananasd reload", False),
+        ("/bin/start bananasd", False),
+        ("/bin/bananasd-exporter start", False),
+        ("/bin/sh -c 'bananasd start'", False),
+    ],
+)
+def test_a_daemon_is_started_by_a_command_that_says_so(command, is_ours):
+    assert starts_daemon({"ExecStart": command}) is is_ours
+    assert takes_default({"ExecStart": command}) is is_ours
 
 
 @pytest.mark.parametrize(

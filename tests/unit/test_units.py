@@ -15,8 +15,6 @@ from bananasd.units.reading import (
 
 ROOT = Path(__file__).parents[2]
 OURS = (ROOT / "systemd" / "bananasd.service").read_text()
-SILENT = "[Service]\nExecStart="
-"""Takes back with which configuration the daemon is started."""
 FAMILIES = "RestrictAddressFamilies=\nRestrictAddressFamilies="
 ELSEWHERE = '[redis]\nurl = "redis://a"'
 
@@ -27,21 +25,31 @@ def make_config(tmp_path, text=""):
     return configuration.load(path, {})
 
 
+def started(config):
+    """A drop-in that starts the daemon with this configuration, and keeps none of its paths from it."""
+    return (
+        f"[Service]\nExecStart=\nExecStart=/bin/bananasd start --config {config.path}\n"
+        "PrivateTmp=no\nProtectSystem=no\nProtectHome=no\nReadOnlyPaths="
+    )
+
+
 def judged(config, drop_in=""):
     """What is wrong with our own unit under this drop-in."""
-    settings = read_files([OURS, f"[Service]\n{drop_in}", SILENT])
+    settings = read_files([OURS, started(config), f"[Service]\n{drop_in}"])
     return [(remark.level, remark.what, remark.remedy) for remark in contradictions(settings, config, "here")]
 
 
 @pytest.mark.parametrize("name", ["bananasd.service", "bananasd@.service"])
 def test_our_own_units_go_together_with_the_defaults(tmp_path, name):
-    settings = read_files([(ROOT / "systemd" / name).read_text(), SILENT])
-    (remark,) = contradictions(settings, make_config(tmp_path), "here")
+    config = make_config(tmp_path)
+    settings = read_files([(ROOT / "systemd" / name).read_text(), started(config)])
+    (remark,) = contradictions(settings, config, "here")
     assert (remark.level, remark.check, remark.where) == (Level.OK, "unit", "here")
 
 
-def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
-    found = contradictions(read_files(["[Service]"]), make_config(tmp_path), "here")
+def test_of_a_bare_unit_there_is_much_to_say(tmp_path):
+    config = make_config(tmp_path)
+    found = contradictions(read_files([started(config)]), config, "here")
     words = [" ".join(remark.what.split()[:2]).rstrip(":") for remark in found]
     assert words == ["KillMode is", "Type is", "there is", "Restart is", "OOMPolicy is"]
 
@@ -67,6 +75,8 @@ def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
         ("[workers]\ncount = 4\nmax_rss_mb = 600", "MemoryMax=2G", Level.WARNING, "MemoryMax is 2048 MiB and workers.max_rss_mb 600 for each of 4 workers, 2,400 MiB in all", "MemoryMax=2400M or more, or workers.max_rss_mb = 512"),
         ("[workers]\ncount = 20", "TasksMax=50", Level.ERROR, "TasksMax is 50: too few processes and threads for 20 workers and what is beside them, 53 in all", "TasksMax=106"),
         (ELSEWHERE + "\n[http]\nlisten = '127.0.0.1:1'\n[workers]\ncount = 1", "TasksMax=51", Level.ERROR, "TasksMax is 51: too few processes and threads for 1 worker and", "TasksMax=104"),
+        ("[workers]\ncount = 64", "MemoryMax=20M", Level.ERROR, "MemoryMax is 20 MiB: 64 workers and what is beside them take 488 MiB before a job runs", "MemoryMax=976M"),
+        ("[workers]\ncount = 4\nmax_rss_mb = 512", "MemoryMax=67M", Level.ERROR, "MemoryMax is 67 MiB: 4 workers and what is beside them take 68 MiB", "MemoryMax=2048M"),
         ("", "WatchdogSec=0", Level.WARNING, "there is no WatchdogSec", "WatchdogSec=30"),
         ("", "WatchdogSec=2", Level.WARNING, "WatchdogSec is 2 s", "WatchdogSec=5"),
         ("", "Type=exec", Level.WARNING, "Type is exec", "Type=notify"),
@@ -87,6 +97,17 @@ def test_of_an_empty_unit_there_is_much_to_say(tmp_path):
         ("[redis]\nsentinels = ['a']\nservice = 'jobs'", FAMILIES + "AF_UNIX", Level.ERROR, "RestrictAddressFamilies is without AF_INET and AF_INET6 and a Redis behind Sentinels is wanted", "RestrictAddressFamilies=AF_INET AF_INET6"),
         ("[http]\nlisten = '[::1]:1'", FAMILIES + "AF_UNIX AF_INET", Level.WARNING, "RestrictAddressFamilies is without AF_INET6 and http.listen [::1]:1: nobody", "RestrictAddressFamilies=AF_INET6"),
         ("", FAMILIES + "none", Level.ERROR, "RestrictAddressFamilies is without AF_UNIX", "RestrictAddressFamilies=AF_UNIX"),
+        ("[redis]\nurl = 'redis://u:secret@10.0.0.1:6379/0'", "IPAddressDeny=any\nIPAddressAllow=localhost", Level.ERROR, "IPAddressDeny is any and redis.url leads to 10.0.0.1: the daemon does not reach it", "IPAddressAllow=10.0.0.1"),
+        ("[redis]\nurl = 'redis://[fe80::1]'", "IPAddressDeny=link-local", Level.ERROR, "IPAddressDeny is link-local and redis.url leads to fe80::1: the", "IPAddressAllow=fe80::1"),
+        ("[redis]\nurl = 'redis://localhost'", "IPAddressDeny=127.0.0.0/8", Level.ERROR, "IPAddressDeny is 127.0.0.0/8 and redis.url leads to localhost: the", "IPAddressAllow=127.0.0.1"),
+        (ELSEWHERE, "IPAddressDeny=any", Level.ERROR, "IPAddressDeny is any and redis.url leads to a: the", "IPAddressAllow=ITS-ADDRESS"),
+        ("[redis]\nsentinels = ['10.0.0.1', '[fd00::2]:7000']\nservice = 'jobs'", "IPAddressDeny=0.0.0.0/0 ::/0", Level.ERROR, "IPAddressDeny is 0.0.0.0/0 ::/0 and a Redis behind Sentinels is wanted: the", "IPAddressAllow=10.0.0.1 fd00::2"),
+        ("[redis]\nurl = 'redis+sentinel://u:p@10.0.0.1:1,10.0.0.2/jobs'", "IPAddressDeny=10.0.0.0/8", Level.ERROR, "IPAddressDeny is 10.0.0.0/8 and a Redis behind Sentinels is wanted: the", "IPAddressAllow=10.0.0.1 10.0.0.2"),
+        ("[http]\nlisten = '127.0.0.1:1'", "IPAddressDeny=any", Level.WARNING, "IPAddressDeny is any and http.listen 127.0.0.1:1: nobody reaches the dashboard", "IPAddressAllow=127.0.0.1"),
+        (ELSEWHERE, "IPAddressDeny=10.0.0.0/8", Level.WARNING, "not judged: IPAddressDeny, which", "see for yourself"),
+        (ELSEWHERE, "IPAddressDeny=any\nIPAddressAllow=10.0.0.0/8", Level.WARNING, "not judged: IPAddressDeny, which", "see for yourself"),
+        ("", "RootDirectory=/srv/root\nEnvironmentFile=-/etc/default/bananasd", Level.WARNING, "not judged: EnvironmentFile, RootDirectory, which may change what the daemon finds or reaches", "see for yourself"),
+        ("", "RootImage=/srv/image", Level.WARNING, "not judged: RootImage, which", "see for yourself"),
         ("[workers]\ncount = 2", "LimitNOFILE=128", Level.WARNING, "LimitNOFILE is 128: too few files for 2 workers", "LimitNOFILE=264"),
         ("[workers]\ncount = 500", "", Level.WARNING, "LimitNOFILE is 1024: too few files for 500 workers", "LimitNOFILE=2256"),
     ],
@@ -129,6 +150,20 @@ def test_a_contradiction_is_told_with_what_to_do(tmp_path, text, drop_in, level,
         ("", "PrivateNetwork=yes"),
         ("[redis]\nurl = 'unix:///run/redis.sock'", "PrivateNetwork=yes\n" + FAMILIES + "AF_UNIX"),
         (ELSEWHERE, FAMILIES + "AF_UNIX AF_INET6"),
+        ("[workers]\ncount = 64", "MemoryMax=488M"),
+        ("", "IPAddressDeny=any"),
+        ("[redis]\nurl = 'redis://10.0.0.1'", "IPAddressDeny=any\nIPAddressAllow=10.0.0.0/8"),
+        ("[redis]\nurl = 'redis://10.0.0.1'", "IPAddressDeny=any\nIPAddressDeny="),
+        ("[redis]\nurl = 'redis://10.0.0.1'", "IPAddressDeny=192.168.0.0/16 nonsense ::/0"),
+        (
+            "[redis]\nsentinels = ['10.0.0.1', '10.0.0.2']\nservice = 'jobs'",
+            "IPAddressDeny=any\nIPAddressAllow=10.0.0.2",
+        ),
+        ("[http]\nlisten = '[::1]:1'", "IPAddressDeny=any\nIPAddressAllow=localhost"),
+        ("", "EnvironmentFile=/x\nEnvironmentFile="),
+        ("", "KillMode=none\n# a comment that ends so \\\nKillMode=mixed"),
+        ("", "KillMode=\\\n# KillMode=none \\\n ; amid it\n  mixed"),
+        ("", "KillMode=none\nEnvironment=A=\\\\\nKillMode=mixed\n[Unit]\nKillMode=none"),
         ("", "# KillMode=none\n; KillMode=none\n[Unit]\nKillMode=none"),
     ],
 )
@@ -176,6 +211,30 @@ def test_paths_that_were_not_judged_are_told(tmp_path):
     assert remark.what.endswith("what is judged here is the defaults, without a file")
 
 
+@pytest.mark.parametrize(
+    "text", ["", "[Service]\nType=notify", "[Timer]\nOnCalendar=daily", "\0\x01[Service\ufffd"]
+)
+def test_what_starts_nothing_is_judged_for_nothing_else(tmp_path, text):
+    (remark,) = contradictions(read_files([text]), make_config(tmp_path), "here")
+    assert (remark.level, remark.what) == (
+        Level.ERROR,
+        "there is no [Service] with an ExecStart= in it: it starts no daemon",
+    )
+
+
+@pytest.mark.parametrize(
+    "start", ["/usr/sbin/nginx -g 'daemon on;'", "/usr/local/bin/run-jobs", "/opt/bananasd/bin/nginx start"]
+)
+def test_the_default_configuration_is_taken_for_that_of_no_other_program(tmp_path, start):
+    config = make_config(tmp_path)
+    settings = read_files([OURS, f"[Service]\nExecStart=\nExecStart={start}"])
+    (remark,) = contradictions(settings, config, "here")
+    assert (remark.level, remark.what) == (
+        Level.WARNING,
+        f"its ExecStart= is not 'bananasd start', and may start something else: the paths of {config.path} were not judged",
+    )
+
+
 def test_both_configurations_are_told_by_their_whole_path(tmp_path, monkeypatch):
     make_config(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -191,5 +250,7 @@ def test_the_exit_code_of_a_broken_configuration_is_the_daemons():
 @pytest.mark.parametrize(("told", "levels"), [("infinity", [Level.OK]), ("0", [Level.WARNING])])
 def test_systemd_does_not_tell_the_watchdog_of_a_unit_that_does_not_run(tmp_path, told, levels):
     shown = "Type=notify KillMode=mixed OOMPolicy=continue Restart=on-failure RestartPreventExitStatus=78 LoadState=loaded"
-    settings = read_show("\n".join([*shown.split(), f"WatchdogUSec={told}"]))
-    assert [remark.level for remark in contradictions(settings, make_config(tmp_path), "here")] == levels
+    config = make_config(tmp_path)
+    start = f"ExecStart={{ path=/x/bananasd ; argv[]=/x/bananasd start --config {config.path} ; }}"
+    settings = read_show("\n".join([*shown.split(), start, f"WatchdogUSec={told}"]))
+    assert [remark.level for remark in contradictions(settings, config, "here")] == levels
