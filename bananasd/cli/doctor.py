@@ -83,14 +83,31 @@ def _look_at_unit(place: Place, unit: str | None) -> list[Remark]:
 
 
 def _examine(place: Place, report: Report, *, is_mending: bool) -> None:
-    """The server, the namespace, then the jobs; what was found is kept if it is lost on the way."""
+    """The server, the jobs, then the namespace; what was found is kept if it is lost on the way."""
     with place.connect() as connection:
         report.remarks += server_remarks(connection, place.address)
-        examined = Doctor(connection, place.namespace, is_mending=is_mending)
-        for finding in examined.examine():
-            report.findings.append(finding)
-        report.records = examined.looked_at
+        try:
+            _examine_jobs(Doctor(connection, place.namespace, is_mending=is_mending), report)
+        except ServerRefused as error:
+            if not _is_forbidden(error):
+                raise
+            where, what = f"namespace {place.namespace}", "this user of the server may not examine them"
+            report.remarks.append(Remark(Level.ERROR, "jobs", f"{what}: {error}", where, _ANOTHER_USER))
         report.remarks += _namespace_remarks(connection, place.namespace)
+
+
+def _examine_jobs(examined: Doctor, report: Report) -> None:
+    for finding in examined.examine():
+        report.findings.append(finding)
+    report.records = examined.looked_at
+
+
+def _is_forbidden(error: ConnectionFailed) -> bool:
+    """Whether it is the user who is refused: a daemon's may do less than the doctor has to."""
+    return "NOPERM" in str(error)
+
+
+_ANOTHER_USER = "give --url with the doctor's user ('Users of the Redis' in docs/operations.md)"
 
 
 def _namespace_remarks(connection: HeldConnection, namespace: str) -> list[Remark]:
@@ -98,13 +115,16 @@ def _namespace_remarks(connection: HeldConnection, namespace: str) -> list[Remar
     try:
         return namespace_remarks(connection, namespace)
     except ServerRefused as error:
-        where, remedy = f"namespace {namespace}", "'bananasd doctor --repair' mends keys of a wrong type"
+        mended = "'bananasd doctor --repair' mends keys of a wrong type"
+        where, remedy = f"namespace {namespace}", _ANOTHER_USER if _is_forbidden(error) else mended
         return [Remark(Level.WARNING, "nodes", f"nodes and lanes cannot be counted: {error}", where, remedy)]
 
 
 def _out_of_reach(error: ConnectionFailed, address: str) -> Remark:
     said = str(error).removeprefix(f"{address}: ")
     remedy = "see whether it runs, and whether address and password are right; the daemons wait for it"
+    if _is_forbidden(error):
+        remedy = _ANOTHER_USER
     return Remark(Level.ERROR, "server", f"it cannot be asked: {said}", address, remedy)
 
 
@@ -144,12 +164,13 @@ def _wrap(text: str) -> list[str]:
 
 
 def _sum(report: Report, is_mending: bool) -> str:
-    warnings = report.number_of(Level.WARNING)
+    numbers = {level: report.number_of(level) for level in (Level.ERROR, Level.WARNING)}
+    others = ", ".join(count(number, level) for level, number in numbers.items() if number)
     if report.findings:
         said = f"{count(len(report.findings), 'fault')} {'mended' if is_mending else 'found'}"
     else:
-        said = "no fault found" if warnings or report.number_of(Level.ERROR) else "everything is in order"
-    return f"{said}; {count(warnings, 'warning')}" if warnings else said
+        said = "no fault found" if others else "everything is in order"
+    return f"{said}; {others}" if others else said
 
 
 def _echo_findings(findings: Iterable[Finding]) -> None:

@@ -1,6 +1,7 @@
 """The users of docs/operations.md: with no more than these allow, daemon, client and doctor do all that they do."""
 
 import ast
+import json
 import os
 import re
 import signal
@@ -193,8 +194,38 @@ def test_a_doctor_that_may_not_ask_says_so(own_server, url_of, lacking):
         client.submit_job("note", {})
     own_server.call("ACL", "SETUSER", "bananas-doctor", f"-{lacking}")
     done = bananasd("doctor", "--url", url_of("bananas-doctor"), "--namespace", "default")
-    assert done.exit_code == 69
-    assert f"no permissions to run the '{lacking}' command" in done.stderr
+    assert done.exit_code == 1
+    assert f"no permissions to run the '{lacking}' command" in " ".join(done.stdout.split())
+
+
+def test_the_doctor_as_the_daemons_user_looks_at_all_but_the_jobs(own_server, url_of):
+    with Client(url_of("bananas-client")) as client:
+        client.submit_job("note", {})
+    done = bananasd("doctor", "--json", "--url", url_of("bananas-daemon"), "--namespace", "default")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["records"]) == (1, None)
+    found = {check["check"]: check for check in told["checks"]}
+    assert [*found] == ["server", "persistence", "memory", "clock", "round trip", "jobs", "nodes", "lanes"]
+    assert found["jobs"]["level"] == "error"
+    assert found["jobs"]["what"].startswith("this user of the server may not examine them: ")
+    assert "--url with the doctor's user" in found["jobs"]["remedy"]
+    assert found["lanes"]["what"] == "1 ready, and no live worker takes them"
+
+
+def test_a_user_who_may_not_even_ask_the_time_is_told_of_another(own_server, url_of):
+    own_server.call("ACL", "SETUSER", "bananas-doctor", "-time")
+    done = bananasd("doctor", "--json", "--url", url_of("bananas-doctor"), "--namespace", "default")
+    (server,) = json.loads(done.stdout)["checks"]
+    assert (done.exit_code, server["level"]) == (69, "error")
+    assert "--url with the doctor's user" in server["remedy"]
+
+
+def test_a_user_who_may_not_count_nodes_is_told_of_another(own_server, url_of):
+    own_server.call("ACL", "SETUSER", "bananas-doctor", "-zrange")
+    done = bananasd("doctor", "--json", "--url", url_of("bananas-doctor"), "--namespace", "default")
+    (nodes,) = (check for check in json.loads(done.stdout)["checks"] if check["check"] == "nodes")
+    assert nodes["what"].startswith("nodes and lanes cannot be counted: ")
+    assert "--url with the doctor's user" in nodes["remedy"]
 
 
 # It is no more than enough

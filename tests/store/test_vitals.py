@@ -97,6 +97,9 @@ def test_clocks_are_compared_by_the_fastest_trip(ahead_ms, level, words):
 
 def test_what_a_slow_trip_leaves_open_is_not_held_against_a_clock():
     assert of(skew([trip(1_300, 800)], "here"))[0] is Level.OK
+    # But no more than half of it: the server may have answered at its very beginning, or at its end.
+    assert of(skew([trip(1_399, 800)], "here"))[0] is Level.OK
+    assert of(skew([trip(1_401, 800)], "here"))[0] is Level.WARNING
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,25 @@ def test_an_error_is_told_with_what_to_do_and_ends_with_1(live_server: RedisServ
     live_server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     result = bananasd("doctor", *on(live_server))
     assert (result.exit_code, result.stderr) == (1, "bananasd: 1 error found, above with what to do\n")
+    assert result.stdout.endswith("\n0 records looked at, no fault found; 1 error\n")
     assert "error   memory        maxmemory-policy is allkeys-lru" in result.stdout
     assert "do: set maxmemory-policy noeviction" in result.stdout
     (memory,) = checks(*on(live_server))["memory"]
     assert (memory["level"], memory["where"]) == ("error", live_server.url)
+
+
+def test_errors_and_warnings_are_both_in_the_last_line(live_server: RedisServer, client: Client) -> None:
+    live_server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    live_server.call("CONFIG", "SET", "appendonly", "no")
+    last = bananasd("doctor", *on(live_server)).stdout.splitlines()[-1]
+    assert last == "0 records looked at, no fault found; 1 error, 1 warning"
+
+
+def test_where_it_is_so_is_said_once_for_several_in_a_row(live_server: RedisServer) -> None:
+    text = " ".join(bananasd("doctor", *on(live_server)).stdout.split())
+    assert text.count(f"({live_server.url})") == 1
+    assert text.count("(namespace default)") == 1
+    assert text.index(f"({live_server.url})") < text.index("persistence")
 
 
 def test_a_warning_leaves_the_exit_code_at_0(server: RedisServer) -> None:
