@@ -1,8 +1,10 @@
 """``bananasd check``: would a daemon start with this?"""
 
-import errno
+import faulthandler
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,9 +21,13 @@ from ..processes.redis_server import find_server_binary
 from ..schedule import Schedule
 from ..server import server_of
 from ..settings import Config, PoolConfig
-from .errors import warn
+from ..sudden_exits import sudden_exits_told
+from .errors import BROKEN_CONFIG, tell_error, warn
 from .output import echo_fields, echo_json, json_option
+from .paths import path_obstacles, path_risks
 from .server import takes_config_path
+
+STDOUT, STDERR = 1, 2
 
 Found = TypeVar("Found")
 
@@ -33,19 +39,20 @@ def check(config_path: Path | None, as_json: bool) -> None:
     """Check the configuration and the handlers.
 
     Shows what a daemon would run with. Every problem is one line, with its file and its line or key. The server is
-    not asked, nothing is started.
+    not asked, nothing is started or made. What modules print while they are imported goes to standard error.
     """
     draft = configuration.examine(configuration.find(config_path), os.environ)
     config, problems = draft.config, list(draft.problems)
     server = _attempt(lambda: server_of(config), problems)
     problems += http_obstacles(config, draft.rejected)
-    problems += _log_obstacles(config)
+    problems += path_obstacles(config)
     registry = None
     if "workers.handlers" not in draft.rejected:
-        registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
+        with _loading():
+            registry = _attempt(lambda: load_directory(config.workers.handlers), problems)
     if server is None or registry is None or problems:
         raise ConfigError(problems)
-    for risk in risks(config):
+    for risk in (*risks(config), *path_risks(config)):
         warn(risk)
     if config.redis.is_embedded:
         _warn_without_server()
@@ -64,30 +71,27 @@ def _attempt(load: Callable[[], Found], problems: list[str]) -> Found | None:
     return None
 
 
-def _log_obstacles(config: Config) -> Iterator[str]:
-    """Why a daemon that this user starts could not write to its log."""
-    path = config.log.file
-    try:
-        if path is not None:
-            _try_to_write(path)
-    except OSError as error:
-        at = f"{config.path}: " if config.path else ""
-        yield (
-            f"{at}log.file: {path}: cannot be written to: {error.strerror}; name a file in a directory that is there "
-            "and that the daemon may write to"
-        )
+@contextmanager
+def _loading() -> Iterator[None]:
+    """What modules print while they are imported is not what the command tells; and one that ends it all is named."""
+    if not faulthandler.is_enabled():
+        faulthandler.enable(STDERR)
+    with _stdout_aside(), sudden_exits_told(tell_error, BROKEN_CONFIG):
+        yield
 
 
-def _try_to_write(path: Path) -> None:
-    """Without making it: a file that root has made here would be closed to the daemon."""
+@contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """Everything goes to standard error, also from programs that they start."""
+    sys.stdout.flush()
+    own = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
     try:
-        # Nor does a pipe that nobody reads hold it up.
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY))
-    except FileNotFoundError:
-        directory = path.resolve().parent
-        directory.stat()
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(own, STDOUT)
+        os.close(own)
 
 
 def _warn_without_server() -> None:

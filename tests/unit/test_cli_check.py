@@ -3,10 +3,14 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from bananasd.errors import BadDirectory
+from bananasd.processes.locks import make_private
 from tests.command_line import bananasd
 
 HANDLER = """
@@ -176,6 +180,106 @@ def test_a_log_file_that_can_be_made_is_not_made_by_a_look(project: Path) -> Non
     (project / "the.log").write_text("a line\n")
     assert bananasd("check", "--config", path).exit_code == 0
     assert (project / "the.log").read_text() == "a line\n"
+
+
+@pytest.mark.parametrize("name", ["run_dir", "state_dir"])
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("bananas.toml", "cannot be used as a directory: Not a directory"),
+        ("bananas.toml/below", "cannot be used as a directory: Not a directory"),
+        ("nowhere", "cannot be made: a link that leads nowhere is in its place"),
+        ("for_all", "is writable for all"),
+    ],
+)
+def test_a_directory_that_no_start_would_take_is_a_problem(
+    project: Path, name: str, path: str, fault: str
+) -> None:
+    (project / "nowhere").symlink_to("missing")
+    (project / "for_all").mkdir()
+    (project / "for_all").chmod(0o777)
+    config = project / "bananas.toml"
+    config.write_text(f'{name} = "{path}"\n')
+    result = bananasd("check", "--config", config)
+    assert (result.exit_code, result.stdout) == (78, "")
+    assert (
+        result.stderr == f"bananasd: {config}: {name}: {project / path}: {fault}; choose another directory\n"
+    )
+    with pytest.raises(BadDirectory):
+        make_private(project / path)
+
+
+def test_directories_are_not_made_by_a_look(project: Path) -> None:
+    (project / "bananas.toml").write_text('run_dir = "deep/run"\nstate_dir = "deep/state"\n')
+    result = bananasd("check", "--config", project / "bananas.toml")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert not (project / "deep").exists()
+
+
+def test_a_state_dir_that_no_embedded_server_uses_is_no_problem(project: Path) -> None:
+    (project / "bananas.toml").write_text('state_dir = "bananas.toml"\n[redis]\nurl = "redis://host"\n')
+    assert bananasd("check", "--config", project / "bananas.toml").exit_code == 0
+
+
+def test_a_directory_that_this_user_may_not_make_is_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = project / "bananas.toml"
+    config.write_text('run_dir = "deep/run"\n[redis]\nurl = "redis://host"\n')
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (project, os.W_OK | os.X_OK))
+    result = bananasd("check", "--config", config)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        f"bananasd: warning: {config}: run_dir: {project}/deep/run: is not there, and this user may not make it; "
+    )
+
+
+@pytest.mark.parametrize(("others_uid", "is_told"), [(1, True), (0, False)])
+def test_a_directory_of_another_user_is_a_warning_but_for_root(
+    project: Path, monkeypatch: pytest.MonkeyPatch, others_uid: int, is_told: bool
+) -> None:
+    (project / "run").mkdir()
+    config = project / "bananas.toml"
+    config.write_text('run_dir = "run"\n[redis]\nurl = "redis://host"\n')
+    uid = os.getuid() + others_uid if others_uid else 0
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    result = bananasd("check", "--config", config)
+    assert result.exit_code == 0
+    told = f"bananasd: warning: {config}: run_dir: {project}/run: belongs to another user"
+    assert result.stderr.startswith(told) is is_told
+
+
+def check_alone(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, which it may end as it likes."""
+    command = [sys.executable, "-m", "bananasd", "check", "--config", str(project / "bananas.toml"), *options]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_modules_print_is_no_part_of_what_is_told(project: Path) -> None:
+    module = project / "handlers" / "loud.py"
+    said = "import os\nprint('from a module')\nos.system('echo from a program')\n"
+    module.write_text(said + HANDLER.format(name="loud"))
+    result = check_alone(project, "--json")
+    assert [one["name"] for one in json.loads(result.stdout)["handlers"]] == ["loud", "send_mail"]
+    assert {"from a module", "from a program"} <= {*result.stderr.splitlines()}
+    assert "from a" not in check_alone(project).stdout
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_a_module_that_ends_the_process_is_named(project: Path, status: int) -> None:
+    module = project / "handlers" / "last.py"
+    module.write_text(f"import os\n\nos._exit({status})\n")
+    result = check_alone(project)
+    assert (result.returncode, result.stdout) == (78, "")
+    assert result.stderr == f"bananasd: {module}:3: os._exit({status}) while it is imported\n"
+
+
+def test_a_module_that_crashes_the_process_is_in_the_stack_that_is_told(project: Path) -> None:
+    module = project / "handlers" / "crash.py"
+    module.write_text("import os\n\nos.abort()\n")
+    result = check_alone(project)
+    assert result.returncode < 0
+    assert f'File "{module}", line 3 in <module>' in result.stderr
 
 
 def test_a_password_file_that_cannot_be_read(project: Path) -> None:
