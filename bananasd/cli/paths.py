@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ..settings import Config
 
+_KERNELS_OWN = ("/proc", "/sys")
+"""Nobody makes directories there, but a look would tell root that it may."""
+
 
 def path_obstacles(config: Config) -> Iterator[str]:
     """Why a daemon could not start, or one that this user starts could not write to its log."""
@@ -53,7 +56,9 @@ def _fault_of(directory: Path) -> str:
     try:
         status = directory.stat()
     except FileNotFoundError:
-        return "cannot be made: a link that leads nowhere is in its place" if directory.is_symlink() else ""
+        if directory.is_symlink():
+            return "cannot be made: a link that leads nowhere is in its place"
+        return "cannot be made there" if any(map(directory.is_relative_to, _KERNELS_OWN)) else ""
     except OSError as error:
         return f"cannot be used as a directory: {error.strerror}"
     if not stat.S_ISDIR(status.st_mode):

@@ -6,7 +6,7 @@ from math import inf
 
 from ..remark import Level, Remark
 from ..settings import Config
-from .bounds import faults_of_bounds
+from .bounds import Judgement, faults_of_bounds
 from .network import are_addresses_judged, faults_of_network
 from .reading import NOT_TOLD, config_of, is_started_with, starts_daemon, takes_default
 from .sandbox import obstacles
@@ -66,9 +66,6 @@ def contradictions(settings: Mapping[str, str], config: Config, where: str) -> l
     return found or [Remark(Level.OK, "unit", "it goes together with the configuration", where)]
 
 
-Judgement = tuple[Level, str, str]
-
-
 def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterator[Judgement]:
     """Paths are judged only of the right one, so what is not judged is told."""
     if is_started_with(settings, config.path):
@@ -78,12 +75,8 @@ def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterat
         config.path.absolute() if config.path else "the defaults, without a file",
     )
     if other is None:
-        untold = "it does not tell here with which configuration it starts the daemon"
-        yield (
-            Level.WARNING,
-            f"{untold if starts_daemon(settings) else _NO_DAEMON}: the paths of {here} were not judged",
-            "name it in ExecStart= in so many words, or give the doctor the one of an instance with --config",
-        )
+        what, remedy = _UNTOLD if starts_daemon(settings) else _NO_DAEMON
+        yield Level.WARNING, f"{what}: the paths of {here} were not judged", remedy
         return
     by_default = ", for its ExecStart= names none" if takes_default(settings) else ""
     yield (
@@ -93,7 +86,14 @@ def _of_the_configuration(settings: Mapping[str, str], config: Config) -> Iterat
     )
 
 
-_NO_DAEMON = "its ExecStart= is not 'bananasd start', and may start something else"
+_UNTOLD = (
+    "it does not tell here with which configuration it starts the daemon",
+    "name it in ExecStart= in so many words, or give the doctor the one of an instance with --config",
+)
+_NO_DAEMON = (
+    "its ExecStart= is not 'bananasd start', and may start something else",
+    "give the doctor the unit that starts the daemon, with --config in its ExecStart= if a script does so",
+)
 
 
 def _of_spans(settings: Mapping[str, str]) -> Iterator[Judgement]:

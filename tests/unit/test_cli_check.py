@@ -190,6 +190,7 @@ def test_a_log_file_that_can_be_made_is_not_made_by_a_look(project: Path) -> Non
         ("bananas.toml/below", "cannot be used as a directory: Not a directory"),
         ("nowhere", "cannot be made: a link that leads nowhere is in its place"),
         ("for_all", "is writable for all"),
+        ("/proc/x", "cannot be made there"),
     ],
 )
 def test_a_directory_that_no_start_would_take_is_a_problem(

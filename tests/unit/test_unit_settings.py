@@ -58,6 +58,11 @@ def test_what_systemctl_shows_reads_as_the_file_would():
     assert {line.partition("=")[0] for line in SHOWN_TEXT.splitlines()} <= set(SHOWN)
 
 
+def test_what_systemd_shows_under_another_name_is_the_same_setting():
+    shown = "LoadState=loaded\nEnvironmentFiles=/etc/default/bananasd (ignore_errors=yes)"
+    assert read_show(shown)["EnvironmentFile"].startswith("/etc/default/bananasd")
+
+
 @pytest.mark.parametrize("output", ["", "LoadState=not-found\nKillMode=control-group", "no such words"])
 def test_a_unit_that_systemd_does_not_know_is_none(output):
     assert read_show(output) is None

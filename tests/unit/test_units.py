@@ -7,7 +7,7 @@ import pytest
 from bananasd import config as configuration
 from bananasd.processes import exits
 from bananasd.remark import Level
-from bananasd.units.contradictions import BROKEN_CONFIG, contradictions
+from bananasd.units.contradictions import BROKEN_CONFIG, UNJUDGED, contradictions
 from bananasd.units.reading import (
     read_files,
     read_show,
@@ -209,6 +209,13 @@ def test_paths_that_were_not_judged_are_told(tmp_path):
     defaults = configuration.load(None, {})
     (remark,) = contradictions(read_files([OURS]), defaults, "here")
     assert remark.what.endswith("what is judged here is the defaults, without a file")
+
+
+@pytest.mark.parametrize("name", UNJUDGED)
+def test_what_is_not_judged_is_told_and_in_the_docs(tmp_path, name):
+    ((level, what, _),) = judged(make_config(tmp_path), f"{name}=/x")
+    assert (level, what.startswith(f"not judged: {name}, ")) == (Level.WARNING, True)
+    assert f"`{name}`" in (ROOT / "docs" / "operations.md").read_text()
 
 
 @pytest.mark.parametrize(
