@@ -186,9 +186,13 @@ def test_a_link_itself_is_only_read(tmp_path, outside):
 def test_a_link_in_a_private_place_is_not_there_for_the_daemon(tmp_path, outside, monkeypatch):
     home, link = outside
     monkeypatch.setattr(sandbox, "TEMPORARY", (str(link.parent),))
-    away = f"ProtectHome=no\nReadOnlyPaths=\nReadWritePaths={home}"
-    ((_, what, _),) = told_of_paths(tmp_path, f"state_dir = '{link}/state'", away)
-    assert what == f"state_dir is {link}/state, and PrivateTmp=yes: the daemon sees another directory there"
+    away = f"ReadOnlyPaths=\nReadWritePaths={home}"
+    # One thing at a time: with ProtectHome it is not there either where the link leads.
+    for drop_in in (f"ProtectHome=no\n{away}", away):
+        ((_, what, _),) = told_of_paths(tmp_path, f"state_dir = '{link}/state'", drop_in)
+        assert (
+            what == f"state_dir is {link}/state, and PrivateTmp=yes: the daemon sees another directory there"
+        )
 
 
 def test_what_a_unit_says_of_a_link_holds_for_where_it_leads(tmp_path, outside):
