@@ -21,8 +21,7 @@ from ..processes.redis_server import find_server_binary
 from ..schedule import Schedule
 from ..server import server_of
 from ..settings import Config, PoolConfig
-from ..sudden_exits import sudden_exits_told
-from .errors import BROKEN_CONFIG, tell_error, warn
+from .errors import warn
 from .output import echo_fields, echo_json, json_option
 from .paths import path_obstacles, path_risks
 from .server import takes_config_path
@@ -73,10 +72,10 @@ def _attempt(load: Callable[[], Found], problems: list[str]) -> Found | None:
 
 @contextmanager
 def _loading() -> Iterator[None]:
-    """What modules print while they are imported is not what the command tells; and one that ends it all is named."""
+    """What modules print while they are imported is not what the command tells; and of one that crashes it the stack is told."""
     if not faulthandler.is_enabled():
         faulthandler.enable(STDERR)
-    with _stdout_aside(), sudden_exits_told(tell_error, BROKEN_CONFIG):
+    with _stdout_aside():
         yield
 
 

@@ -53,11 +53,6 @@ def warn(text: str) -> None:
     _tell(logging.WARNING, f"warning: {text}")
 
 
-def tell_error(problem: str) -> None:
-    """Tell what is wrong, where no command could end with it any more."""
-    _tell(logging.ERROR, printable(problem))
-
-
 def _tell(level: int, text: str) -> None:
     click.echo(f"{journal_mark(level, sys.stderr)}bananasd: {text}", err=True)
 

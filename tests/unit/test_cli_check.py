@@ -270,15 +270,6 @@ def test_what_modules_print_is_no_part_of_what_is_told(project: Path) -> None:
     assert "from a" not in check_alone(project).stdout
 
 
-@pytest.mark.parametrize("status", [0, 7])
-def test_a_module_that_ends_the_process_is_named(project: Path, status: int) -> None:
-    module = project / "handlers" / "last.py"
-    module.write_text(f"import os\n\nos._exit({status})\n")
-    result = check_alone(project)
-    assert (result.returncode, result.stdout) == (78, "")
-    assert result.stderr == f"bananasd: {module}:3: os._exit({status}) while it is imported\n"
-
-
 def test_a_module_that_crashes_the_process_is_in_the_stack_that_is_told(project: Path) -> None:
     module = project / "handlers" / "crash.py"
     module.write_text("import os\n\nos.abort()\n")

@@ -66,7 +66,7 @@ JOB_LAYERS = [
     {"store"},
     {"waiting", "chunks", "explanation"},
     {"client", "declaration", "handlers", "hooks", "payloads", "server"},
-    {"aio", "sudden_exits"},
+    {"aio"},
     *SHARED_BY_PROCESSES,
     {
         "processes.batch",
