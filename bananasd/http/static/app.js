@@ -3,17 +3,20 @@
 import { Refused, openSession, post } from "./api.js";
 import { dead } from "./dead.js";
 import { h, show } from "./dom.js";
-import { noteServerTime } from "./format.js";
+import { encoded, noteServerTime } from "./format.js";
 import { job } from "./job.js";
 import { watch } from "./live.js";
 import { login } from "./login.js";
+import { missing } from "./missing.js";
 import { nodes } from "./nodes.js";
 import { overview } from "./overview.js";
+import { head } from "./parts.js";
 import { queue } from "./queue.js";
 import { scheduled } from "./scheduled.js";
 import { schedules } from "./schedules.js";
 
 const PAGES = { "": overview, queue, job, scheduled, dead, schedules, nodes };
+const OF_ONE = new Set(["queue", "job"]); // pages of something that stands behind their name
 const LINKS = [["", "Overview"], ["scheduled", "Scheduled"], ["dead", "Dead"], ["schedules", "Schedules"], ["nodes", "Nodes"]];
 const TOAST_MS = 5000;
 
@@ -27,8 +30,18 @@ function draw() {
   drawBanner();
   if (!page || !snapshot) return;
   main.classList.toggle("stale", isLost || Boolean(snapshot.trouble));
-  show(main, [...page.view(context()), trouble ? h("p", { class: "card failure bad", role: "alert" }, trouble) : null]);
+  show(main, [...view(), trouble ? h("p", { class: "card failure bad", role: "alert" }, trouble) : null]);
   document.title = `${page.title} · bananasd`;
+}
+
+// A page that shows nothing must say why.
+function view() {
+  try {
+    return page.view(context());
+  } catch (error) {
+    console.error(error);
+    return [head(page.title), h("p", { class: "card failure bad", role: "alert" }, `This page cannot be shown, by a fault of its own: ${error.message}`)];
+  }
 }
 
 function drawTop() {
@@ -88,7 +101,8 @@ async function navigate() {
   const isFirst = page === null;
   place = wanted;
   const [name, ...words] = wanted.split("/").map(decode);
-  page = (Object.hasOwn(PAGES, name) ? PAGES[name] : overview)(...words);
+  const isThere = Object.hasOwn(PAGES, name) && (words[0] || !OF_ONE.has(name));
+  page = (isThere ? PAGES[name] : missing)(...words);
   trouble = "";
   draw();
   top_.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -132,7 +146,7 @@ function say(words) {
 const own = {
   find({ form }) {
     const id = form.get("id").trim();
-    if (id) location.hash = `#/job/${encodeURIComponent(id)}`;
+    if (id) location.hash = `#/job/${encoded(id)}`;
   },
   async logout() {
     await post("/api/logout", {});

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { ask } from "./dialogs.js";
 import { h } from "./dom.js";
-import { count, plural, when } from "./format.js";
+import { brief, count, plural, when } from "./format.js";
 import { button, empty, head, jobName, queueLink, row, table } from "./parts.js";
 
 const PAGE = 50;
@@ -134,7 +134,7 @@ function jobs(state, readOnly) {
     ...(readOnly ? [] : [[box("chooseAll", "Choose all shown", isAll, null), "choose"]]),
     ["Job"], ["Error"], ["Attempts", "figure"], ["Queue"], ["Died"], ["", "act"]],
   state.jobs.map((job) => row(job.id, [
-    ...(readOnly ? [] : [[box("choose", `Choose ${job.name || job.id}`, state.chosen.has(job.id), job.id), "choose"]]),
+    ...(readOnly ? [] : [[box("choose", `Choose ${job.name || brief(job.id)}`, state.chosen.has(job.id), job.id), "choose"]]),
     [jobName(job)],
     [job.error || "–", "error"],
     [count(job.attempts), "figure"],

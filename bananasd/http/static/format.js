@@ -50,4 +50,11 @@ export function instant(value) {
   return Number.isNaN(ms) ? "–" : h("time", { datetime: isoOf(ms) }, clock(ms));
 }
 
+const MAX_ID_CHARACTERS = 100;
+// One that somebody else has written may be longer than any page.
+export const brief = (id) => (id.length > MAX_ID_CHARACTERS ? `${id.slice(0, MAX_ID_CHARACTERS)}…` : id);
+
+// As part of an address. What others have written may hold halves of characters, which encodeURIComponent refuses.
+export const encoded = (word) => encodeURIComponent(word.replace(/\p{Surrogate}/gu, "\ufffd"));
+
 const isoOf = (ms) => (Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : "");

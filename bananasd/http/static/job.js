@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { ask } from "./dialogs.js";
 import { h } from "./dom.js";
-import { count, duration, instant, when } from "./format.js";
+import { count, duration, encoded, instant, when } from "./format.js";
 import { button, head, pill, queueLink } from "./parts.js";
 
 const FINAL = new Set(["completed", "failed", "cancelled", "expired"]);
@@ -16,7 +16,7 @@ export function job(id) {
     async load() {
       if (found && FINAL.has(found.status) && found.isSettled) return;
       const before = found?.status;
-      found = await get(`/api/jobs/${encodeURIComponent(id)}`);
+      found = await get(`/api/jobs/${encoded(id)}`);
       found.isSettled = before === found.status;
     },
     view: ({ readOnly }) => (found ? content(found, readOnly) : [head("Job")]),
@@ -41,7 +41,7 @@ export function job(id) {
 export const cancelActions = {
   async cancel({ data, say, reload }) {
     if (!(await ask("Cancel this job?", "It has not begun, and never will.", [["Cancel the job", "yes"]], "danger"))) return;
-    const { changed } = await post(`/api/jobs/${encodeURIComponent(data.id)}/cancel`, {});
+    const { changed } = await post(`/api/jobs/${encoded(data.id)}/cancel`, {});
     say(changed ? "Cancelled" : "Not cancelled: it runs, or has ended");
     await reload();
   },
@@ -49,7 +49,7 @@ export const cancelActions = {
     const how = await ask("Cancel this job while it runs?", "Softly, its handler is told and interrupted. Hard, its worker is killed at once.",
       [["Softly", "soft"], ["Hard", "hard"]], "danger");
     if (how === null) return;
-    const { changed } = await post(`/api/jobs/${encodeURIComponent(data.id)}/cancel`, { running: how });
+    const { changed } = await post(`/api/jobs/${encoded(data.id)}/cancel`, { running: how });
     say(changed ? "Told to end" : "Not cancelled: it has ended");
     await reload();
   },

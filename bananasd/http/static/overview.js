@@ -2,7 +2,7 @@
 
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
-import { count, duration, rate } from "./format.js";
+import { count, duration, encoded, rate } from "./format.js";
 import { button, empty, head, heardOf, isLost, jobLink, pill, queueLink, row, table } from "./parts.js";
 import { pauseActions, pauseButton, pauseOf } from "./pauses.js";
 
@@ -57,7 +57,7 @@ function queueRow(queues, queue, own, readOnly) {
   const lane = (priority) => own.find((one) => one.priority === priority);
   const cell = (priority) => {
     const one = lane(priority);
-    return [h("a", { href: `#/queue/${encodeURIComponent(queue)}/${priority}`, "aria-label": `${queue} ${priority}: ${count(one.ready)}`, class: one.ready ? null : "none" }, count(one.ready)),
+    return [h("a", { href: `#/queue/${encoded(queue)}/${priority}`, "aria-label": `${queue} ${priority}: ${count(one.ready)}`, class: one.ready ? null : "none" }, count(one.ready)),
       one.ready ? h("span", { class: "muted note" }, one.is_unserved ? [h("span", { class: "bad" }, "no worker"), " · "] : null, duration(one.oldest_seconds === null ? null : Math.floor(one.oldest_seconds))) : null];
   };
   return row(`queue-${queue}`, [

@@ -1,7 +1,7 @@
 // What several pages are made of.
 
 import { h } from "./dom.js";
-import { count, duration, when } from "./format.js";
+import { brief, count, duration, encoded, when } from "./format.js";
 
 const TONES = {
   completed: "good", up: "good", running: "good",
@@ -12,10 +12,10 @@ const TONES = {
 
 export const pill = (word) => h("span", { class: `pill ${TONES[word] ?? ""}` }, word);
 
-export const jobLink = (id, name) => h("a", { href: `#/job/${encodeURIComponent(id)}`, class: "name" }, name || h("code", {}, id));
+export const jobLink = (id, name) => h("a", { href: `#/job/${encoded(id)}`, class: "name" }, name || h("code", {}, brief(id)));
 
 export const queueLink = (queue, priority = "") =>
-  h("a", { href: `#/queue/${encodeURIComponent(queue)}${priority ? `/${priority}` : ""}` }, queue);
+  h("a", { href: `#/queue/${encoded(queue)}${priority ? `/${priority}` : ""}` }, queue);
 
 // An action: what it does is found by its name in the page's `actions`, and takes its `data-…` as arguments.
 export function button(action, words, data = {}, kind = "") {
@@ -41,7 +41,7 @@ export const row = (key, cells, kind = "") =>
   h("tr", { "data-key": key, class: kind }, cells.map(([content, className]) => h("td", { class: className }, content)));
 
 export function jobName(job) {
-  if (job.is_gone) return h("span", { class: "muted" }, "no record of ", h("code", {}, job.id));
+  if (job.is_gone) return h("span", { class: "muted" }, "no record of ", h("code", {}, brief(job.id)));
   return [
     jobLink(job.id, job.is_large ? "" : job.name),
     job.is_large ? h("span", { class: "muted" }, " large payload") : null,

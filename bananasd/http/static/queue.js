@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { count, instant } from "./format.js";
+import { count, encoded, instant } from "./format.js";
 import { cancelActions } from "./job.js";
 import { button, empty, head, jobName, pager, pill, row, table, waitingSince } from "./parts.js";
 import { pauseActions, pauseButton, pauseOf } from "./pauses.js";
@@ -18,7 +18,7 @@ export function queue(name, priority) {
     every: 2000,
     async load({ snapshot }) {
       lane ??= busiest(snapshot, name);
-      found = await get(`/api/lanes/${encodeURIComponent(name)}/${lane}?offset=${offset}&limit=${PAGE}`);
+      found = await get(`/api/lanes/${encoded(name)}/${lane}?offset=${offset}&limit=${PAGE}`);
     },
     view: ({ snapshot, readOnly }) => [
       head(["Queue ", h("code", {}, name)],
@@ -51,7 +51,7 @@ function busiest(snapshot, name) {
 function tabs(queues, name, chosen) {
   const ready = (priority) => queues?.lanes.find((lane) => lane.queue === name && lane.priority === priority)?.ready;
   return h("nav", { class: "tabs", "aria-label": "Priorities" }, PRIORITIES.map((priority) =>
-    h("a", { href: `#/queue/${encodeURIComponent(name)}/${priority}`, "aria-current": priority === chosen ? "true" : null },
+    h("a", { href: `#/queue/${encoded(name)}/${priority}`, "aria-current": priority === chosen ? "true" : null },
       priority, h("span", { class: "muted number" }, count(ready(priority) ?? 0)))));
 }
 

@@ -8,10 +8,12 @@ from playwright.sync_api import expect
 
 from bananasd import Priority
 from bananasd.schedule import Schedule
-from tests.http.browser.conftest import NASTY, heading
+from bananasd.store.keys import Keys
+from tests.http.browser.conftest import NASTY, heading, open_page
 from tests.http.conftest import TOKEN
 
 pytestmark = pytest.mark.timeout(120)
+KEYS = Keys("default")
 
 
 def test_what_comes_from_jobs_is_only_ever_text(daemon, client, look):
@@ -90,3 +92,44 @@ def test_the_token_is_asked_for_and_lets_in(start, look, tmp_path):
     expect(heading(page, "Nodes")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_names_and_ids_that_are_no_text_blank_no_page(start, own_server, look):
+    daemon = start(own_server.url)
+    prefix = KEYS.prefix.encode()
+    own_server.call("SADD", KEYS.queues, b"\xff<b>")
+    own_server.call("RPUSH", prefix + b"ready:\xff<b>:high", b"\xff<b>")
+    own_server.call("RPUSH", prefix + b"ready:default:low", b"\xff<b>")
+    own_server.call("LPUSH", prefix + b"wake:default:low", b"1")
+    page = look.at(daemon.page)
+    page.get_by_role("link", name=re.compile("<b>$")).first.click()
+    expect(heading(page, re.compile("^Queue .*<b>$"))).to_be_visible()
+    page.goto(f"{daemon.page}#/dead")
+    row = page.get_by_role("row", name=re.compile("<b>"))
+    expect(row).to_contain_text("missing or unreadable")
+    row.get_by_role("link").first.click()
+    expect(heading(page, "Job")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("want a UUID")
+
+
+def test_a_page_that_cannot_be_drawn_says_so_and_the_others_go_on(daemon, look):
+    page = look.at(daemon.page)
+    page.route(
+        "**/api/schedules", lambda route: route.fulfill(body='{"schedules": [null]}', content_type="text/json")
+    )
+    open_page(page, "Schedules")
+    expect(heading(page, "Schedules")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
+    open_page(page, "Nodes")
+    expect(page.get_by_role("row", name=re.compile("worker 0"))).to_be_visible()
+    assert look.faults and all("TypeError" in fault for fault in look.faults)
+    look.faults.clear()
+
+
+@pytest.mark.parametrize("path", ["queue", "queue/", "job", "no-such-page", "constructor"])
+def test_an_address_that_leads_nowhere_says_so(daemon, look, path):
+    page = look.at(f"{daemon.page}#/{path}")
+    expect(heading(page, "There is no such page")).to_be_visible()
+    assert page.locator("main button").count() == 0
+    page.locator("main").get_by_role("link", name="overview").click()
+    expect(heading(page, "Overview")).to_be_visible()
