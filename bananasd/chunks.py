@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from .errors import InvalidJob
-from .limits import check_id, shown
+from .limits import check_id, is_any_id, shown
 from .request import JobRequest
 
 MAX_CHUNK = 250
@@ -42,6 +42,28 @@ def check_ids(job_ids: Any) -> list[str]:
     if not isinstance(job_ids, Iterable):
         raise InvalidJob(f"job ids {shown(job_ids)}: want a list of them")
     return [check_id(job_id) for job_id in ([job_ids] if isinstance(job_ids, str) else job_ids)]
+
+
+def check_dead_ids(job_ids: Any) -> list[str]:
+    """Ids as they may stand among the dead: what somebody else has pushed into a lane is buried under what it is, no UUID perhaps.
+
+    A UUID is looked for in its canonical form too.
+    """
+    given = [job_ids] if isinstance(job_ids, str) else job_ids
+    if not isinstance(given, Iterable):
+        raise InvalidJob(f"job ids {shown(job_ids)}: want a list of them")
+    return list(dict.fromkeys(form for job_id in given for form in _forms_of(job_id)))
+
+
+def _forms_of(job_id: Any) -> tuple[str, ...]:
+    if not isinstance(job_id, str) or is_any_id(job_id):
+        canonical = check_id(job_id)
+        return (job_id, canonical) if isinstance(job_id, str) else (canonical,)
+    try:
+        job_id.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidJob(f"job id {shown(job_id)}: no server can hold it") from None
+    return (job_id,)
 
 
 def _checked_request(request: Any) -> JobRequest:

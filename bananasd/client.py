@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
 from . import directories
-from .chunks import check_ids, chunks_of_ids, chunks_of_requests
+from .chunks import check_dead_ids, check_ids, chunks_of_ids, chunks_of_requests
 from .errors import InvalidJob, JobExists, JobNotFound, JobNotWaiting
 from .explanation import Explanation, check_look, explain, is_worth_a_second_look
 from .job import Job, Priority, Status, check_priority
@@ -294,8 +294,9 @@ class Client:
     def retry_dead(self, job_ids: Iterable[str] | None = None) -> list[str]:
         """Bring dead jobs back with their attempts at zero, all of them by default; return the ids of those.
 
-        250 at a time, each in the client's time. Ids that are not dead are passed over, and those whose ``unique_key``
-        another job has by now. If a reply was lost, those of its chunk may be missing in the result.
+        250 at a time, each in the client's time. Ids that are not dead are passed over, those whose ``unique_key``
+        another job has by now, and those without a record that could run. If a reply was lost, those of its chunk may be
+        missing in the result. An id need be no UUID: what somebody else pushed into a lane is dead under what it was.
         """
         return [job_id for chunk in self._dead_chunks(job_ids) for job_id in self._store.requeue_dead(chunk)]
 
@@ -377,7 +378,7 @@ class Client:
 
     def _dead_chunks(self, job_ids: Iterable[str] | None) -> Iterator[list[str]]:
         """These ids, or all that are dead now, in chunks; known whole before the first is changed."""
-        return chunks_of_ids(self._stats.dead_ids() if job_ids is None else check_ids(job_ids))
+        return chunks_of_ids(self._stats.dead_ids() if job_ids is None else check_dead_ids(job_ids))
 
 
 def _server_url(url: str | None) -> str:

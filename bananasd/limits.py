@@ -69,6 +69,11 @@ def check_id(job_id: Any) -> str:
     return str(uuid.UUID(text))
 
 
+def is_any_id(text: str) -> bool:
+    """Whether this is a UUID, in whatever form."""
+    return _ID.fullmatch(text) is not None
+
+
 def is_id(text: str) -> bool:
     """Whether a record can have this id: others may have written anything."""
     return _CANONICAL_ID.fullmatch(text) is not None

@@ -8,14 +8,14 @@ import click
 from .. import clock
 from ..client import Client
 from ..durations import brief
-from ..errors import JobNotFound
+from ..errors import InvalidJob, JobNotFound
 from ..job import Job, Status
 from ..masking import mask_error
 from .errors import Failure
 from .jobs import echo_job
 from .output import columns, count, echo_json, json_option, one_line, shorten, told_of, tries
 from .server import Command, takes_client
-from .words import any_id, id_argument
+from .words import any_dead_id, id_argument
 
 
 @click.group()
@@ -52,7 +52,7 @@ def show(client: Client, job_id: str, as_json: bool) -> None:
 
 
 def _takes_ids(command: Command) -> Command:
-    ids = click.argument("ids", metavar="[ID]...", nargs=-1, type=any_id)
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1, type=any_dead_id)
     return ids(click.option("--all", "is_all", is_flag=True, help="All of them.")(command))
 
 
@@ -68,7 +68,8 @@ def retry(client: Client, ids: Sequence[str], is_all: bool) -> None:
     locked = [job for job in map(partial(_find, client), left) if job and _is_locked(job)]
     locked_ids = {job.id for job in locked}
     missing = [job_id for job_id in left if job_id not in locked_ids]
-    _fail_for([*_missing(chosen, len(missing), missing), *map(_about_locked, locked)])
+    why = f"not among the dead, or without a record that could run: {', '.join(missing)}"
+    _fail_for([*_left_out(chosen, len(missing), why), *map(_about_locked, locked)])
 
 
 @dead.command()
@@ -83,7 +84,7 @@ def purge(client: Client, ids: Sequence[str], is_all: bool, yes: bool) -> None:
         click.confirm(f"Delete {count(number, 'dead job')} for good?", abort=True)
     deleted = client.purge_dead(chosen)
     click.echo(f"{count(deleted, 'job')} deleted")
-    _fail_for(_missing(chosen, len(chosen or ()) - deleted, []))
+    _fail_for(_left_out(chosen, len(chosen or ()) - deleted, "not among the dead"))
 
 
 def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
@@ -96,7 +97,7 @@ def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
 def _find(client: Client, job_id: str) -> Job | None:
     try:
         return client.get_job(job_id)
-    except JobNotFound:
+    except (JobNotFound, InvalidJob):  # the latter for an id that is no UUID
         return None
 
 
@@ -112,11 +113,8 @@ def _about_locked(job: Job) -> str:
     )
 
 
-def _missing(chosen: list[str] | None, number: int, ids: list[str]) -> list[str]:
-    if chosen is None or not number:
-        return []
-    names = f": {', '.join(ids)}" if ids else ""
-    return [f"{number} of {count(len(chosen), 'job')} not among the dead{names}"]
+def _left_out(chosen: list[str] | None, number: int, why: str) -> list[str]:
+    return [f"{number} of {count(len(chosen), 'job')} {why}"] if chosen is not None and number else []
 
 
 def _fail_for(reasons: list[str]) -> None:
@@ -126,6 +124,6 @@ def _fail_for(reasons: list[str]) -> None:
 
 def _echo_line(job: Job) -> None:
     died = f"{brief(max(0, clock.now_ms() - job.finished_ms) / 1000)} ago" if job.finished_ms else "-"
-    click.echo(f"{job.id}  {one_line(job.name)}  {tries(job)}  {died}")
+    click.echo(f"{one_line(job.id)}  {one_line(job.name)}  {tries(job)}  {died}")
     last_line = mask_error(job.error or "").rstrip().rpartition("\n")[2]
     click.echo(f"    {shorten(last_line, columns() - 4)}")

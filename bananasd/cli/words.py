@@ -5,7 +5,7 @@ from collections.abc import Callable
 import click
 
 from ..errors import InvalidJob
-from ..limits import check_id, check_name, check_queue
+from ..limits import check_id, check_name, check_queue, is_any_id
 
 
 def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
@@ -21,6 +21,8 @@ def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
 
 
 any_id = _checked(check_id)
+any_dead_id = _checked(lambda text: check_id(text) if is_any_id(text) else text)
+"""What somebody else pushed into a lane is among the dead under what it was, no UUID perhaps."""
 any_name = _checked(check_name)
 any_queue = _checked(check_queue)
 any_key = _checked(lambda text: check_name(text, "key"))

@@ -5,9 +5,11 @@ import json
 import pytest
 
 from bananasd import Client, JobNotFound, Status, clock
+from bananasd.store.keys import Keys
 from tests.command_line import bananasd, bury, on
 from tests.conftest import RedisServer, wait_until
 
+KEYS = Keys("default")
 NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
 
 
@@ -102,7 +104,10 @@ def test_retry_tells_of_a_job_whose_unique_key_another_has(server: RedisServer, 
     assert (result.exit_code, result.stdout) == (1, "0 jobs put back\n")
     assert result.stderr == f"bananasd: {told}\n"
     result = bananasd("dead", "retry", dead, NO_JOB, *on(server))
-    assert result.stderr == f"bananasd: 1 of 2 jobs not among the dead: {NO_JOB}; {told}\n"
+    assert (
+        result.stderr
+        == f"bananasd: 1 of 2 jobs not among the dead, or without a record that could run: {NO_JOB}; {told}\n"
+    )
     assert client.get_job(dead).status is Status.FAILED
 
 
@@ -137,9 +142,21 @@ def test_purge_tells_when_some_were_not_dead(server: RedisServer, dead: list[str
 
 
 @pytest.mark.parametrize("command", ["retry", "purge"])
-@pytest.mark.parametrize("choice", [[], ["--all", NO_JOB], ["7"]], ids=["nothing", "both", "no id"])
+@pytest.mark.parametrize("choice", [[], ["--all", NO_JOB]], ids=["nothing", "both"])
 def test_an_unclear_choice_touches_nothing(
     server: RedisServer, client: Client, dead: list[str], command: str, choice: list[str]
 ) -> None:
     assert bananasd("dead", command, *choice, *on(server)).exit_code == 2
     assert client.queue_stats().dead == 3
+
+
+def test_what_somebody_else_pushed_and_was_buried_is_deleted_by_what_it_is(
+    server: RedisServer, dead: list[str]
+) -> None:
+    for foreign in (b"not-a-uuid", b"\xff<b>"):
+        server.call("ZADD", KEYS.dead, 1, foreign)
+    result = bananasd("dead", "retry", dead[0], "not-a-uuid", *on(server))
+    assert (result.exit_code, result.stdout) == (1, "1 job put back\n")
+    assert "without a record that could run: not-a-uuid" in result.stderr
+    result = bananasd("dead", "purge", "--yes", "not-a-uuid", "\udcff<b>", dead[1], *on(server))
+    assert (result.exit_code, result.stdout) == (0, "3 jobs deleted\n")

@@ -259,9 +259,9 @@ CALLS: list[tuple[str, Callable[[Client], Any]]] = [
     ("dead_jobs limit", lambda c: c.dead_jobs(limit=0)),
     ("dead_jobs too many", lambda c: c.dead_jobs(limit=1001)),
     ("dead_jobs text", lambda c: c.dead_jobs(limit="5")),
-    ("retry_dead", lambda c: c.retry_dead([ID, "nonsense"])),
+    ("retry_dead half a character", lambda c: c.retry_dead([ID, "\ud800"])),
     ("retry_dead number", lambda c: c.retry_dead(5)),
-    ("purge_dead", lambda c: c.purge_dead("nonsense")),
+    ("purge_dead bytes", lambda c: c.purge_dead([b"nonsense"])),
     ("purge_dead mixed", lambda c: c.purge_dead([ID, None])),
 ]
 
