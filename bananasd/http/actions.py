@@ -1,25 +1,27 @@
 """What the pages do: one method an action, each of which leaves a line in the log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..chunks import check_ids
-from ..errors import BananasError, InvalidJob
-from ..limits import check_id, shown
-from .audit import note_action
+from ..client import Client
+from ..errors import BananasError, ConnectionFailed
+from ..limits import check_id, is_id, shown
+from .audit import Note, note_action
+from .bodies import check_fields, dead_choice, queue_in
 from .keys import Keyring
 from .queries import matching
-from .reply import read_object, reply
+from .reply import Doubtful, read_object, reply
 from .source import Source
 
-MAX_IDS = 1000
-MAX_QUEUE_CHARACTERS = 64
 BULK = 250
 """So many dead jobs that match are dealt with by one request; the page asks again for the next ones."""
+
+MAX_QUEUE_CHARACTERS = 64
 
 
 class Actions:
@@ -32,65 +34,86 @@ class Actions:
     async def pause(self, request: Request) -> Response:
         """Let no job of a queue begin, or of any (null), for a time or for good (null)."""
         given = await read_object(request)
-        queue, seconds = given.get("queue"), given.get("seconds")
-        await self._act(
-            request, "pause", _queue_name(queue), lambda: self._source.client.pause(queue, seconds)
-        )
+        with self._noted(request, "pause", _queue_name(given.get("queue"))) as note:
+            check_fields(given, "queue", "seconds")
+            queue, seconds = queue_in(given), given.get("seconds")
+            await self._carry_out(note, lambda client: client.pause(queue, seconds))
         return reply({})
 
     async def resume(self, request: Request) -> Response:
         """End a pause."""
-        queue = (await read_object(request)).get("queue")
-        ended = await self._act(
-            request, "resume", _queue_name(queue), lambda: self._source.client.resume(queue)
-        )
-        return reply({"changed": ended})
+        given = await read_object(request)
+        with self._noted(request, "resume", _queue_name(given.get("queue"))) as note:
+            check_fields(given, "queue")
+            queue = queue_in(given)
+            return reply({"changed": await self._carry_out(note, lambda client: client.resume(queue))})
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a job; one that runs only if "running" says how."""
-        job_id, running = check_id(request.path_params["job_id"]), (await read_object(request)).get("running")
+        job_id, given = request.path_params["job_id"], await read_object(request)
+        running = given.get("running")
         action = f"cancel {running}" if running in ("soft", "hard") else "cancel"
-        done = await self._act(
-            request, action, job_id, lambda: self._source.client.cancel(job_id, running=running)
-        )
-        return reply({"changed": done})
+        with self._noted(request, action, _id_name(job_id)) as note:
+            check_fields(given, "running")
+            job_id = check_id(job_id)
+            done = await self._carry_out(note, lambda client: client.cancel(job_id, running=running))
+            return reply({"changed": done})
 
     async def retry_dead(self, request: Request) -> Response:
         """Bring dead jobs back."""
-        return await self._do_to_dead(request, "retry", lambda ids: len(self._source.client.retry_dead(ids)))
+        return await self._do_to_dead(request, "retry", lambda client, ids: len(client.retry_dead(ids)))
 
     async def purge_dead(self, request: Request) -> Response:
         """Delete dead jobs."""
-        # Here as elsewhere the client is asked for in the thread: it may have to be made.
-        return await self._do_to_dead(request, "purge", lambda ids: self._source.client.purge_dead(ids))  # noqa: PLW0108
+        return await self._do_to_dead(request, "purge", lambda client, ids: client.purge_dead(ids))
 
     async def _do_to_dead(
-        self, request: Request, action: str, do: Callable[[Sequence[str]], int]
+        self, request: Request, action: str, do: Callable[[Client, list[str]], int]
     ) -> Response:
         """To those that are named, or the next ones that match."""
         given = await read_object(request)
-        if "ids" in given:
-            ids = _ids(given["ids"])
-            return reply({"changed": await self._act(request, action, _targets(ids), lambda: do(ids))})
-        name, text, mark = (_text(given, field) for field in ("name", "text", "mark"))
-        is_wanted = matching(name, text)
-        found = await run_in_threadpool(lambda: self._source.listing.dead(mark, BULK, is_wanted))
-        ids = [entry.job_id for entry in found.entries]
-        changed = await self._act(request, action, _targets(ids), lambda: do(ids)) if ids else 0
-        return reply({"changed": changed, "looked_at": found.looked_at, "mark": found.mark})
+        with self._noted(request, action, f"dead jobs {shown(given)}") as note:
+            choice = dead_choice(given)
+            ids, more = choice.ids, {}
+            if ids is None:
+                is_wanted = matching(choice.name, choice.text)
+                found = await run_in_threadpool(
+                    lambda: self._source.listing.dead(choice.mark, BULK, is_wanted)
+                )
+                ids = [entry.job_id for entry in found.entries]
+                more = {"looked_at": found.looked_at, "mark": found.mark}
+            note.target = _targets(ids)
+            changed = await self._carry_out(note, lambda client: do(client, ids) if ids else 0)
+            return reply({"changed": changed, **more})
 
-    async def _act(self, request: Request, action: str, target: str, do: Callable[[], Any]) -> Any:
-        """Do it, and say in the log who did what."""
-        outcome = "unknown"
+    async def _carry_out(self, note: Note, do: Callable[[Client], Any]) -> Any:
+        """Do it in a thread. Once it has begun, a server that fails leaves open what it did."""
+
+        def carry_out() -> Any:
+            client = self._source.client
+            try:
+                return do(client)
+            except ConnectionFailed as error:
+                raise Doubtful(error) from None
+
+        done = await run_in_threadpool(carry_out)
+        note.outcome = "done" if done is None else str(done)
+        return done
+
+    @contextmanager
+    def _noted(self, request: Request, action: str, target: str) -> Iterator[Note]:
+        """Say in the log who did what, and what came of it."""
+        note = Note(target)
         try:
-            done = await run_in_threadpool(do)
-            outcome = "done" if done is None else str(done)
-            return done
+            yield note
+        except Doubtful as error:
+            note.outcome = f"unknown: {error.cause}"
+            raise
         except BananasError as error:
-            outcome = f"failed: {error}"
+            note.outcome = f"failed: {error}"
             raise
         finally:
-            note_action(request, self._keyring, action, target, outcome)
+            note_action(request, self._keyring, action, note)
 
 
 def _queue_name(queue: Any) -> str:
@@ -101,19 +124,13 @@ def _queue_name(queue: Any) -> str:
     return f"queue {queue if is_short else shown(queue)}"
 
 
-def _targets(ids: Sequence[str]) -> str:
+def _id_name(job_id: str) -> str:
+    return job_id if is_id(job_id) else shown(job_id)
+
+
+def _targets(ids: list[str]) -> str:
     """In the log: one by its id, several by their number and the first and last."""
-    return ids[0] if len(ids) == 1 else f"{len(ids)} dead jobs, {ids[0]} to {ids[-1]}" if ids else "none"
-
-
-def _ids(given: Any) -> list[str]:
-    if not isinstance(given, list) or len(given) > MAX_IDS:
-        raise InvalidJob(f"ids: want a list of up to {MAX_IDS:,} ids")
-    return check_ids(given)
-
-
-def _text(given: dict[str, Any], field: str) -> str:
-    value = given.get(field, "")
-    if not isinstance(value, str):
-        raise InvalidJob(f"{field} {shown(value)}: want text")
-    return value
+    if not ids:
+        return "none"
+    first, last = _id_name(ids[0]), _id_name(ids[-1])
+    return first if len(ids) == 1 else f"{len(ids)} dead jobs, {first} to {last}"

@@ -1,6 +1,7 @@
 """Who did what on the pages, and what came of it: in the log whatever its level, for it cannot be asked for afterwards."""
 
 import logging
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -10,9 +11,18 @@ logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 
-def note_action(request: Request, keyring: Keyring, action: str, target: str, outcome: str) -> None:
+@dataclass(slots=True)
+class Note:
+    """To what something was done, and what came of it."""
+
+    target: str
+    outcome: str = "unknown"
+
+
+def note_action(request: Request, keyring: Keyring, action: str, note: Note) -> None:
     """Something was done, or tried."""
-    logger.info("http action=%r target=%r who=%s outcome=%r", action, target, keyring.who(request), outcome)
+    who = keyring.who(request)
+    logger.info("http action=%r target=%r who=%s outcome=%r", action, note.target, who, note.outcome)
 
 
 def note_visit(request: Request, keyring: Keyring, action: str) -> None:

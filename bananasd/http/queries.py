@@ -69,7 +69,7 @@ class Queries:
     async def job(self, request: Request) -> Response:
         """One job."""
         job_id = request.path_params["job_id"]
-        return reply(of_job(await run_in_threadpool(lambda: self._source.client.get_job(job_id))))
+        return reply(of_job(await run_in_threadpool(lambda: self._source.job(job_id))))
 
     async def lane(self, request: Request) -> Response:
         """What waits in a lane."""

@@ -12,12 +12,23 @@ from ..errors import BananasError, ConnectionFailed, InvalidJob, JobNotFound, Jo
 
 MAX_BODY_BYTES = 128 * 1024
 
+DOUBTFUL = "doubtful"
+"""How a page tells an action of which nobody knows whether it was done from one that was not."""
+
 STATUSES: tuple[tuple[type[BananasError], int], ...] = (
     (InvalidJob, 400),
     (JobNotFound, 404),
     (JobNotWaiting, 409),
     (ConnectionFailed, 503),
 )
+
+
+class Doubtful(ConnectionFailed):
+    """The server failed, by ``cause``, while something was done: nobody knows whether it was."""
+
+    def __init__(self, cause: ConnectionFailed) -> None:
+        super().__init__(f"{cause}; it may have been carried out all the same: look before you repeat it")
+        self.cause = cause
 
 
 def reply(content: Any, status: int = 200) -> Response:
@@ -51,7 +62,8 @@ async def read_object(request: Request) -> dict[str, Any]:
 async def on_error(_request: Request, error: Exception) -> Response:
     """What a request gets that could not be answered."""
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
-    return reply({"error": str(error), "code": ""}, status)
+    code = DOUBTFUL if isinstance(error, Doubtful) else ""
+    return reply({"error": str(error), "code": code}, status)
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:

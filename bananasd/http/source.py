@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from .. import clock
 from ..client import Client
 from ..errors import ConnectionFailed
+from ..job import Job
+from ..limits import is_any_id
 from ..processes.board import Board
 from ..processes.usage import Usage, usages
 from ..processes.views import NodeView, node_view
@@ -85,6 +87,12 @@ class Source:
     def listing(self) -> Listing:
         """The lists, for one call."""
         return Listing(self._pool.call(), self.namespace)
+
+    def job(self, job_id: str) -> Job:
+        """One job. What somebody else has pushed into a lane may be dead under what it was, no UUID perhaps."""
+        if not is_any_id(job_id) and (foreign := Stats(self._pool.call(), self.namespace).job(job_id)):
+            return foreign
+        return self.client.get_job(job_id)
 
     @property
     def host(self) -> str:

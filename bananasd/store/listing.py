@@ -25,7 +25,8 @@ MAX_SPEC_BYTES = 32 * 1024
 FIELDS = ("status", "lane", "run", "attempts", "recoveries", "due_at", "started_at", "finished_at", "updated_at",
           "expires_at", "holder", "error")  # fmt: skip
 
-_MARK = re.compile(r"(\d{1,15})\.(\d{1,15})\.(.{1,200})", re.DOTALL)
+MAX_MARKED = 200
+_MARK = re.compile(r"(\d{1,15})\.(\d{1,15})\.(.{0,200})", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -64,7 +65,8 @@ class Mark(NamedTuple):
     job_id: str
 
     def __str__(self) -> str:
-        return f"{self.until_ms}.{self.died_ms}.{self.job_id}"
+        # An id that somebody else has written may be of any length. Cut, it is that of a job that has gone.
+        return f"{self.until_ms}.{self.died_ms}.{self.job_id[:MAX_MARKED]}"
 
     @classmethod
     def parse(cls, written: str) -> "Mark":

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import signal
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,8 @@ from bananasd.schedule import Schedule
 from bananasd.store.outcomes import Completed
 from tests.conftest import wait_until
 from tests.http.conftest import bury, ids_of
+
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 # Questions
 
@@ -165,6 +168,50 @@ def test_what_cannot_be_is_refused(site, path, body):
     answer = site.post(path, body)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/api/queues/pause", {}, "queue is missing: name one, or say"),
+        ("/api/queues/pause", {"seconds": 5}, "queue is missing"),
+        ("/api/queues/resume", {}, "queue is missing"),
+        ("/api/queues/pause", {"queue": None, "second": 5}, "field 'second': there is no such one here, only queue, seconds"),
+        ("/api/queues/resume", {"queue": None, "seconds": 5}, "only queue"),
+        (f"/api/jobs/{UNKNOWN}/cancel", {"runing": "soft"}, "field 'runing': there is no such one here, only running"),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_or_misspelt_never_means_everything(site, client, path, body, told):
+    client.pause("other")
+    answer = site.post(path, body)
+    assert answer.status_code == 400
+    assert told in answer.json()["error"]
+    assert client.paused() == {"other": None}
+
+
+def test_what_a_frozen_server_was_told_is_not_said_to_have_failed(make_site, own_server, caplog):
+    site = make_site(own_server.url)
+    # So that the server knows the script, and need not be sent it in full.
+    site.source.client.pause("other")
+    own_server.process.send_signal(signal.SIGSTOP)
+    answer = site.post("/api/queues/pause", {"queue": "default"})
+    own_server.process.send_signal(signal.SIGCONT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "doubtful")
+    assert answer.json()["error"].endswith(
+        "it may have been carried out all the same: look before you repeat it"
+    )
+    lines = [r.getMessage() for r in caplog.records if "action='pause'" in r.getMessage()]
+    assert len(lines) == 1
+    assert "outcome='unknown: " in lines[0]
+    assert "it may have been" not in lines[0]
+    wait_until(lambda: site.source.client.paused() == {"default": None, "other": None})
+
+
+def test_what_was_asked_of_a_server_that_was_never_there_has_failed(make_site, own_server):
+    site = make_site(own_server.url)
+    own_server.stop()
+    answer = site.post("/api/queues/pause", {"queue": "default"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "")
 
 
 def test_every_action_leaves_a_line_that_says_who_what_and_what_came_of_it(site, client, caplog):

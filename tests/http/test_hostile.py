@@ -125,7 +125,7 @@ def quoted(text):
 
 
 @given(body=st.one_of(st.binary(max_size=60), st.dictionaries(
-    st.sampled_from(["queue", "seconds", "ids", "name", "text", "mark", "running"]), json_values).map(lambda value: json.dumps(value).encode())))  # fmt: skip
+    st.sampled_from(["queue", "seconds", "ids", "name", "text", "all", "mark", "running"]), json_values).map(lambda value: json.dumps(value).encode())))  # fmt: skip
 @MANY
 def test_any_body_is_answered(site, body):
     headers = site.page_headers

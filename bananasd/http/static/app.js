@@ -163,7 +163,8 @@ async function perform(element, form) {
     await action({ data: element.dataset, form, say, draw, reload, go, ...context() });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    say(`Not done: ${error.message}`);
+    const isDoubtful = error.code === "doubtful" || error.status === 0;
+    say(`${isDoubtful ? "Nobody knows whether it was done" : "Not done"}: ${error.message}`);
   }
 }
 

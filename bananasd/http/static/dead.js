@@ -68,14 +68,16 @@ export function dead() {
   async function act({ say, reload }, what, ids) {
     if (what === "purge" && !(await ask(`Delete ${plural(ids.length, "dead job")}?`, "Their records go with them, for good.", [["Delete", "yes"]], "danger"))) return;
     const { changed } = await post(`/api/dead/${what}`, { ids });
-    say(`${what === "retry" ? "Brought back" : "Deleted"} ${plural(changed, "job")}${changed < ids.length ? `; ${count(ids.length - changed)} not: no longer dead, or their unique key is taken` : ""}`);
+    say(`${what === "retry" ? "Brought back" : "Deleted"} ${plural(changed, "job")}${changed < ids.length ? `; ${count(ids.length - changed)} not: no longer dead, their unique key is taken, or no record is left to run` : ""}`);
     state.chosen.clear();
     await reload();
   }
 
   // As many requests as it takes, so that none holds the server up; it can be halted in between.
   async function actOnAll({ say, draw, reload }, what) {
-    const which = state.name || state.text ? "all dead jobs that match" : `all ${plural(state.total, "dead job")}`;
+    const isFiltered = state.name || state.text;
+    const chosen = isFiltered ? { name: state.name, text: state.text } : { all: true };
+    const which = isFiltered ? "all dead jobs that match" : `all ${plural(state.total, "dead job")}`;
     const [title, words] = what === "retry" ? ["Bring back", "Bring back"] : ["Delete", "Delete"];
     if (!(await ask(`${title} ${which}?`, what === "retry" ? "Each goes to the end of its lane, its attempts at zero." : "Their records go with them, for good.", [[words, "yes"]], what === "purge" ? "danger" : "primary"))) return;
     const working = { what, changed: 0, lookedAt: 0, isHalted: false };
@@ -84,7 +86,7 @@ export function dead() {
       let mark = "";
       do {
         draw();
-        const done = await post(`/api/dead/${what}`, { name: state.name, text: state.text, mark });
+        const done = await post(`/api/dead/${what}`, { ...chosen, mark });
         working.changed += done.changed;
         working.lookedAt += done.looked_at;
         mark = done.mark;

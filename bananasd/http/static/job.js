@@ -24,7 +24,7 @@ export function job(id) {
       ...cancelActions,
       async retry({ say, reload }) {
         const { changed } = await post("/api/dead/retry", { ids: [id] });
-        say(changed ? "Brought back: it waits in its lane" : "Not brought back: it is not dead any more, or another job has its unique key");
+        say(changed ? "Brought back: it waits in its lane" : "Not brought back: it is not dead any more, another job has its unique key, or no record is left to run");
         found.isSettled = false;
         await reload();
       },

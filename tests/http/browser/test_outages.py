@@ -78,3 +78,22 @@ def test_the_page_says_that_its_own_process_is_away_and_goes_on_with_the_next(da
     page.get_by_role("button", name="Pause everything").click()
     confirm(page, "Until resumed")
     wait_until(lambda: client.paused() == {"*": None})
+
+
+def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, own_server, look):
+    daemon = start(own_server.url)
+    with daemon.client() as client:
+        client.submit_and_wait("note", {}, wait_seconds=10)
+    page = look.at(daemon.page)
+    page.get_by_role("button", name="Pause everything").click()
+    confirm(page, "Until resumed")
+    page.get_by_role("button", name="Resume everything").click()
+    page.get_by_role("button", name="Pause everything").click()
+    own_server.process.send_signal(signal.SIGSTOP)
+    try:
+        confirm(page, "Until resumed")
+        expect(page.locator("#toast")).to_contain_text("Nobody knows whether it was done")
+        expect(page.locator("#toast")).to_contain_text("look before you repeat it")
+    finally:
+        own_server.process.send_signal(signal.SIGCONT)
+    expect(page.get_by_role("button", name="Resume everything")).to_be_visible()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from bananasd import Priority
 from bananasd.schedule import Schedule
 from bananasd.store.keys import Keys
-from tests.http.browser.conftest import NASTY, heading, open_page
+from tests.http.browser.conftest import NASTY, confirm, heading, open_page
 from tests.http.conftest import TOKEN
 
 pytestmark = pytest.mark.timeout(120)
@@ -115,7 +115,8 @@ def test_names_and_ids_that_are_no_text_blank_no_page(start, own_server, look):
 def test_a_page_that_cannot_be_drawn_says_so_and_the_others_go_on(daemon, look):
     page = look.at(daemon.page)
     page.route(
-        "**/api/schedules", lambda route: route.fulfill(body='{"schedules": [null]}', content_type="text/json")
+        "**/api/schedules",
+        lambda route: route.fulfill(body='{"schedules": [null]}', content_type="text/json"),
     )
     open_page(page, "Schedules")
     expect(heading(page, "Schedules")).to_be_visible()
@@ -133,3 +134,17 @@ def test_an_address_that_leads_nowhere_says_so(daemon, look, path):
     assert page.locator("main button").count() == 0
     page.locator("main").get_by_role("link", name="overview").click()
     expect(heading(page, "Overview")).to_be_visible()
+
+
+def test_a_dead_letter_that_is_no_job_is_deleted_on_its_page(start, own_server, look):
+    daemon = start(own_server.url)
+    own_server.call("ZADD", KEYS.dead, 1, "not-a-uuid")
+    own_server.call("ZADD", KEYS.dead, 1, b"\xff<b>")
+    page = look.at(f"{daemon.page}#/dead")
+    page.get_by_role("row", name=re.compile("<b>")).get_by_role("button", name="Delete").click()
+    confirm(page, "Delete")
+    expect(page.get_by_role("row", name=re.compile("<b>"))).to_have_count(0)
+    page.get_by_role("button", name="Delete all").click()
+    confirm(page, "Delete")
+    expect(page.get_by_text("No job is dead.")).to_be_visible()
+    assert own_server.call("ZCARD", KEYS.dead) == 0
