@@ -13,6 +13,7 @@ from ..processes.board import Board
 from ..processes.usage import Usage, usages
 from ..processes.views import NodeView, node_view
 from ..store.access import Access
+from ..store.calls import UNREADABLE, has_answered
 from ..store.listing import Listing, NodeReport
 from ..store.pool import Pool
 from ..store.stats import QueueStats, Stats
@@ -25,15 +26,12 @@ LOOK_SECONDS = 1.0
 PING_SECONDS = 0.5
 """Less than a probe waits. Tries are repeated meanwhile: after a restart of the server each connection of before fails once."""
 
-UNANSWERED = (ConnectionFailed, ValueError)
-"""The latter where somebody has written words for a number."""
-
 USAGE_SECONDS = 5.0
 """To ask the kernel for the memory of a process takes milliseconds."""
 
 
 class Look(NamedTuple):
-    """What was to be seen at one moment; ``queues`` is None, and ``trouble`` says why, if the server did not answer."""
+    """What was to be seen at one moment; ``queues`` is None, and ``trouble`` says why, if the server did not answer, or refused."""
 
     at_ms: int
     node: NodeView
@@ -41,6 +39,7 @@ class Look(NamedTuple):
     queues: QueueStats | None
     others: list[NodeReport]
     trouble: str
+    has_answered: bool
 
     def to_dict(self, host: str) -> dict[str, Any]:
         """The same for a page."""
@@ -50,6 +49,7 @@ class Look(NamedTuple):
         return {
             "at_ms": self.at_ms,
             "trouble": self.trouble,
+            "has_answered": self.has_answered,
             "queues": self.queues and of_queues(self.queues),
             "nodes": [of_own_node(self.node, host, self.usage), *others],
         }
@@ -120,7 +120,7 @@ class Source:
         """Counts since the namespace began; None if the server does not answer."""
         try:
             return Listing(self._pool.call(LOOK_SECONDS), self.namespace).counters()
-        except UNANSWERED:
+        except UNREADABLE:
             return None
 
     def look(self) -> Look:
@@ -131,9 +131,9 @@ class Source:
             way = self._pool.call(LOOK_SECONDS)
             queues = Stats(way, self.namespace).queues()
             others = Listing(way, self.namespace).nodes()
-        except UNANSWERED as error:
-            return Look(clock.now_ms(), node, usage, None, [], str(error))
-        return Look(clock.now_ms(), node, usage, queues, others, "")
+        except UNREADABLE as error:
+            return Look(clock.now_ms(), node, usage, None, [], str(error), has_answered(error))
+        return Look(clock.now_ms(), node, usage, queues, others, "", True)
 
     def _usages(self, node: NodeView) -> Mapping[int, Usage]:
         """For a thread at a time."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -11,13 +12,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import clock
-from ..errors import ConnectionFailed
 from ..processes.board import Board
 from ..store.access import Access
+from ..store.calls import UNREADABLE, has_answered
 from ..store.held import Held
 from ..store.pool import Pool
 from ..store.stats import Stats
-from .namespace import Namespace
+from .namespace import Namespace, Origin
 from .node import node_families
 from .processes import Processes
 
@@ -28,8 +29,12 @@ ASK_SECONDS = 1.0
 KEEP_SECONDS = 1.0
 """Two servers that scrape at one time cost the Redis server no more than one."""
 
-UNANSWERED = (ConnectionFailed, ValueError)
-"""The latter where somebody has written words for a number."""
+
+class Answer(NamedTuple):
+    """What came of asking the server: the namespace, None if it could not be read, and whether there was an answer at all."""
+
+    namespace: Namespace | None
+    is_up: bool
 
 
 class Metrics(Collector):
@@ -41,7 +46,9 @@ class Metrics(Collector):
         self._pool = Pool(replace(access.server, timeout_seconds=ASK_SECONDS))
         self._processes = Processes(board)
         self._lock = threading.Lock()
-        self._namespace: Namespace | None = None
+        host = board.node.rpartition("-")[0]
+        self._origin = Origin(access.server.address, access.namespace).seen_from(host)
+        self._answer = Answer(None, is_up=False)
         self._until = 0.0
 
     def text(self) -> bytes:
@@ -54,30 +61,30 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client."""
         info = GaugeMetricFamily(
-            "bananasd_info", "1; what this daemon is.", labels=["version", "node", "namespace"]
+            "bananasd_info", "1; what this daemon is.", labels=["version", "node", *Origin._fields]
         )
-        info.add_metric([version("bananasd"), self._board.node, self._access.namespace], 1)
+        info.add_metric([version("bananasd"), self._board.node, *self._origin], 1)
         yield info
         yield from node_families(self._board)
         yield from self._processes.families()
-        namespace = self._ask()
-        yield GaugeMetricFamily("bananasd_redis_up", "1 if the server has answered.", namespace is not None)
+        namespace, is_up = self._ask()
+        yield GaugeMetricFamily("bananasd_redis_up", "1 if the server has answered, be it a refusal.", is_up)
+        text = "1 if the server has answered, but what it holds of the namespace could not be read."
+        yield GaugeMetricFamily("bananasd_redis_unreadable", text, is_up and namespace is None)
         if namespace is not None:
             yield from namespace.families()
 
-    def _ask(self) -> Namespace | None:
+    def _ask(self) -> Answer:
         if clock.remaining(self._until) == 0:
-            self._namespace = self._read()
+            self._answer = self._read()
             self._until = clock.deadline_in(KEEP_SECONDS)
-        return self._namespace
+        return self._answer
 
-    def _read(self) -> Namespace | None:
+    def _read(self) -> Answer:
         way = self._pool.call(ASK_SECONDS)
         try:
-            return Namespace(
-                self._access.namespace,
-                Stats(way, self._access.namespace).queues(),
-                Held(way, self._access.namespace).by_lane(),
-            )
-        except UNANSWERED:
-            return None
+            queues = Stats(way, self._access.namespace).queues()
+            processing = Held(way, self._access.namespace).by_lane()
+        except UNREADABLE as error:
+            return Answer(None, has_answered(error))
+        return Answer(Namespace(self._origin, queues, processing), is_up=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from ..store.address import is_of_each_host
 from ..store.stats import LaneStats, QueueStats
 
 COUNTERS = {
@@ -20,14 +21,26 @@ COUNTERS = {
 }
 PREFIX = "bananasd_namespace_"
 FAILED = ("retried", "dead")
-NAMESPACE = ("namespace",)
-LANE = (*NAMESPACE, "queue", "priority")
+
+
+class Origin(NamedTuple):
+    """Of what a series tells: ``default`` is a namespace on many servers."""
+
+    server: str
+    namespace: str
+
+    def seen_from(self, host: str) -> "Origin":
+        """The same with the name of the host, if on another one the address would be that of another server."""
+        return self._replace(server=f"{self.server} on {host}") if is_of_each_host(self.server) else self
+
+
+LANE = (*Origin._fields, "queue", "priority")
 
 
 class Namespace(NamedTuple):
     """What the server says of it."""
 
-    name: str
+    origin: Origin
     queues: QueueStats
     processing: Mapping[str, int]
 
@@ -62,7 +75,7 @@ class Namespace(NamedTuple):
         family = GaugeMetricFamily(PREFIX + name, text, labels=LANE)
         for lane in self.queues.lanes:
             if (known := value(lane)) is not None:
-                family.add_metric([self.name, printable(lane.queue), lane.priority.value], known)
+                family.add_metric([*self.origin, printable(lane.queue), lane.priority.value], known)
         return family
 
     def _processing(self) -> Metric:
@@ -72,24 +85,24 @@ class Namespace(NamedTuple):
         idle = {f"{lane.queue}:{lane.priority}": 0 for lane in self.queues.lanes}
         for lane, number in sorted((idle | dict(self.processing)).items()):
             queue, _, priority = lane.partition(":")
-            family.add_metric([self.name, printable(queue), printable(priority)], number)
+            family.add_metric([*self.origin, printable(queue), printable(priority)], number)
         return family
 
     def _paused(self) -> Metric:
         text = "1 for a queue that is paused; * stands for all."
-        family = GaugeMetricFamily(f"{PREFIX}paused", text, labels=(*NAMESPACE, "queue"))
+        family = GaugeMetricFamily(f"{PREFIX}paused", text, labels=(*Origin._fields, "queue"))
         for queue in self.queues.paused:
-            family.add_metric([self.name, printable(queue)], 1)
+            family.add_metric([*self.origin, printable(queue)], 1)
         return family
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:
-        family = GaugeMetricFamily(PREFIX + name, text, labels=NAMESPACE)
-        family.add_metric([self.name], value)
+        family = GaugeMetricFamily(PREFIX + name, text, labels=Origin._fields)
+        family.add_metric(self.origin, value)
         return family
 
     def _counter(self, name: str, text: str, value: float) -> Metric:
-        family = CounterMetricFamily(PREFIX + name, text, labels=NAMESPACE)
-        family.add_metric([self.name], value)
+        family = CounterMetricFamily(PREFIX + name, text, labels=Origin._fields)
+        family.add_metric(self.origin, value)
         return family
 
 

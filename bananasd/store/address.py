@@ -3,7 +3,7 @@
 import os
 import re
 from contextlib import suppress
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -27,6 +27,21 @@ def address_of(url: Any) -> str:
         return _service_address(scheme, url)
     parts = _split(scheme, url)
     return _socket_address(parts) if scheme == "unix" else _network_address(parts)
+
+
+def is_of_each_host(address: str) -> bool:
+    """Whether an address, as `address_of` has it, leads from every host to a server of its own: a socket, or the loopback."""
+    scheme, _, rest = address.partition("://")
+    places = rest.partition("/")[0].split(",")
+    return scheme == "unix" or all(_is_loopback(place.rpartition(":")[0]) for place in places)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        known = ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    return known.is_loopback or known.is_unspecified
 
 
 def _checked_scheme(url: Any) -> str:

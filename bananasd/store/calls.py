@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from ..errors import ServerRefused
+from ..errors import ConnectionFailed, ServerRefused
 from .connection import Transport
 from .scripts import Script
 
@@ -35,6 +35,15 @@ def checked(replies: list[Any]) -> list[Any]:
         if isinstance(reply, ResponseError):
             raise ServerRefused(f"the server refused: {_refusal(reply)}")
     return replies
+
+
+UNREADABLE = (ConnectionFailed, ValueError)
+"""What a question may end with; the latter where somebody has written words for a number."""
+
+
+def has_answered(error: Exception) -> bool:
+    """Whether the server was there, when a question ended with one of these."""
+    return isinstance(error, ServerRefused) or not isinstance(error, ConnectionFailed)
 
 
 def readable(replies: list[Any]) -> list[Any]:

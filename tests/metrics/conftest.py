@@ -26,6 +26,8 @@ class Scraper:
 
     def __init__(self, daemon: Daemon, url: str = "") -> None:
         access = Access(Server(url or daemon.url, 5), "default", Retention())
+        # A unix socket is one of this host's.
+        self._server = f"{access.server.address} on {daemon.board.node.rpartition('-')[0]}"
         self.metrics = Metrics(daemon.board, access)
 
     def scrape(self) -> Series:
@@ -35,7 +37,7 @@ class Scraper:
     def __call__(self, name: str, **labels: str) -> float | None:
         """One sample, as it is now; None if there is none."""
         if name.startswith("namespace_"):
-            labels |= {"namespace": "default"}
+            labels |= {"namespace": "default", "server": self._server}
         return self.scrape().get((f"bananasd_{name}", frozenset(labels.items())))
 
     def wait_for(self, wanted: float, name: str, **labels: str) -> None:

@@ -95,6 +95,13 @@ def test_what_every_node_tells_alike_is_not_summed_over_nodes(expression):
             assert re.search(rf"max(?: by \([\w, ]+\) )?\((?:rate\(|increase\()?{name}", expression)
 
 
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_what_is_told_of_a_namespace_is_told_by_its_server(expression):
+    # "default" is the name of one on many servers.
+    groups = re.findall(r"by \(([^)]*)\) \((?:rate\(|increase\()?bananasd_namespace_", expression)
+    assert all(group.startswith("server, namespace") for group in groups)
+
+
 def test_everything_that_is_told_is_on_the_board(told):
     shown = set().union(*map(names_in, EXPRESSIONS))
     bases = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in shown}

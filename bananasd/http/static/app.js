@@ -30,7 +30,9 @@ function draw() {
   drawBanner();
   if (!page || !snapshot) return;
   main.classList.toggle("stale", isLost || Boolean(snapshot.trouble));
-  show(main, [...view(), trouble ? h("p", { class: "card failure bad", role: "alert" }, trouble) : null]);
+  // What everybody suffers from is in the banner.
+  const words = isLost || snapshot.trouble ? "" : trouble;
+  show(main, [...view(), words ? h("p", { class: "card failure bad", role: "alert" }, words) : null]);
   document.title = `${page.title} · bananasd`;
 }
 
@@ -56,7 +58,7 @@ function drawTop() {
     h("form", { class: "find", "data-action": "find", role: "search", "data-key": "find" },
       h("input", { name: "id", type: "search", placeholder: "Job id", "aria-label": "Job id", autocomplete: "off", spellcheck: "false" })),
     session.read_only ? h("span", { class: "pill" }, "read-only") : null,
-    h("span", { class: `live ${isLost || snapshot?.trouble ? "off" : ""}` }, isLost ? "lost" : snapshot?.trouble ? "no Redis" : "live"),
+    h("span", { class: `live ${isLost || snapshot?.trouble ? "off" : ""}` }, isLost ? "lost" : snapshot?.trouble ? (snapshot.has_answered ? "refused" : "no Redis") : "live"),
     session.needs_token ? h("button", { type: "button", "data-action": "logout" }, "Log out") : null,
   ]);
 }
@@ -70,6 +72,7 @@ function drawBanner() {
 function bannerWords() {
   if (isLost && refusal) return ["This page stands still. ", refusal];
   if (isLost) return ["The daemon does not answer. ", "This page goes on as soon as it does."];
+  if (snapshot?.trouble && snapshot.has_answered) return ["Redis answers, but not with what is asked for. ", `It refuses, or holds what is not ours; so nothing new of it is shown. (${snapshot.trouble})`];
   if (snapshot?.trouble) return ["Redis does not answer. ", `The daemon waits for it, and so does this page. (${snapshot.trouble})`];
   return null;
 }
@@ -87,8 +90,7 @@ async function load(isAsked) {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 401) location.reload();
-    // That the server is away is in the banner.
-    if (mine === page) trouble = error.status === 503 || error.status === 0 ? "" : error.message;
+    if (mine === page) trouble = error.message;
   } finally {
     loading = null;
   }

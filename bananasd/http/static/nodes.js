@@ -8,7 +8,7 @@ export const nodes = () => ({
   title: "Nodes",
   view: ({ snapshot }) => [
     head("Nodes"),
-    snapshot.queues ? null : h("p", { class: "muted" }, "Other nodes cannot be seen while Redis does not answer."),
+    snapshot.queues ? null : h("p", { class: "muted" }, "Other nodes cannot be seen while Redis cannot be read."),
     snapshot.nodes.length ? snapshot.nodes.map(section) : empty("No node is known."),
   ],
   actions: {},

@@ -97,3 +97,26 @@ def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, 
     finally:
         own_server.process.send_signal(signal.SIGCONT)
     expect(page.get_by_role("button", name="Resume everything")).to_be_visible()
+
+
+def test_the_page_tells_a_server_that_refuses_from_one_that_does_not_answer(start, own_server, look):
+    daemon = start(own_server.url)
+    own_server.call("SET", "{bananas:default}:stats", "x")
+    page = look.at(daemon.page)
+    expect(page.locator("#banner")).to_contain_text("Redis answers, but not with what is asked for.")
+    expect(page.locator("#banner")).to_contain_text("WRONGTYPE")
+    expect(page.locator("#banner")).not_to_contain_text("does not answer")
+    expect(page.get_by_text("refused", exact=True)).to_be_visible()
+    own_server.call("DEL", "{bananas:default}:stats")
+    expect(page.locator("#banner")).to_be_empty()
+
+
+def test_a_list_that_is_refused_says_so_though_nothing_else_is(start, own_server, look):
+    daemon = start(own_server.url)
+    own_server.call("SET", "{bananas:default}:schedules", "x")
+    page = look.at(f"{daemon.page}#/schedules")
+    expect(page.get_by_role("alert")).to_contain_text("WRONGTYPE")
+    expect(page.locator("#banner")).to_be_empty()
+    own_server.call("DEL", "{bananas:default}:schedules")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("main .empty")).to_be_visible()
