@@ -3,9 +3,11 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from typing import TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 
 from .. import clock
@@ -16,6 +18,8 @@ from .source import Source
 LOOK_SECONDS = 1.0
 SAMPLE_SECONDS = 10.0
 MAX_WATCHERS = 100
+
+T = TypeVar("T")
 
 
 class Live:
@@ -32,6 +36,7 @@ class Live:
         self._is_closed = False
         self._changed = asyncio.Condition()
         self._poll: asyncio.Task[None] | None = None
+        self._threads: CapacityLimiter | None = None
         self.has_begun = threading.Event()
         """Whether the first look at the counters is over, for who waits in another thread."""
 
@@ -68,7 +73,7 @@ class Live:
 
     async def take_sample(self) -> None:
         """One look at the counters; before the first one nothing is known to have happened."""
-        self._note(await run_in_threadpool(self._source.counters))
+        self._note(await self._ask(self._source.counters))
 
     async def sample(self) -> None:
         """Look at the counters every few seconds for as long as the process lives: an hour cannot be made up for."""
@@ -90,6 +95,11 @@ class Live:
             with suppress(asyncio.CancelledError):
                 await self._poll
 
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """In a thread that no page can take, however many of them wait for a server that hangs: one to look, one to sample."""
+        self._threads = self._threads or CapacityLimiter(2)
+        return await to_thread.run_sync(question, limiter=self._threads)
+
     def _note(self, counters: Mapping[str, int] | None) -> None:
         if counters is not None:
             self._history.note(clock.now_ms(), counters)
@@ -109,7 +119,7 @@ class Live:
             await asyncio.sleep(clock.remaining(due_at))
 
     async def _look(self) -> dict[str, object]:
-        look = await run_in_threadpool(self._source.look)
+        look = await self._ask(self._source.look)
         rates = None
         if look.queues is not None:
             self._history.note(look.at_ms, look.queues.counters)

@@ -28,7 +28,7 @@ def test_what_is_no_request_is_refused_with_one_line_in_the_log(site, caplog, sa
     assert b"HTTP/1.1 400 Bad Request\r\n" in answer
     assert (b"Invalid HTTP request received." in answer) is not said.startswith(b"HEAD")
     assert site.http.get("/api/session").status_code == 200
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+    assert [record.getMessage() for record in of_connections(caplog)] == [
         "http request broken: it is no HTTP, and was refused; broken=1 since the start"
     ]
 
@@ -41,7 +41,7 @@ def test_an_answer_that_was_given_is_not_followed_by_a_refusal(site, caplog):
         answer += rest_of(peer)
     assert answer.count(b"HTTP/1.1") == 1
     assert b"400" not in answer
-    assert [record.name for record in caplog.records] == ["bananasd.http.connections"]
+    assert len(of_connections(caplog)) == 1
 
 
 def test_an_answer_that_streams_ends_when_its_request_breaks(site, caplog):
@@ -51,14 +51,16 @@ def test_an_answer_that_streams_ends_when_its_request_breaks(site, caplog):
         peer.sendall(b"zz\r\n")
         answer += rest_of(peer)
     assert answer.count(b"HTTP/1.1") == 1
-    assert [record.name for record in caplog.records] == ["bananasd.http.connections"]
+    assert len(of_connections(caplog)) == 1
 
 
 def test_broken_requests_do_not_fill_the_log(site, caplog):
+    logging.getLogger("asyncio").warning("executing something took 0.7 seconds")
     for _ in range(5):
         for said in BROKEN.values():
             all_that_comes(site, said)
-    counts = [record.getMessage().partition("broken=")[2].split()[0] for record in caplog.records]
+    told = [record.getMessage() for record in of_connections(caplog)]
+    counts = [line.partition("broken=")[2].split()[0] for line in told]
     assert counts == ["1", "2", "4", "8", "16", "32"]
 
 
@@ -67,6 +69,11 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one_without_a_line(si
         headers = {"Connection": "Upgrade", "Upgrade": protocol}
         assert site.http.get("/api/session", headers=headers).status_code == 200
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def of_connections(caplog):
+    """What else is logged meanwhile, on a slow machine by the event loop, is not of these tests."""
+    return [record for record in caplog.records if record.name == "bananasd.http.connections"]
 
 
 def peer_of(site):

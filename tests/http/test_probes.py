@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,7 +17,9 @@ THREADS = 40
 """As many starlette has for all that blocks."""
 
 
-def test_probes_wait_for_no_page_that_waits_for_the_server(site, monkeypatch):
+@contextmanager
+def every_thread_taken(site, monkeypatch):
+    """By pages that wait for a server that hangs."""
     go_on, waiting = threading.Event(), []
 
     def hang(_source):
@@ -30,12 +33,23 @@ def test_probes_wait_for_no_page_that_waits_for_the_server(site, monkeypatch):
             pages.submit(site.http.get, "/api/dead", timeout=60)
         try:
             wait_until(lambda: len(waiting) >= THREADS)
-            with site.visitor() as probe:
-                assert "the Redis server does not answer" not in probe.get("/readyz").json()["reasons"]
-                assert probe.get("/livez").status_code in (200, 503)
-            assert not go_on.is_set()
+            yield
         finally:
             go_on.set()
+
+
+def test_probes_wait_for_no_page_that_waits_for_the_server(site, monkeypatch):
+    with every_thread_taken(site, monkeypatch), site.visitor() as probe:
+        assert "the Redis server does not answer" not in probe.get("/readyz").json()["reasons"]
+        assert probe.get("/livez").status_code in (200, 503)
+
+
+def test_those_who_watch_wait_for_no_page_that_waits_for_the_server(site, monkeypatch):
+    live = site.http.stream("GET", "/api/live")
+    with every_thread_taken(site, monkeypatch), live as stream:
+        snapshots = (line for line in stream.iter_lines() if line.startswith("data: "))
+        assert '"has_answered": true' in next(snapshots)
+        assert next(snapshots)
 
 
 def test_probes_that_come_together_share_one_question():

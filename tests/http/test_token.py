@@ -1,5 +1,7 @@
 """A dashboard that asks for a token: who gets in, for how long, and who does not."""
 
+from pathlib import Path
+
 import pytest
 
 import bananasd
@@ -112,6 +114,17 @@ def test_who_logs_out_is_out(locked):
     log_in(locked)
     assert locked.post("/api/logout", {}).status_code == 200
     assert locked.http.get("/api/scheduled").status_code == 401
+
+
+def test_a_copy_of_a_session_outlives_its_logout_as_the_security_page_says(locked):
+    log_in(locked)
+    (value,) = locked.http.cookies.values()
+    locked.post("/api/logout", {})
+    copy = {"Cookie": f"{locked.dashboard.keyring.cookie}={value}"}
+    assert locked.http.get("/api/scheduled", headers=copy).status_code == 200
+    page = (Path(__file__).parents[2] / "SECURITY.md").read_text()
+    assert "a copy of it is good until its 12 h are over" in page
+    assert SESSION_SECONDS == 12 * 3600
 
 
 def test_with_a_token_any_name_will_do_as_behind_a_proxy(locked):
