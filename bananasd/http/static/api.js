@@ -8,6 +8,9 @@ export class Refused extends Error {
   }
 }
 
+// The code of an error after which nobody knows whether what was asked for has been done.
+export const DOUBTFUL = "doubtful";
+
 let csrf = "";
 
 export async function openSession() {
@@ -57,7 +60,8 @@ async function reach(path, options) {
   try {
     answer = await fetch(path, { ...options, credentials: "same-origin", cache: "no-store" });
   } catch {
-    throw new Refused(0, "the daemon does not answer", "");
+    // What was sent may have got there.
+    throw new Refused(0, "the daemon does not answer", options.method === "POST" ? DOUBTFUL : "");
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));

@@ -1,6 +1,6 @@
 // The frame around the pages: which one is shown, when it is drawn anew, and what becomes of a click.
 
-import { Refused, openSession, post } from "./api.js";
+import { DOUBTFUL, Refused, openSession, post } from "./api.js";
 import { dead } from "./dead.js";
 import { h, show } from "./dom.js";
 import { encoded, noteServerTime } from "./format.js";
@@ -165,8 +165,7 @@ async function perform(element, form) {
     await action({ data: element.dataset, form, say, draw, reload, go, ...context() });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    const isDoubtful = error.code === "doubtful" || error.status === 0;
-    say(`${isDoubtful ? "Nobody knows whether it was done" : "Not done"}: ${error.message}`);
+    say(`${error.code === DOUBTFUL ? "Nobody knows whether it was done" : "Not done"}: ${error.message}`);
   }
 }
 

@@ -99,6 +99,17 @@ def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, 
     expect(page.get_by_role("button", name="Resume everything")).to_be_visible()
 
 
+def test_what_was_sent_to_a_daemon_that_does_not_answer_may_have_got_there(daemon, client, look):
+    client.submit_and_wait("note", {}, wait_seconds=10)
+    page = look.at(daemon.page)
+    page.route("**/api/queues/pause", lambda route: route.abort())
+    page.get_by_role("button", name="Pause everything").click()
+    confirm(page, "Until resumed")
+    expect(page.locator("#toast")).to_contain_text(
+        "Nobody knows whether it was done: the daemon does not answer"
+    )
+
+
 def test_the_page_tells_a_server_that_refuses_from_one_that_does_not_answer(start, own_server, look):
     daemon = start(own_server.url)
     own_server.call("SET", "{bananas:default}:stats", "x")
