@@ -2,8 +2,9 @@
 
 import pytest
 
-from bananasd import Status
+from bananasd import Status, clock
 from bananasd.store.keys import Keys
+from tests.conftest import wait_until
 from tests.http.conftest import LANE, bury, ids_of
 
 KEYS = Keys("default")
@@ -142,9 +143,12 @@ def test_a_dead_job_of_a_foreign_id_has_a_page(site, server, client, worker):
     assert (told["id"], told["status"]) == ("not-a-uuid", "failed")
 
 
-def test_a_list_goes_on_behind_an_id_of_any_length(site, server, client, worker):
+@pytest.mark.parametrize("length", [0, 100_000])
+def test_a_list_goes_on_behind_an_id_of_any_length(site, server, client, worker, length):
     ids = bury(client, worker, 2)
-    server.call("ZADD", KEYS.dead, 9e12, b"x" * 100_000)
+    buried_at = clock.now_ms()
+    wait_until(lambda: clock.now_ms() > buried_at)
+    server.call("ZADD", KEYS.dead, clock.now_ms(), b"x" * length)
     first = site.http.get("/api/dead?limit=1").json()
     assert len(first["mark"]) < 300
     following = site.http.get("/api/dead", params={"mark": first["mark"], "limit": 5})

@@ -104,7 +104,7 @@ def test_an_empty_list_has_an_end(listing):
     assert listing.dead("", 10) == ([], 0, 0, "")
 
 
-@pytest.mark.parametrize("mark", ["x", "1.2", "1.2.", "-1.2.a", "1.2." + "a" * 201, "9" * 16 + ".1.a"])
+@pytest.mark.parametrize("mark", ["x", "1.2", "-1.2.a", "1.2." + "a" * 201, "9" * 16 + ".1.a"])
 def test_a_mark_that_nobody_gave_is_refused(listing, mark):
     with pytest.raises(InvalidJob, match="mark"):
         listing.dead(mark, 10)
