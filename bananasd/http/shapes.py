@@ -32,6 +32,7 @@ def of_queues(stats: QueueStats) -> dict[str, Any]:
                 "runs_per_second": lane.runs_per_second,
                 "workers": lane.workers,
                 "is_unserved": lane.is_unserved,
+                "why_unserved": lane.why_unserved,
             }
             for lane in stats.lanes
         ],

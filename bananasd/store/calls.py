@@ -9,6 +9,9 @@ from ..errors import ConnectionFailed, ServerRefused
 from .connection import Transport
 from .scripts import Script
 
+UNREADABLE = (ConnectionFailed, ValueError)
+"""What a question may end with; the latter where somebody has written words for a number."""
+
 
 class Call(NamedTuple):
     """One call of a script."""
@@ -35,10 +38,6 @@ def checked(replies: list[Any]) -> list[Any]:
         if isinstance(reply, ResponseError):
             raise ServerRefused(f"the server refused: {_refusal(reply)}")
     return replies
-
-
-UNREADABLE = (ConnectionFailed, ValueError)
-"""What a question may end with; the latter where somebody has written words for a number."""
 
 
 def has_answered(error: Exception) -> bool:

@@ -25,6 +25,7 @@ export function queue(name, priority) {
         snapshot.queues && pauseOf(snapshot.queues, name) ? paused(snapshot.queues, name) : null,
         snapshot.queues && !readOnly ? pauseButton(snapshot.queues, name) : null),
       tabs(snapshot.queues, name, lane),
+      unserved(snapshot.queues, name, lane),
       found ? jobs(found, offset, readOnly) : null,
     ],
     actions: {
@@ -42,6 +43,12 @@ const paused = (queues, name) => {
   const { until } = pauseOf(queues, name);
   return h("span", { class: "muted" }, pill("paused"), until ? [" until ", instant(until)] : " until it is resumed");
 };
+
+function unserved(queues, name, priority) {
+  const lane = queues?.lanes.find((one) => one.queue === name && one.priority === priority);
+  if (!lane?.is_unserved) return null;
+  return h("p", { class: "muted" }, h("span", { class: "bad" }, "No live worker takes jobs of this lane"), lane.why_unserved ? `: ${lane.why_unserved}` : "");
+}
 
 function busiest(snapshot, name) {
   const own = (snapshot.queues?.lanes ?? []).filter((lane) => lane.queue === name);

@@ -1,6 +1,8 @@
 """Jobs as people follow them, and what they do to them."""
 
+import os
 import re
+import signal
 from datetime import timedelta
 
 import pytest
@@ -71,6 +73,19 @@ def test_a_queue_is_paused_and_resumed(daemon, client, look):
     expect(tile(page, "Ready")).to_have_text("0")
     expect(row).not_to_contain_text("paused")
     assert client.wait(job_id, 10).status == "completed"
+
+
+def test_a_lane_that_nobody_serves_says_who_would(daemon, client, look):
+    page = look.at(f"{daemon.page}#/queue/default/low")
+    os.kill(daemon.pid, signal.SIGTSTP)
+    try:
+        client.submit_job("note", {}, Priority.LOW)
+        said = page.get_by_text("No live worker takes jobs of this lane")
+        expect(said).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(f"is quiet ('kill -CONT {daemon.pid}' on")).to_be_visible()
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    expect(said).to_be_hidden(timeout=20_000)
 
 
 def test_a_question_that_is_taken_back_changes_nothing(daemon, client, look):
