@@ -170,7 +170,7 @@ class Model:
                 self.owners[key] = (job_id, job.is_unique_for_a_time)
             back.append(job_id)
             self.dead.remove(job_id)
-            job.attempts = job.recoveries = 0
+            job.attempts = job.recoveries = job.due = 0
             job.progress, job.waiters, job.has_result, job.is_finished, job.cancel = "", [], False, False, ""
             job.expiry = "later" if job.expiry else ""
             self.to_back(job_id)
