@@ -75,14 +75,14 @@ class RedisServer:
         if is_started:
             self.start()
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, seconds: float = 15) -> None:
+        """Start it and wait until it answers, for so long at most."""
         self.process = subprocess.Popen(
             [find_server_binary(os.environ), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory),
              "--save", "", *self._options],
             stdout=subprocess.DEVNULL, env=self._environ,
         )  # fmt: skip
-        wait_until(self.answers)
+        wait_until(self.answers, seconds)
 
     def answers(self) -> bool:
         """Whether a PING comes back."""

@@ -131,7 +131,8 @@ def restart_slowly(scene):
     scene.server.stop()
     slow = ("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")
     scene.server._options += slow
-    scene.server.start()
+    # 10 ms for each key, of which a busy machine leaves more behind.
+    scene.server.start(60)
 
 
 def kill_clients(scene):

@@ -1,5 +1,7 @@
 """mend_key: keys other than records."""
 
+import pytest
+
 from bananasd.store.mending import Mender
 from tests.store.conftest import LANE, World
 
@@ -32,6 +34,16 @@ def test_counters_that_are_none_are_removed_and_the_others_stay(world: World, me
         "completed", "dead", "retried",
     }  # fmt: skip
     assert world.call("HGETALL", world.keys.stats) == [b"lost", b"7"]
+
+
+@pytest.mark.parametrize("expires_at", ["-1", "many", "1", "nan", "-inf", ""])
+def test_a_living_job_keeps_its_key_whatever_its_record_says_of_its_time(
+    world: World, mender: Mender, expires_at: str
+) -> None:
+    (job_id,) = world.submit(unique_key="k")
+    world.mark(job_id, expires_at=expires_at)
+    assert mender.mend_keys([(b"unique:k", "string")]) == []
+    assert world.call("GET", world.keys.unique("k")) == job_id.encode()
 
 
 def test_a_queue_is_listed_when_one_of_its_lanes_has_jobs(world: World, mender: Mender) -> None:

@@ -46,7 +46,7 @@ end
 local function look_at_unique(name)
   local key = string.match(name, '^unique:(.*)$')
   -- That a claim still has to meet a job whose time is over is in order, so here no time counts.
-  if not key or owner_of(prefix, key, 0) then return end
+  if not key or owner_of(prefix, key, -math.huge) then return end
   tell(name, 'stale_unique', redis.call('GET', prefix .. name))
   if is_mending then redis.call('DEL', prefix .. name) end
 end
