@@ -93,9 +93,14 @@ def set_job(job_id: str, name: str, attempt: int) -> None:
     _job = (job_id, name, attempt)
 
 
-def settings() -> tuple[str, str, str, str]:
-    """Level, format and file as they were set up, and the name of this process: what another has to know to log as this one does."""
-    return _level, _format, _file, _process
+def settings() -> tuple[str, str, str]:
+    """Level and format as they were set up, and the name of this process: what another has to know to log as this one does."""
+    return _level, _format, _process
+
+
+def file() -> str:
+    """The file in which its lines end; "" if standard error was left where it was."""
+    return _file
 
 
 def ask_job(ask: Callable[[], JobContext | None]) -> None:

@@ -97,8 +97,11 @@ def _echo_queues(stats: QueueStats) -> None:
 
 def _show_idle(lanes: Iterable[LaneStats]) -> str:
     """Who would serve lanes that are unserved, and does not; a line for each group of lanes with the same reason."""
-    reasons = dict.fromkeys(lane.why_unserved for lane in lanes if lane.is_unserved and lane.why_unserved)
-    return "\n".join(map(one_line, reasons))
+    named: dict[str, list[str]] = {}
+    for lane in lanes:
+        if lane.is_unserved and lane.why_unserved:
+            named.setdefault(lane.why_unserved, []).append(f"{lane.queue} {lane.priority}")
+    return "\n".join(one_line(f"{', '.join(names)}: {why}") for why, names in named.items())
 
 
 def show_rates(rates: Mapping[str, float]) -> str:

@@ -11,10 +11,21 @@ from typing import Self
 from .. import clock
 from ..errors import DaemonError
 from . import procfs
-from .row import HAS_ENTERED, ID_AT, ID_BYTES, IS_QUIET, LOST_LINE_NS, LOST_SINCE_NS, PHASE, ROW_BYTES, Row
+from .row import (
+    HAS_ENTERED,
+    ID_AT,
+    ID_BYTES,
+    IS_QUIET,
+    LOST_LINE_NS,
+    LOST_SINCE_NS,
+    PHASE,
+    RELOADS_BEGUN,
+    ROW_BYTES,
+    Row,
+)
 from .tallies import TALLIES_SUFFIX, Tallies
 
-LAYOUT = 0x62616E616E6103
+LAYOUT = 0x62616E616E6102
 """Magic number and version of the layout; a board with another one is not read."""
 
 SUFFIX = ".board"
@@ -35,7 +46,7 @@ class Head(IntEnum):
     STARTED_NS = 6
     SLOTS = 7
     IS_QUIET = IS_QUIET
-    RELOADS_BEGUN = 9
+    RELOADS_BEGUN = RELOADS_BEGUN
     RELOADS_ENDED = 10
     IS_RELOADED = 11
     IS_FIT = 13  # the server has been examined, and may be used
@@ -144,6 +155,11 @@ class Board:
         """The file of what its children count."""
         return self.path.with_suffix(TALLIES_SUFFIX)
 
+    @property
+    def addresses_path(self) -> Path:
+        """The file of where name servers have said that the server is."""
+        return self.path.with_suffix(".addresses")
+
     def stacks_path(self, generation: int) -> Path:
         """The file for the stacks of a child."""
         return self.path.with_suffix(f".{generation}.stacks")
@@ -202,8 +218,9 @@ class Board:
 
     def delete(self) -> None:
         """Remove the file and what belongs to it; those who have it mapped keep their view."""
-        stacks = self.path.parent.glob(f"{glob.escape(self.node)}.*.stacks")
-        for path in (*stacks, self.tallies_path, self.problems_path, self.path):
+        node = glob.escape(self.node)
+        stacks, addresses = (self.path.parent.glob(f"{node}.{each}") for each in ("*.stacks", "addresses*"))
+        for path in (*stacks, *addresses, self.tallies_path, self.problems_path, self.path):
             path.unlink(missing_ok=True)
 
 

@@ -28,9 +28,6 @@ ROWS_PER_WORKER = 4
 
 MIN_ROWS = 128
 
-ADDRESSES = "addresses"
-"""Where name servers have said that the server is: for fresh children, and the next daemon, while they say nothing."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -70,8 +67,8 @@ class Boot:
     def run(self, *, is_watching: bool) -> int:
         """Take the locks, fork the children and supervise them."""
         self._lock()
-        LOOKUPS.known.share(self._config.run_dir / ADDRESSES)
         board = self._create_board()
+        LOOKUPS.known.share(board.addresses_path)
         blueprint = Blueprint(
             self._config,
             Premises(board, self._binary, self._server_log, self._for_server, self._registry, is_watching),

@@ -10,6 +10,7 @@ import os
 from .. import clock, log
 from ..hooks import Hooks, JobEnd, WorkerInfo
 from ..job import Job
+from ..repeats import Again
 from ..store.outcomes import Buried, Completed, Outcome, Released, Retried
 from . import forks
 from .error_texts import error_text
@@ -107,6 +108,10 @@ class HookCalls:
     def _tell_again(self, *, at_once: bool = False) -> None:
         for name, what in self._noted:
             if again := self._news.due(f"{name} {what}", at_once=at_once):
-                logger.warning(
-                    "hook again hook=%s times=%d seconds=%.0f: %s", name, again.times, again.seconds, what
-                )
+                _log_again(name, again, what)
+        if again := self._news.due_of_others(at_once=at_once):
+            _log_again("others", again, "faults of more kinds than are kept apart")
+
+
+def _log_again(name: str, again: Again, what: str) -> None:
+    logger.warning("hook again hook=%s times=%d seconds=%.0f: %s", name, again.times, again.seconds, what)

@@ -4,68 +4,80 @@ Not by each of them for itself: there may be many, and each may live for one job
 """
 
 import zlib
-from itertools import count
 
 from .. import clock
 from ..repeats import PAUSE_SECONDS, Again
-from .row import NEWS_AT
+from .row import NEWS_AT, RELOADS_BEGUN
 
-KINDS = 8
+KINDS = 11
 FORGOTTEN_SECONDS = 120
 """What has not happened for so long, longer than any pause before a restart, is news again."""
 
+_OTHERS = 2 * KINDS
 _SECONDS = 0xFFFFFFFF
 
 
 class News:
-    """Words in the header of the board, two for each kind of news.
+    """Words in the header of the board, two for each kind of news, and two for all kinds for which there is no room.
 
     Two who write the same word at once may cost a count, or have something told twice, which is no harm.
     """
 
     def __init__(self, head: memoryview) -> None:
-        self._words = head[NEWS_AT : NEWS_AT + 2 * KINDS]
+        self._words = head[NEWS_AT : NEWS_AT + _OTHERS + 2]
+        # What this child says after a reload is news, whatever those before it have said, and still say.
+        self._reload = head[RELOADS_BEGUN]
 
     def note(self, what: str) -> bool:
         """It has happened; whether that is news. If not it is counted, for `due`."""
-        now, digest = _now(), _digest(what)
+        now, digest = _now(), self._digest(what)
         place = self._find(digest)
+        is_news = place is None or self._is_over(place)
         if place is None:
-            place = min(range(0, 2 * KINDS, 2), key=lambda each: self._words[each] & _SECONDS)
-            self._words[place], self._words[place + 1] = digest << 32 | now, now << 32
-            return True
+            place = self._room()
+        if place == _OTHERS:
+            is_news = False
+        elif is_news:
+            self._words[place + 1] = now << 32 | self._untold(place) * (self._words[place] >> 32 == digest)
         self._words[place] = digest << 32 | now
-        self._words[place + 1] += 1
-        return False
+        if not is_news:
+            self._words[place + 1] += 1
+        return is_news
 
     def due(self, what: str, *, at_once: bool = False) -> Again | None:
         """How often it has happened since it was told, if that is to be told by now, or, in the end, at once."""
-        place = self._find(_digest(what))
-        if place is None:
-            return None
-        told, times = self._words[place + 1] >> 32, self._words[place + 1] & _SECONDS
-        seconds = _now() - told
+        place = self._find(self._digest(what))
+        return None if place is None else self._due(place, at_once)
+
+    def due_of_others(self, *, at_once: bool = False) -> Again | None:
+        """The same of what was never told, for there was no room."""
+        return self._due(_OTHERS, at_once)
+
+    def _due(self, place: int, at_once: bool) -> Again | None:
+        now, times = _now(), self._untold(place)
+        seconds = now - (self._words[place + 1] >> 32)
         if not times or (seconds < PAUSE_SECONDS and not at_once):
             return None
-        self._words[place + 1] = _now() << 32
+        self._words[place + 1] = now << 32
         return Again(times, seconds)
 
-    def forget(self) -> None:
-        """From now on everything is news."""
-        for place in range(2 * KINDS):
-            self._words[place] = 0
+    def _untold(self, place: int) -> int:
+        return self._words[place + 1] & _SECONDS
 
     def _find(self, digest: int) -> int | None:
-        for place, word in zip(count(0, 2), self._words[::2], strict=False):
-            if word >> 32 == digest and _now() - (word & _SECONDS) < FORGOTTEN_SECONDS:
-                return place
-        return None
+        return next((each for each in range(0, _OTHERS, 2) if self._words[each] >> 32 == digest), None)
+
+    def _is_over(self, place: int) -> bool:
+        return _now() - (self._words[place] & _SECONDS) >= FORGOTTEN_SECONDS
+
+    def _room(self) -> int:
+        """The place for one more kind: none that still happens has to go for it."""
+        return next((each for each in range(0, _OTHERS, 2) if self._is_over(each)), _OTHERS)
+
+    def _digest(self, what: str) -> int:
+        """Of 32 bits; 0 stands for no news."""
+        return zlib.crc32(f"{self._reload} {what}".encode(errors="replace")) or 1
 
 
 def _now() -> int:
     return int(clock.monotonic())
-
-
-def _digest(what: str) -> int:
-    """Of 32 bits; 0 stands for no news."""
-    return zlib.crc32(what.encode(errors="replace")) or 1

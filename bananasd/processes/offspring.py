@@ -22,6 +22,7 @@ VARIABLE = "BANANASD_OFFSPRING"
 def provide(handlers: Path, row: Row | None = None) -> None:
     """From now on be ready for such processes. ``row``: that of this worker, which shows the job for which they log."""
     told: dict[str, object] = {"handlers": str(handlers.absolute()), "log": log.settings()}
+    told["log_file"] = log.file()
     if row is not None:
         told |= {"board": str(row.board_path), "row": row.index, "generation": row.generation}
     os.environ[VARIABLE] = json.dumps(told)
@@ -33,11 +34,11 @@ def begin() -> None:
     if VARIABLE not in os.environ:
         return  # a handler gave it an environment without: it can do what needs none of this
     told = json.loads(os.environ[VARIABLE])
-    level, form, file, process = told["log"]
+    level, form, process = told["log"]
     log.set_process(process)
     # A fork server has the file of before, if that was renamed meanwhile.
     with suppress(OSError):
-        log.to_file(file)
+        log.to_file(told.get("log_file", ""))
     log.configure(level, form)
     log.capture()
     open_package(Path(told["handlers"]))

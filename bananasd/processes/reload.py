@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from ..errors import ConfigError
 from .board import Board, Head
 from .checker import Checker
-from .news import News
 from .plan import Plan
 from .replacement import Replacement, Replacing
 from .row import Kind
@@ -148,8 +147,6 @@ class Reload:
 
 def _note_begin(board: Board) -> None:
     board.problems_path.unlink(missing_ok=True)
-    # What was told of the old handlers may be mended, and what is still wrong then a new fault.
-    News(board.head).forget()
     board.head[Head.RELOADS_BEGUN] += 1
 
 

@@ -15,7 +15,7 @@ NAME_AT, NAME_BYTES = 320, 111
 """A byte for its length stands before the name."""
 POOL_AT, POOL_BYTES = 448, 64
 
-PHASE, IS_QUIET, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS, NEWS_AT = 5, 8, 14, 20, 21, 40
+PHASE, IS_QUIET, RELOADS_BEGUN, HAS_ENTERED, LOST_SINCE_NS, LOST_LINE_NS, NEWS_AT = 5, 8, 9, 14, 20, 21, 40
 """The words of the board's header that children look at, or write; the last are the first of several, see `News`."""
 
 

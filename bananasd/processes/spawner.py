@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .. import clock
 from . import child, procfs, stacks
-from .row import Kind, Reach, Row, State, Word
+from .row import Kind, Row, State, Word
 from .slots import Fleet, Slot
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,6 @@ class Spawner:
         row.words[Word.STATE] = State.STARTING
         row.words[Word.SPAWNED_NS] = clock.monotonic_ns()
         row.words[Word.TICK_NS] = 0
-        row.words[Word.SERVER] = Reach.UNKNOWN
         try:
             slot.pid = self._fork(slot, row)
         except OSError as error:

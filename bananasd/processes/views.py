@@ -12,6 +12,9 @@ from .row import Cause, Kind, Reach, Row, State, Word
 
 ORDER = (Kind.REDIS, Kind.SCHEDULER, Kind.HTTP, Kind.WORKER)
 
+REACHES = {int(reach): reach.name.lower() for reach in Reach}
+"""Another word may be a long name's end: an older daemon has that there."""
+
 KILLED = {
     Cause.TIME: "killed for its job's time",
     Cause.CANCELLED: "killed as its job was cancelled",
@@ -134,7 +137,7 @@ def _child_view(row: Row) -> ChildView | None:
         generation,
         has_child and procfs.is_stopped(row.words[Word.PID]),
         row.pool,
-        Reach(row.words[Word.SERVER]).name.lower(),
+        REACHES.get(row.words[Word.SERVER], "unknown"),
     )
     is_whole = row.generation == generation and row.state is state
     return view if is_whole and (has_child or state in (State.BACKOFF, State.FATAL)) else None

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from threading import get_native_id
 from typing import Any
@@ -11,6 +12,9 @@ import orjson
 
 Addresses = Sequence[tuple[int, int, int, str, Any]]
 """As the system's lookup has them."""
+
+_MAX_NUMBER = 65535
+"""Of a port; a flow and a scope, as a name server's word goes, are 0."""
 
 MAX_SHARED = 100
 """Handlers look up names as well, and may have ever new ones."""
@@ -33,6 +37,10 @@ class KnownAddresses:
         # What this process was told may be older than what another was.
         return self._shared().get(place) or self._own.get(place)
 
+    def has_found(self, host: str, port: int) -> bool:
+        """Whether this process itself has."""
+        return _place(host, port) in self._own
+
     def put(self, host: str, port: int, addresses: Addresses) -> None:
         """It was found."""
         self._own[_place(host, port)] = addresses
@@ -46,7 +54,7 @@ class KnownAddresses:
     def _shared(self) -> dict[str, Addresses]:
         if self._file is None:
             return {}
-        with suppress(OSError, ValueError, TypeError, AttributeError):
+        with suppress(OSError, ValueError, TypeError, AttributeError, IndexError):
             told = orjson.loads(self._file.read_bytes())
             return {place: [_read(each) for each in addresses] for place, addresses in told.items()}
         return {}
@@ -69,5 +77,9 @@ def _place(host: str, port: int) -> str:
 
 
 def _read(address: Sequence[Any]) -> tuple[int, int, int, str, Any]:
+    """Raises ValueError or TypeError for what is none: with that no socket is to be troubled."""
     family, kind, protocol, name, place = address
-    return socket.AddressFamily(family), socket.SocketKind(kind), int(protocol), str(name), tuple(place)
+    ip_address(place[0].partition("%")[0])
+    if protocol not in (0, socket.IPPROTO_TCP) or not all(0 <= number <= _MAX_NUMBER for number in place[1:]):
+        raise ValueError(address)
+    return socket.AddressFamily(family), socket.SocketKind(kind), protocol, str(name), tuple(place)

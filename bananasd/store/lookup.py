@@ -11,7 +11,7 @@ from .. import clock
 from .known_addresses import Addresses, KnownAddresses
 
 PATIENCE_SECONDS = 1.0
-"""For how long a name server is waited for that is asked where something is that has been found before."""
+"""For how long a name server is waited for that is asked where something is that this process has found before."""
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 
@@ -49,11 +49,15 @@ class _Lookups:
             return lookup.found
 
     def patience(self, host: str, port: int, deadline: float) -> float:
-        """Until when to wait for it: what is known already needs time to be tried, and is tried soon."""
+        """Until when to wait for it: what is known already needs time to be tried.
+
+        Soon, if this process has been there. What only others know is tried later, for the server may have moved since.
+        """
         lookup = self._under_way.get((host, port))
         if lookup is None or self.known.get(host, port) is None:
             return deadline
-        return min(lookup.began + PATIENCE_SECONDS, clock.deadline_in(clock.remaining(deadline) / 2))
+        half = clock.deadline_in(clock.remaining(deadline) / 2)
+        return min(lookup.began + PATIENCE_SECONDS, half) if self.known.has_found(host, port) else half
 
     def last_known(self, host: str, port: int) -> Addresses:
         """What to take if it has not ended by then. Raises TimeoutError if there is nothing."""
@@ -69,9 +73,16 @@ class _Lookups:
         try:
             thread.start()
         except RuntimeError:
-            # There can be no more of them, or the interpreter ends: this one waits then, for as long as it takes.
-            self._look_up(host, port, found)
+            # There can be no more of them, or the interpreter ends: if need be this one waits, for as long as it takes.
+            self._do_without_thread(host, port, found)
         return lookup
+
+    def _do_without_thread(self, host: str, port: int, found: Future[Addresses]) -> None:
+        if known := self.known.get(host, port):
+            self._under_way.pop((host, port), None)
+            found.set_result(known)
+        else:
+            self._look_up(host, port, found)
 
     def _look_up(self, host: str, port: int, found: Future[Addresses]) -> None:
         try:

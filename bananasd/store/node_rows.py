@@ -85,7 +85,7 @@ def read_row(name: bytes, lease_end: bytes, row: Mapping[bytes, bytes]) -> NodeR
         _int_in(about, "max_retries"),
         read_counted(row),
         _paces_in(about),
-        str(about.get("phase", "")),
+        _phase_in(about),
         frozenset(map(str, _list_in(about, "would_serve"))),
         str(about.get("host", "")),
         _pid_in(about),
@@ -103,6 +103,11 @@ def _paces_in(about: Mapping[str, Any]) -> dict[str, float]:
     paces = about.get("runs_per_second")
     items = paces.items() if isinstance(paces, dict) else ()
     return {lane: pace for lane, pace in items if type(pace) in (int, float) and 0 <= pace <= MAX_PACE}
+
+
+def _phase_in(about: Mapping[str, Any]) -> str:
+    phase = about.get("phase")
+    return phase if phase in ("quiet", "draining") else ""
 
 
 def _int_in(about: Mapping[str, Any], name: str) -> int | None:

@@ -55,7 +55,11 @@ RECORDS = st.fixed_dictionaries(
     optional=dict.fromkeys(("run", "attempts", "recoveries", "error", "cancel", "unique", *TIMES), WORDS),
 )  # fmt: skip
 ABOUT = st.dictionaries(
-    st.sampled_from(["lanes", "children", "max_retries", "runs_per_second", "host"]), JSON, max_size=4
+    st.sampled_from(
+        ["lanes", "children", "max_retries", "runs_per_second", "host", "phase", "would_serve", "master_pid"]
+    ),
+    JSON,
+    max_size=4,
 )
 ROWS = st.fixed_dictionaries(
     {},

@@ -393,6 +393,8 @@ def test_hooks_that_fail_in_every_new_worker_are_told_once_each(start):
         ran(daemon, "note")
     assert daemon.stop() == 0
     assert [len(daemon.lines(f"hook failed hook={name}")) for name in ("before_job", "after_job")] == [1, 1]
+    # Not by each that leaves: within half a minute that is for nobody but the last.
+    assert len(daemon.lines("hook again hook=before_job")) <= 2
 
 
 def test_what_is_still_wrong_after_a_reload_is_told_anew(start):

@@ -1,5 +1,7 @@
 """A daemon whose server has a name, while the name server is lost: the lookups that it has begun take half a minute."""
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -169,3 +171,14 @@ def test_a_fresh_worker_finds_the_server_that_others_have_found(daemon, names, w
             assert client.submit_and_wait("note", {}, wait_seconds=10).status is Status.COMPLETED
     wait_until(lambda: web.get("/readyz", timeout=5)[0] == 200)
     assert daemon.stop() == 0
+
+
+def test_a_quiet_daemon_that_has_come_through_an_outage_is_ready(daemon, names, web):
+    daemon.start()
+    names.deny_to_workers()
+    wait_until(lambda: {child.server for child in daemon.children("worker")} == {"lost"})
+    os.kill(daemon.pid, signal.SIGTSTP)
+    wait_until(lambda: daemon.node.phase == "quiet")
+    names.come_back()
+    wait_until(lambda: web.get("/readyz")[0] == 200)
+    wait_until(lambda: {child.server for child in daemon.children("worker")} == {"there"})

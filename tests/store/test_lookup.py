@@ -228,7 +228,10 @@ def test_where_there_can_be_no_thread_whoever_asks_waits(names, monkeypatch):
     assert find("host.example") == FOUND
     names.found = []
     with pytest.raises(ConnectionFailed, match="no such name"):
-        HeldConnection(Server("redis://host.example", 1)).trip([("PING",)])
+        HeldConnection(Server("redis://other.example", 1)).trip([("PING",)])
+    # What is known it need not wait for.
+    names.answers.clear()
+    assert find("host.example") == FOUND
 
 
 def test_a_program_does_not_wait_at_its_end_for_a_name_server(tmp_path):
@@ -361,6 +364,19 @@ def test_what_one_process_was_told_others_know(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["addresses.json"]
 
 
+def test_what_only_others_know_is_tried_when_half_of_the_time_is_over(names, tmp_path):
+    """The server may have moved since they asked."""
+    file = tmp_path / "addresses"
+    lookup.LOOKUPS.known.share(file)
+    Process(file).known.put("host.example", 6379, [at("127.0.0.3")])
+    began = time.monotonic()
+    assert find("host.example", 3) == [at("127.0.0.3")]
+    assert 1.5 <= time.monotonic() - began < 3
+    names.answers.set()
+    wait_until(lambda: not threads())
+    assert find("host.example", 3) == FOUND
+
+
 def test_what_is_known_is_written_when_it_changes(tmp_path):
     file = tmp_path / "addresses.json"
     known = Process(file).known
@@ -384,6 +400,11 @@ def test_of_ever_new_names_the_last_ones_are_shared(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
+        b'{"h:1": [[2, 1, 6, "", ["127.0.0.1", "x"]]]}',
+        b'{"h:1": [[2, 1, 6, "", ["127.0.0.1", 70000]]]}',
+        b'{"h:1": [[2, 1, 99999999999, "", ["127.0.0.1", 1]]]}',
+        b'{"h:1": [[2, 1, 6, "", [1, 1]]]}',
+        b'{"h:1": [[2, 1, 6, "", []]]}',
         b"",
         b"\0",
         b"[]",

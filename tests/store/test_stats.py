@@ -112,6 +112,13 @@ def test_nonsense_that_a_node_tells_of_its_pace_is_passed_over(world, stats, pac
     assert lane(stats).runs_per_second is None
 
 
+@pytest.mark.parametrize("phase", [b"null", b"true", b'"angry"', b'"quiet\\nand more"', b"[]", b'""'])
+def test_a_node_that_says_no_known_phase_is_not_told_to_have_one(world, stats, phase):
+    world.submit(1)
+    beat(world, "n1", b'{"would_serve": ["default:normal"], "phase": %s}' % phase)
+    assert lane(stats).why_unserved == ""
+
+
 def test_a_lane_goes_as_fast_as_its_live_nodes_say_together(world, stats):
     world.submit(1)
     assert lane(stats).runs_per_second is None

@@ -59,7 +59,7 @@ def test_who_would_serve_a_lane_but_is_quiet_is_told(server: RedisServer, client
     connection.close()
     assert bananasd("job", job_id, *on(server)).stderr == f"{UNSERVED.rstrip()}: {WHY}\n"
     shown = [line.split(maxsplit=1) for line in bananasd("queues", *on(server)).stdout.splitlines() if line]
-    assert [words for name, words in shown if name == "unserved"] == [WHY]
+    assert [words for name, words in shown if name == "unserved"] == [f"mail high, mail low: {WHY}"]
 
 
 def test_a_completed_job_has_its_result(server: RedisServer, client: Client) -> None:
