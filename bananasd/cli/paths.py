@@ -31,13 +31,8 @@ def path_obstacles(config: Config) -> Iterator[str]:
 def path_risks(config: Config) -> Iterator[str]:
     """What keeps the daemon of this user from its directories, and perhaps not the one of another."""
     for name, directory in _directories(config):
-        if not directory.exists():
-            if not os.access(_nearest(directory), os.W_OK | os.X_OK):
-                what = "is not there, and this user may not make it"
-                remedy = "make it before the start, as systemd does by RuntimeDirectory= and StateDirectory="
-                yield f"{_at(config)}{name}: {directory}: {what}; {remedy}"
-        elif os.getuid() not in (directory.stat().st_uid, 0):
-            yield f"{_at(config)}{name}: {directory}: belongs to another user, and is for the daemon of that one alone"
+        if risk := _risk_of(directory):
+            yield f"{_at(config)}{name}: {directory}: {risk}"
 
 
 def _at(config: Config) -> str:
@@ -52,18 +47,40 @@ def _directories(config: Config) -> Iterator[tuple[str, Path]]:
 
 
 def _fault_of(directory: Path) -> str:
-    """Why no daemon would take it; "" for one that is not there yet."""
+    """Why no daemon would take it; "" for one that is not there yet, or where this user may not look."""
     try:
         status = directory.stat()
     except FileNotFoundError:
         if directory.is_symlink():
             return "cannot be made: a link that leads nowhere is in its place"
         return "cannot be made there" if any(map(directory.is_relative_to, _KERNELS_OWN)) else ""
+    except PermissionError:
+        # The daemon's user may well pass where this one may not.
+        return ""
     except OSError as error:
         return f"cannot be used as a directory: {error.strerror}"
     if not stat.S_ISDIR(status.st_mode):
         return f"cannot be used as a directory: {os.strerror(errno.ENOTDIR)}"
     return "is writable for all" if status.st_mode & stat.S_IWOTH else ""
+
+
+def _risk_of(directory: Path) -> str:
+    """Why the daemon of this user would not take it, or could not use it, where no fault was found."""
+    try:
+        owner = directory.stat().st_uid
+    except PermissionError:
+        return "this user may not look there: run 'bananasd check' as the daemon's user, or as root"
+    except FileNotFoundError:
+        if os.access(_nearest(directory), os.W_OK | os.X_OK):
+            return ""
+        remedy = "make it before the start, as systemd does by RuntimeDirectory= and StateDirectory="
+        return f"is not there, and this user may not make it; {remedy}"
+    # Root's directories are taken by a start; and root may be looking for whoever the daemon is.
+    if owner and os.getuid() not in (owner, 0):
+        return "belongs to another user, and is for the daemon of that one alone"
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return "this user may not write there; let the daemon's, or choose another directory"
+    return ""
 
 
 def _nearest(directory: Path) -> Path:

@@ -1,5 +1,6 @@
 """``bananasd check``: what is found, and every problem."""
 
+import errno
 import json
 import os
 import re
@@ -235,6 +236,15 @@ def test_a_directory_that_this_user_may_not_make_is_a_warning(
     )
 
 
+def told_of_run_dir(project: Path, run_dir: str) -> str:
+    """The warning of a directory that a start may take all the same; "" for none."""
+    config = project / "bananas.toml"
+    config.write_text(f'run_dir = "{run_dir}"\n[redis]\nurl = "redis://host"\n')
+    result = bananasd("check", "--config", config)
+    assert result.exit_code == 0
+    return result.stderr.removeprefix(f"bananasd: warning: {config}: run_dir: {project / run_dir}: ")
+
+
 @pytest.mark.parametrize(("uid", "is_told"), [(54321, True), (0, False)])
 def test_a_directory_of_another_user_is_a_warning_but_for_root(
     project: Path, monkeypatch: pytest.MonkeyPatch, uid: int, is_told: bool
@@ -242,13 +252,35 @@ def test_a_directory_of_another_user_is_a_warning_but_for_root(
     (project / "run").mkdir()
     if os.getuid() == 0:
         os.chown(project / "run", 12345, -1)
-    config = project / "bananas.toml"
-    config.write_text('run_dir = "run"\n[redis]\nurl = "redis://host"\n')
     monkeypatch.setattr(os, "getuid", lambda: uid)
-    result = bananasd("check", "--config", config)
-    assert result.exit_code == 0
-    told = f"bananasd: warning: {config}: run_dir: {project}/run: belongs to another user"
-    assert result.stderr.startswith(told) is is_told
+    told = told_of_run_dir(project, "run")
+    assert told.startswith("belongs to another user") is is_told
+
+
+@pytest.mark.parametrize(("may_write", "told"), [(True, ""), (False, "this user may not write there")])
+def test_a_directory_of_root_is_for_every_user_who_may_write_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch, may_write: bool, told: str
+) -> None:
+    """As one of a volume that a group may write to."""
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.setattr(os, "access", lambda path, mode: may_write or str(path) != "/usr")
+    assert make_private(Path("/usr"))
+    assert told_of_run_dir(project, "/usr").partition(";")[0] == told
+
+
+def test_a_directory_where_this_user_may_not_look_is_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon's user may: a look as another must not refuse what a start takes."""
+    stat, closed = os.stat, str(project / "closed" / "run")
+
+    def refuse(path, **options):
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert told_of_run_dir(project, "closed/run").startswith("this user may not look there: ")
 
 
 def check_alone(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
