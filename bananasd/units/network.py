@@ -1,8 +1,9 @@
 """What a unit lets its daemon reach over the network, and what of the configuration it does not."""
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ FAMILIES = ("AF_INET", "AF_INET6")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_LOCALHOST = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
 _NAMED_NETWORKS = {
     "any": ("0.0.0.0/0", "::/0"),
     "localhost": ("127.0.0.0/8", "::1/128"),
@@ -26,14 +28,14 @@ _NAMED_NETWORKS = {
 class Way(NamedTuple):
     """A setting whose address is of one of the ``families``, and what becomes of the daemon without it.
 
-    ``peers``: who is at its other end, one of whom is enough; "" for somebody of whom that is not known.
+    ``peers``: groups of whom one is enough, but one of each; "" is somebody of whom it is not known who that is.
     """
 
     setting: str
     families: tuple[str, ...]
     level: Level
     loss: str
-    peers: tuple[str, ...]
+    peers: tuple[tuple[str, ...], ...]
 
 
 def faults_of_network(settings: Mapping[str, str], config: Config) -> Iterator[tuple[Level, str, str]]:
@@ -72,22 +74,27 @@ def is_allowed(family: str, restricted: str) -> bool:
 def is_denied(host: str, allowed: str, denied: str) -> bool | None:
     """By ``IPAddressAllow=``, which goes first, and ``IPAddressDeny=``; None if only the address of a name would tell."""
     allow, deny = _networks(allowed), _networks(denied)
-    address = _address(host)
-    if address is not None:
-        return not any(address in network for network in allow) and any(address in net for net in deny)
+    told = {_is_in(address, deny) and not _is_in(address, allow) for address in _addresses(host)}
+    if told:
+        return told.pop() if len(told) == 1 else None
     if not deny:
         return False
     return True if not allow and {*_networks("any")} <= {*deny} else None
 
 
 def _is_denied(way: Way, settings: Mapping[str, str]) -> bool | None:
-    told = {is_denied(peer, settings["IPAddressAllow"], settings["IPAddressDeny"]) for peer in way.peers}
+    told = [_is_each_denied(peers, settings) for peers in way.peers]
+    return True if True in told else None if None in told else False
+
+
+def _is_each_denied(peers: tuple[str, ...], settings: Mapping[str, str]) -> bool | None:
+    told = {is_denied(peer, settings["IPAddressAllow"], settings["IPAddressDeny"]) for peer in peers}
     return False if False in told else None if None in told else True
 
 
 def _passes(way: Way) -> str:
     """What to allow: the addresses, where they are known."""
-    return " ".join(str(_address(peer) or "ITS-ADDRESS") for peer in way.peers)
+    return " ".join(" ".join(map(str, _addresses(peer))) or "ITS-ADDRESS" for peer in chain(*way.peers))
 
 
 def _networks(value: str) -> list[Network]:
@@ -100,11 +107,18 @@ def _networks(value: str) -> list[Network]:
     return found
 
 
-def _address(host: str) -> Address | None:
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _addresses(host: str) -> Sequence[Address]:
+    """Those that it has on every machine; none of a name that has to be looked up."""
+    if host == "localhost":
+        return _LOCALHOST
     try:
-        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        return (ipaddress.ip_address(host),)
     except ValueError:
-        return None
+        return ()
 
 
 def _ways(config: Config) -> Iterator[Way]:
@@ -115,30 +129,27 @@ def _ways(config: Config) -> Iterator[Way]:
         by_sentinels = redis.asks_sentinels
         setting = "a Redis behind Sentinels is wanted" if by_sentinels else f"redis.url leads to {hosts[0]}"
         # Where the server is only the Sentinels know.
-        families = FAMILIES if by_sentinels else _families(hosts[0])
-        yield Way(setting, families, Level.ERROR, "the daemon does not reach it", hosts)
+        peers = (hosts, ("",)) if by_sentinels else (hosts,)
+        yield Way(setting, _families(hosts), Level.ERROR, "the daemon does not reach it", peers)
     if config.http.listen:
         loss = "nobody reaches the dashboard"
         # At an address of its own a machine meets itself; at others anybody.
         peer = config.http.host if config.http.is_loopback else ""
-        yield Way(
-            f"http.listen {config.http.listen}", _families(config.http.host), Level.WARNING, loss, (peer,)
-        )
+        families = _families((config.http.host,))
+        yield Way(f"http.listen {config.http.listen}", families, Level.WARNING, loss, ((peer,),))
 
 
 def _hosts(redis: RedisConfig) -> tuple[str, ...]:
     """The server's, or those of its Sentinels."""
     places = redis.sentinels if redis.is_service else _network_part(redis.url).split(",")
-    return tuple(urlsplit(f"//{place}").hostname or "" for place in places)
+    return tuple(urlsplit(f"//{place}").hostname or "localhost" for place in places)
 
 
 def _network_part(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
 
 
-def _families(host: str) -> tuple[str, ...]:
-    """A name may lead to both."""
-    try:
-        return (FAMILIES[ipaddress.ip_address(host).version == 6],)
-    except ValueError:
-        return FAMILIES
+def _families(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Those of any of them; a name may lead to both, as localhost does."""
+    addresses = chain(*(_addresses(host) or _LOCALHOST for host in hosts))
+    return tuple(sorted({FAMILIES[address.version == 6] for address in addresses}))
