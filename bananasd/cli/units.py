@@ -1,5 +1,6 @@
 """Where the doctor finds what systemd is told of the daemon: from systemd itself, or from a unit's file."""
 
+import os
 import pwd
 import subprocess
 from collections.abc import Iterator
@@ -56,22 +57,24 @@ def _judge(settings: dict[str, str], config: Config, where: str) -> list[Remark]
 def _home(user: str) -> str:
     try:
         return pwd.getpwnam(user or "root").pw_dir
-    except KeyError:
-        # Of a user that systemd makes up for the daemon, or that there is on another machine.
+    except (KeyError, ValueError):
+        # Of a user that systemd makes up for the daemon, that there is on another machine, or on none: with a NUL byte.
         return "/"
 
 
 def _read(path: Path) -> dict[str, str]:
-    """The file, then its drop-ins by name."""
+    """The file, then its drop-ins by name, without those that are masked."""
     drop_ins = sorted(path.with_name(f"{path.name}.d").glob("*.conf"))
     try:
-        texts = [read_regular(file, MAX_BYTES, _REMEDY) for file in (path, *drop_ins)]
+        texts = [read_regular(path, MAX_BYTES, "name the file of the daemon's unit")]
+        texts += [
+            read_regular(file, MAX_BYTES, "mend that drop-in, or take it away")
+            for file in drop_ins
+            if os.path.realpath(file) != os.devnull
+        ]
     except ValueError as error:
         raise NoUnit(f"--unit {error}") from None
     return read_files(text.decode("utf-8-sig", "replace") for text in texts)
-
-
-_REMEDY = "name the file of the daemon's unit"
 
 
 def _show(unit: str) -> dict[str, str] | None:

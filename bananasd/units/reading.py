@@ -172,7 +172,16 @@ def starts_daemon(settings: Mapping[str, str]) -> bool:
 def is_started_with(settings: Mapping[str, str], path: Path | None) -> bool:
     """Whether it is this configuration that a unit starts its daemon with."""
     started = config_of(settings)
-    return bool(started and path and started.resolve() == path.resolve())
+    return bool(started and path and end_of(started) == end_of(path))
+
+
+def end_of(path: Path) -> Path:
+    """Where its links lead, on this machine. Not `Path.resolve`, which raises for links in a circle."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        # With a NUL byte in it there is no such path anywhere.
+        return path
 
 
 def _working_directory(settings: Mapping[str, str]) -> str:

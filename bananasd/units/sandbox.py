@@ -1,6 +1,5 @@
 """What a unit lets its daemon see and write of the file system, and what of the configuration's paths it does not."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import islice
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..settings import Config
-from .reading import KEPT, config_of, directories
+from .reading import KEPT, config_of, directories, end_of
 from .values import is_yes, words_in
 
 
@@ -72,19 +71,14 @@ _LISTS = {
 def obstacles(settings: Mapping[str, str], config: Config) -> Iterator[Obstacle]:
     """What keeps the daemon of this unit from which path of its configuration, or from where links lead from there."""
     # Systemd follows links as well: what is said of one holds for where it leads.
-    rules = [rule._replace(path=path) for rule in _rules(settings) for path in {rule.path, _end(rule.path)}]
+    rules = [rule._replace(path=path) for rule in _rules(settings) for path in {rule.path, end_of(rule.path)}]
     for need in _needs(settings, config):
-        end = _end(need.path)
+        end = end_of(need.path)
         found = [_obstacle(need, end, rules)]
         if end != need.path:
             # A link is only read, whatever is written behind it.
             found.insert(0, _obstacle(need._replace(loss=""), need.path, rules))
         yield from islice(filter(None, found), 1)
-
-
-def _end(path: Path) -> Path:
-    """Where its links lead, on this machine. Not `Path.resolve`, which raises for links in a circle."""
-    return Path(os.path.realpath(path))
 
 
 def _obstacle(need: Need, place: Path, rules: Sequence[Rule]) -> Obstacle | None:
@@ -180,12 +174,19 @@ def _listed(setting: str, access: Access, words: Sequence[str]) -> Iterator[Rule
 def _permission(need: Need, place: Path) -> str:
     """What to set to be allowed to write there. A file is made in its directory, which is what a setting makes or opens."""
     directory = place.parent if need.is_file else place
+    if need.is_file and directory == Path("/"):
+        return _of_its_own(need, place, "LogsDirectory")
     for setting, (root, _) in KEPT.items():
         if directory != Path(root) and directory.is_relative_to(root):
             return f"{setting}={directory.relative_to(root)}"
         if directory == Path(root) and need.is_file:
-            return f"{need.name} to {root}/bananasd/{place.name} and {setting}=bananasd"
+            return _of_its_own(need, place, setting)
     return f"ReadWritePaths={directory}"
+
+
+def _of_its_own(need: Need, place: Path, setting: str) -> str:
+    """A directory for a file that is now in one of all."""
+    return f"{need.name} to {KEPT[setting][0]}/bananasd/{place.name} and {setting}=bananasd"
 
 
 def _elsewhere(need: Need, rule: Rule) -> str:

@@ -236,7 +236,45 @@ def test_drop_ins_beside_a_unit_count_in_the_order_of_their_names(
     assert (check["level"], check["where"]) == ("ok", str(unit))
 
 
-@pytest.mark.parametrize("name", ["bananasd.service", "bananasd.service.d/1.conf"])
+def test_a_drop_in_that_is_masked_counts_for_nothing(config: Path, tmp_path: Path) -> None:
+    """A link to /dev/null takes one away that is in another folder of systemd's."""
+    unit = write_unit(tmp_path, config)
+    unit.write_text(f"{unit.read_text()}TimeoutStopSec=40\n")
+    masked = tmp_path / "bananasd.service.d" / "1.conf"
+    masked.parent.mkdir()
+    masked.symlink_to("/dev/null")
+    (check,) = checks("--config", config, "--unit", unit)["unit"]
+    assert check["level"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ReadOnlyPaths=/a\0b",
+        "ExecStart=/x/bananasd start --config /a\0b",
+        "User=\0",
+        "WorkingDirectory=/a\0b",
+        "Environment=HOME=/a\0b XDG_RUNTIME_DIR=/\0",
+        "RuntimeDirectory=\0",
+        "EnvironmentFile=\0",
+    ],
+)
+def test_a_byte_that_no_path_can_have_keeps_the_doctor_from_nothing(
+    config: Path, tmp_path: Path, line: str
+) -> None:
+    unit = write_unit(tmp_path, config)
+    unit.write_text(f"{unit.read_text()}{line}\n")
+    told = [check["what"] for check in checks("--config", config, "--unit", unit)["unit"]]
+    assert any(what.startswith("TimeoutStopSec is 10 s") for what in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("bananasd.service", "name the file of the daemon's unit"),
+        ("bananasd.service.d/1.conf", "mend that drop-in, or take it away"),
+    ],
+)
 @pytest.mark.parametrize(
     ("make", "fault"),
     [
@@ -246,7 +284,7 @@ def test_drop_ins_beside_a_unit_count_in_the_order_of_their_names(
     ],
 )
 def test_a_unit_is_a_regular_file_of_a_sensible_size(
-    config: Path, tmp_path: Path, name: str, make: Callable[[Path], None], fault: str
+    config: Path, tmp_path: Path, name: str, remedy: str, make: Callable[[Path], None], fault: str
 ) -> None:
     unit = write_unit(tmp_path, config)
     path = tmp_path / name
@@ -256,7 +294,7 @@ def test_a_unit_is_a_regular_file_of_a_sensible_size(
     result = bananasd("doctor", "--config", config, "--unit", unit)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"bananasd: --unit {path}: {fault}")
-    assert result.stderr.endswith("; name the file of the daemon's unit\n")
+    assert result.stderr.endswith(f"; {remedy}\n")
 
 
 def test_a_unit_may_begin_with_a_byte_order_mark(config: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from bananasd import config as configuration
 from bananasd.remark import Level
 from bananasd.units import sandbox
 from bananasd.units.contradictions import contradictions
-from bananasd.units.reading import config_of, environment, of_instance, read_files
+from bananasd.units.reading import config_of, environment, is_started_with, of_instance, read_files
 
 ROOT = Path(__file__).parents[2]
 OURS = (ROOT / "systemd" / "bananasd.service").read_text()
@@ -142,6 +142,7 @@ def test_a_configuration_in_a_home_is_told(tmp_path):
         ("/var/log/jobs/log", "set LogsDirectory=jobs"),
         ("/var/log/jobs/deep/log", "set LogsDirectory=jobs/deep"),
         ("/var/log/jobs.log", "set log.file to /var/log/bananasd/jobs.log and LogsDirectory=bananasd"),
+        ("/jobs.log", "set log.file to /var/log/bananasd/jobs.log and LogsDirectory=bananasd"),
         ("/srv/jobs/log", "set ReadWritePaths=/srv/jobs"),
     ],
 )
@@ -206,7 +207,16 @@ def test_what_a_unit_says_of_a_link_holds_for_where_it_leads(tmp_path, outside):
     )
 
 
+def test_what_a_unit_says_of_a_link_holds_for_that_itself(tmp_path, outside):
+    _, link = outside
+    hidden = f"PrivateTmp=no\nProtectHome=no\nReadWritePaths=/\nInaccessiblePaths={link}"
+    ((_, what, _),) = told_of_paths(tmp_path, f"state_dir = '{link}/state'", hidden)
+    assert what == f"state_dir is {link}/state, and InaccessiblePaths={link}: the daemon does not see it"
+
+
 def test_links_in_a_circle_lead_nowhere(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert told_of_paths(tmp_path, f"[workers]\nhandlers = '{tmp_path}/a'", OPEN) == []
+    settings = make_settings(f"ExecStart=\nExecStart=/bin/bananasd start --config {tmp_path}/a")
+    assert not is_started_with(settings, tmp_path / "bananas.toml")
