@@ -413,6 +413,18 @@ def test_hostile_names_are_told_in_one_line_each(server: RedisServer) -> None:
     assert ESCAPED in bananasd("queues", *on(server)).stdout
 
 
+def test_a_server_that_takes_no_repair_is_told_and_ends_it(own_server: RedisServer) -> None:
+    """Only what a user may not do is no matter of the server."""
+    own_server.call("RPUSH", LANE, NO_JOB)
+    own_server.call("CONFIG", "SET", "min-replicas-to-write", "1")
+    result = bananasd("doctor", "--repair", *on(own_server))
+    assert result.exit_code == 69
+    text = " ".join(result.stdout.split())
+    assert "error server it cannot be asked: the server refused: NOREPLICAS " in text
+    assert "may not examine" not in text
+    assert own_server.call("LLEN", LANE) == 1
+
+
 def test_damaged_keys_keep_it_from_nothing(server: RedisServer, client: Client) -> None:
     client.submit_job("greet", None)
     server.call("HSET", KEYS.stats, "dead", "many")
