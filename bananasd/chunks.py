@@ -52,10 +52,11 @@ def check_dead_ids(job_ids: Any) -> list[str]:
     given = [job_ids] if isinstance(job_ids, str) else job_ids
     if not isinstance(given, Iterable):
         raise InvalidJob(f"job ids {shown(job_ids)}: want a list of them")
-    return list(dict.fromkeys(form for job_id in given for form in _forms_of(job_id)))
+    return list(dict.fromkeys(form for job_id in given for form in forms_of(job_id)))
 
 
-def _forms_of(job_id: Any) -> tuple[str, ...]:
+def forms_of(job_id: Any) -> tuple[str, ...]:
+    """What one of those ids may stand there as: what was given, then what that is as a UUID, if it is one."""
     if not isinstance(job_id, str) or is_any_id(job_id):
         canonical = check_id(job_id)
         return (job_id, canonical) if isinstance(job_id, str) else (canonical,)

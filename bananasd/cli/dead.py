@@ -1,21 +1,22 @@
 """``bananasd dead``: the jobs that failed for good."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import click
 
 from .. import clock
+from ..chunks import forms_of
 from ..client import Client
 from ..durations import brief
 from ..errors import InvalidJob, JobNotFound
 from ..job import Job, Status
 from ..masking import mask_error
+from ..store.stats import Stats
 from .errors import Failure
 from .jobs import echo_job
 from .output import columns, count, echo_json, json_option, one_line, shorten, told_of, tries
-from .server import Command, takes_client
-from .words import any_dead_id, id_argument
+from .server import Command, Place, takes_client, takes_place
+from .words import any_dead_id
 
 
 @click.group()
@@ -40,15 +41,25 @@ def list_(client: Client, limit: int, offset: int, as_json: bool) -> None:
 
 
 @dead.command()
-@id_argument
+@click.argument("job_id", metavar="ID", type=any_dead_id)
 @json_option
-@takes_client
-def show(client: Client, job_id: str, as_json: bool) -> None:
+@takes_place
+def show(place: Place, job_id: str, as_json: bool) -> None:
     """Show one dead job with the whole of its error."""
-    job = client.get_job(job_id)
+    job = _look_up(place, job_id)
     if job.status is not Status.FAILED:
         raise Failure(f"job {job.id} is not dead, it is {job.status}")
     echo_json(told_of(job)) if as_json else echo_job(job)
+
+
+def _look_up(place: Place, job_id: str) -> Job:
+    # Not by a client, which takes nothing but UUIDs.
+    with place.connect() as connection:
+        stats = Stats(connection, place.namespace)
+        for form in forms_of(job_id):
+            if job := stats.job(form):
+                return job
+    raise JobNotFound(job_id)
 
 
 def _takes_ids(command: Command) -> Command:
@@ -62,14 +73,13 @@ def _takes_ids(command: Command) -> Command:
 def retry(client: Client, ids: Sequence[str], is_all: bool) -> None:
     """Put dead jobs back into their queues, with their attempts at zero."""
     chosen = _choose(ids, is_all)
-    back = client.retry_dead(chosen)
+    back = set(client.retry_dead(chosen))
     click.echo(f"{count(len(back), 'job')} put back")
-    left = [job_id for job_id in chosen or () if job_id not in back]
-    locked = [job for job in map(partial(_find, client), left) if job and _is_locked(job)]
-    locked_ids = {job.id for job in locked}
-    missing = [job_id for job_id in left if job_id not in locked_ids]
-    why = f"not among the dead, or without a record that could run: {', '.join(missing)}"
-    _fail_for([*_left_out(chosen, len(missing), why), *map(_about_locked, locked)])
+    left = [job_id for job_id in chosen or () if back.isdisjoint(forms_of(job_id))]
+    locked = {job_id: job for job_id in left if (job := _find(client, job_id)) and _is_locked(job)}
+    missing = [job_id for job_id in left if job_id not in locked]
+    why = "not among the dead, or without a record that could run"
+    _fail_for([*_left_out(chosen, missing, why), *map(_about_locked, locked.values())])
 
 
 @dead.command()
@@ -82,16 +92,22 @@ def purge(client: Client, ids: Sequence[str], is_all: bool, yes: bool) -> None:
     number = client.queue_stats().dead if chosen is None else len(chosen)
     if not yes:
         click.confirm(f"Delete {count(number, 'dead job')} for good?", abort=True)
-    deleted = client.purge_dead(chosen)
-    click.echo(f"{count(deleted, 'job')} deleted")
-    _fail_for(_left_out(chosen, len(chosen or ()) - deleted, "not among the dead"))
+    if chosen is None:
+        click.echo(f"{count(client.purge_dead(), 'job')} deleted")
+        return
+    # A call for each, which is known only by that to have been there.
+    deleted = {job_id: client.purge_dead([job_id]) for job_id in chosen}
+    click.echo(f"{count(sum(deleted.values()), 'job')} deleted")
+    missing = [job_id for job_id in chosen if not deleted[job_id]]
+    _fail_for(_left_out(chosen, missing, "not among the dead"))
 
 
 def _choose(ids: Sequence[str], is_all: bool) -> list[str] | None:
-    """The ids, each once; None for all."""
+    """The ids, each once; None for all. What is given in another form is looked for in the usual one anyway."""
     if bool(ids) == is_all:
         raise click.UsageError("say which: ids, or --all" if not ids else "ids and --all exclude each other")
-    return None if is_all else list(dict.fromkeys(ids))
+    implied = {form for job_id in ids for form in forms_of(job_id) if form != job_id}
+    return None if is_all else [job_id for job_id in dict.fromkeys(ids) if job_id not in implied]
 
 
 def _find(client: Client, job_id: str) -> Job | None:
@@ -113,8 +129,11 @@ def _about_locked(job: Job) -> str:
     )
 
 
-def _left_out(chosen: list[str] | None, number: int, why: str) -> list[str]:
-    return [f"{number} of {count(len(chosen), 'job')} {why}"] if chosen is not None and number else []
+def _left_out(chosen: list[str] | None, missing: list[str], why: str) -> list[str]:
+    if not chosen or not missing:
+        return []
+    names = ", ".join(map(one_line, missing))
+    return [f"{len(missing)} of {count(len(chosen), 'job')} {why}: {names}"]
 
 
 def _fail_for(reasons: list[str]) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import click
 
+from ..chunks import forms_of
 from ..errors import InvalidJob
-from ..limits import check_id, check_name, check_queue, is_any_id
+from ..limits import check_id, check_name, check_queue
 
 
 def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
@@ -21,8 +22,8 @@ def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
 
 
 any_id = _checked(check_id)
-any_dead_id = _checked(lambda text: check_id(text) if is_any_id(text) else text)
-"""What somebody else pushed into a lane is among the dead under what it was, no UUID perhaps."""
+any_dead_id = _checked(lambda text: forms_of(text)[0])
+"""What somebody else pushed into a lane is among the dead as it was written, in capitals or no UUID at all."""
 any_name = _checked(check_name)
 any_queue = _checked(check_queue)
 any_key = _checked(lambda text: check_name(text, "key"))

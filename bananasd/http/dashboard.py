@@ -71,7 +71,7 @@ class Dashboard:
             Route("/readyz", ask.readyz),
             Route("/metrics", ask.metrics),
             Route("/api/live", ask.live),
-            Route("/api/jobs/{job_id}", ask.job),
+            Route("/api/jobs/{job_id:path}", ask.job),
             Route("/api/lanes/{queue}/{priority}", ask.lane),
             Route("/api/scheduled", ask.scheduled),
             Route("/api/dead", ask.dead),

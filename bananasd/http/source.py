@@ -8,7 +8,7 @@ from .. import clock
 from ..client import Client
 from ..errors import ConnectionFailed
 from ..job import Job
-from ..limits import is_any_id
+from ..limits import is_id
 from ..processes.board import Board
 from ..processes.usage import Usage, usages
 from ..processes.views import NodeView, node_view
@@ -89,8 +89,8 @@ class Source:
         return Listing(self._pool.call(), self.namespace)
 
     def job(self, job_id: str) -> Job:
-        """One job. What somebody else has pushed into a lane may be dead under what it was, no UUID perhaps."""
-        if not is_any_id(job_id) and (foreign := Stats(self._pool.call(), self.namespace).job(job_id)):
+        """One job. What somebody else has pushed into a lane may be dead as it was written, in capitals or no UUID at all."""
+        if not is_id(job_id) and (foreign := Stats(self._pool.call(), self.namespace).job(job_id)):
             return foreign
         return self.client.get_job(job_id)
 

@@ -1,5 +1,7 @@
 """The dead letters on their page: found, brought back, deleted."""
 
+from urllib.parse import quote
+
 import pytest
 
 from bananasd import Status, clock
@@ -136,11 +138,18 @@ def test_what_somebody_else_pushed_is_deleted_alone(site, server, client, worker
     assert ids_of(site.http.get("/api/dead")) == [other]
 
 
-def test_a_dead_job_of_a_foreign_id_has_a_page(site, server, client, worker):
-    push(server, b"not-a-uuid")
+@pytest.mark.parametrize("foreign", ["not-a-uuid", UNKNOWN.upper(), UNKNOWN.replace("-", ""), "a/b", "../x"])
+def test_a_dead_job_of_a_foreign_id_has_a_page(site, server, client, worker, foreign):
+    push(server, foreign)
     bury(client, worker)
-    told = site.http.get("/api/jobs/not-a-uuid").json()
-    assert (told["id"], told["status"]) == ("not-a-uuid", "failed")
+    told = site.http.get(f"/api/jobs/{quote(foreign, safe='')}").json()
+    assert (told["id"], told["status"]) == (foreign, "failed")
+
+
+def test_a_job_is_found_by_its_id_in_any_form(site, client, worker):
+    (job_id,) = bury(client, worker)
+    for form in (job_id.upper(), job_id.replace("-", "")):
+        assert site.http.get(f"/api/jobs/{form}").json()["id"] == job_id
 
 
 @pytest.mark.parametrize("length", [0, 100_000])

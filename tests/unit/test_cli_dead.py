@@ -138,7 +138,49 @@ def test_purge_by_id(server: RedisServer, client: Client, dead: list[str]) -> No
 def test_purge_tells_when_some_were_not_dead(server: RedisServer, dead: list[str]) -> None:
     result = bananasd("dead", "purge", "--yes", dead[0], NO_JOB, *on(server))
     assert (result.exit_code, result.stdout) == (1, "1 job deleted\n")
-    assert result.stderr == "bananasd: 1 of 2 jobs not among the dead\n"
+    assert result.stderr == f"bananasd: 1 of 2 jobs not among the dead: {NO_JOB}\n"
+
+
+def test_purge_takes_an_id_in_several_forms_for_one(
+    server: RedisServer, client: Client, dead: list[str]
+) -> None:
+    result = bananasd("dead", "purge", "--yes", dead[0], dead[0].upper(), dead[0], *on(server))
+    assert (result.exit_code, result.stdout) == (0, "1 job deleted\n")
+    assert client.queue_stats().dead == 2
+
+
+FOREIGN = ["not-a-uuid", "a/b", "..", "", "\udcff<b>", NO_JOB.upper(), NO_JOB.replace("-", "")]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_dead_job_of_a_foreign_id_is_shown(server: RedisServer, foreign: str) -> None:
+    server.call("HSET", KEYS.job(foreign), "status", "failed", "error", "no such thing")
+    shown = bananasd("dead", "show", foreign, *on(server))
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert "no such thing" in shown.stdout
+
+
+def test_a_dead_job_that_is_not_there_is_named(server: RedisServer) -> None:
+    result = bananasd("dead", "show", "a/b", *on(server))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("bananasd: no job 'a/b': ")
+
+
+def test_one_dead_job_is_found_by_its_id_in_any_form(server: RedisServer, dead: list[str]) -> None:
+    for form in (dead[0].upper(), dead[0].replace("-", "")):
+        shown = bananasd("dead", "show", form, "--json", *on(server))
+        assert json.loads(shown.stdout)["id"] == dead[0]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_dead_job_of_a_foreign_id_is_deleted_as_it_was_written(server: RedisServer, foreign: str) -> None:
+    server.call("ZADD", KEYS.dead, 1, foreign)
+    result = bananasd("dead", "retry", foreign, *on(server))
+    assert (result.exit_code, result.stdout) == (1, "0 jobs put back\n")
+    assert "without a record that could run: " in result.stderr
+    result = bananasd("dead", "purge", "--yes", foreign, *on(server))
+    assert (result.exit_code, result.stdout) == (0, "1 job deleted\n")
+    assert server.call("ZCARD", KEYS.dead) == 0
 
 
 @pytest.mark.parametrize("command", ["retry", "purge"])

@@ -12,7 +12,15 @@ const TONES = {
 
 export const pill = (word) => h("span", { class: `pill ${TONES[word] ?? ""}` }, word);
 
-export const jobLink = (id, name) => h("a", { href: `#/job/${encoded(id)}`, class: "name" }, name || h("code", {}, brief(id)));
+const MAX_LINKED_CHARACTERS = 1000;
+
+// No address leads to every id that somebody else may have written: a browser takes dots for a way up.
+const hasPage = (id) => !["", ".", ".."].includes(id) && id.length <= MAX_LINKED_CHARACTERS && !/\p{Surrogate}/u.test(id);
+
+export function jobLink(id, name) {
+  const words = name || h("code", {}, brief(id) || "(empty id)");
+  return hasPage(id) ? h("a", { href: `#/job/${encoded(id)}`, class: "name" }, words) : h("span", { class: "name" }, words);
+}
 
 export const queueLink = (queue, priority = "") =>
   h("a", { href: `#/queue/${encoded(queue)}${priority ? `/${priority}` : ""}` }, queue);
