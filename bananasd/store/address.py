@@ -30,10 +30,14 @@ def address_of(url: Any) -> str:
 
 
 def is_of_each_host(address: str) -> bool:
-    """Whether an address, as `address_of` has it, leads from every host to a server of its own: a socket, or the loopback."""
+    """Whether an address, as `address_of` has it, leads from every host to a server of its own: a socket, or the loopback.
+
+    Never by way of Sentinels: each host may have one, and all of them lead to the same server.
+    """
     scheme, _, rest = address.partition("://")
-    places = rest.partition("/")[0].split(",")
-    return scheme == "unix" or all(_is_loopback(place.rpartition(":")[0]) for place in places)
+    if scheme.endswith("+sentinel"):
+        return False
+    return scheme == "unix" or _is_loopback(rest.partition("/")[0].rpartition(":")[0])
 
 
 def _is_loopback(host: str) -> bool:
@@ -41,6 +45,7 @@ def _is_loopback(host: str) -> bool:
         known = ip_address(host.strip("[]"))
     except ValueError:
         return host == "localhost"
+    known = getattr(known, "ipv4_mapped", None) or known
     return known.is_loopback or known.is_unspecified
 
 

@@ -70,7 +70,13 @@ def test_servers_of_one_address_on_two_hosts_are_told_apart(site):
         ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379 on web1"),
         ("redis://127.8.0.1:6379", "redis://127.8.0.1:6379 on web1"),
         ("redis://[::1]:6379", "redis://[::1]:6379 on web1"),
-        ("redis+sentinel://localhost:26379,127.0.0.1:26380/m", "redis+sentinel://localhost:26379,127.0.0.1:26380/m on web1"),
+        ("redis://[::ffff:127.0.0.1]:6379", "redis://[::ffff:127.0.0.1]:6379 on web1"),
+        ("redis://[::ffff:10.0.0.5]:6379", "redis://[::ffff:10.0.0.5]:6379"),
+        ("redis://0.0.0.0:6379", "redis://0.0.0.0:6379 on web1"),
+        ("redis://[::]:6379", "redis://[::]:6379 on web1"),
+        # A Sentinel on each host, which all lead to one server.
+        ("redis+sentinel://localhost:26379/m", "redis+sentinel://localhost:26379/m"),
+        ("redis+sentinel://localhost:26379,127.0.0.1:26380/m", "redis+sentinel://localhost:26379,127.0.0.1:26380/m"),
     ],
 )  # fmt: skip
 def test_an_address_that_is_another_server_on_each_host_has_the_hosts_name(address, told):
