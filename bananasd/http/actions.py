@@ -34,18 +34,20 @@ class Actions:
     async def pause(self, request: Request) -> Response:
         """Let no job of a queue begin, or of any (null), for a time or for good (null)."""
         given = await read_object(request)
-        with self._noted(request, "pause", _queue_name(given.get("queue"))) as note:
+        with self._noted(request, "pause", _as_sent(given)) as note:
             check_fields(given, "queue", "seconds")
             queue, seconds = queue_in(given), given.get("seconds")
+            note.target = _queue_name(queue)
             await self._carry_out(note, lambda client: client.pause(queue, seconds))
         return reply({})
 
     async def resume(self, request: Request) -> Response:
         """End a pause."""
         given = await read_object(request)
-        with self._noted(request, "resume", _queue_name(given.get("queue"))) as note:
+        with self._noted(request, "resume", _as_sent(given)) as note:
             check_fields(given, "queue")
             queue = queue_in(given)
+            note.target = _queue_name(queue)
             return reply({"changed": await self._carry_out(note, lambda client: client.resume(queue))})
 
     async def cancel(self, request: Request) -> Response:
@@ -72,7 +74,7 @@ class Actions:
     ) -> Response:
         """To those that are named, or the next ones that match."""
         given = await read_object(request)
-        with self._noted(request, action, f"dead jobs {shown(given)}") as note:
+        with self._noted(request, action, _as_sent(given)) as note:
             choice = dead_choice(given)
             ids, more = choice.ids, {}
             if ids is None:
@@ -114,6 +116,11 @@ class Actions:
             raise
         finally:
             note_action(request, self._keyring, action, note)
+
+
+def _as_sent(given: dict[str, Any]) -> str:
+    """In the log, until it is known what is meant: a mistake must not read as if it were everything."""
+    return f"as sent: {shown(given)}"
 
 
 def _queue_name(queue: Any) -> str:

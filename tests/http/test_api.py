@@ -232,6 +232,21 @@ def test_every_action_leaves_a_line_that_says_who_what_and_what_came_of_it(site,
 
 
 @pytest.mark.parametrize(
+    ("action", "body", "target"),
+    [
+        ("pause", {}, "target='as sent: {}'"),
+        ("resume", {}, "target='as sent: {}'"),
+        ("pause", {"queue": None, "second": 5}, "target=\"as sent: {'queue': None, 'second': 5}\""),
+        ("resume", {"queue": None}, "target='all queues'"),
+    ],
+)
+def test_a_line_about_a_mistake_names_no_more_than_was_meant(site, caplog, action, body, target):
+    site.post(f"/api/queues/{action}", body)
+    (line,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("http action")]
+    assert target in line
+
+
+@pytest.mark.parametrize(
     "queue", ["q" * 100_000, ["q" * 100_000], {"q" * 50_000: 1}], ids=["text", "list", "object"]
 )
 def test_a_line_about_an_action_is_short_whatever_was_sent(site, caplog, queue):
