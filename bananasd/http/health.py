@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from ..processes.views import ChildView, NodeView
 
+NO_ANSWER = "the Redis server does not answer"
+REFUSES = "the Redis server refuses"
+
 LIVE_SECONDS = 5.0
 """A master turns its loop four times a second; one that has not for so long hangs."""
 
@@ -16,8 +19,8 @@ def is_live(silent_seconds: float) -> bool:
     return silent_seconds < LIVE_SECONDS
 
 
-def reasons_not_ready(node: NodeView, silent_seconds: float, *, is_server_there: bool) -> Iterator[str]:
-    """Why no work is done here at the moment; none if it is."""
+def reasons_not_ready(node: NodeView, silent_seconds: float, server_trouble: str) -> Iterator[str]:
+    """Why no work is done here at the moment; none if it is. ``server_trouble``: one of those below, or "" if there is none."""
     if not is_live(silent_seconds):
         yield f"the master has not turned its loop for {silent_seconds:.0f} s"
     if node.phase == "draining":
@@ -29,8 +32,8 @@ def reasons_not_ready(node: NodeView, silent_seconds: float, *, is_server_there:
     if not workers:
         slots = {child.slot for child in node.children if child.kind == "worker"}
         yield f"no worker is up, of {len(slots)}"
-    if not is_server_there:
-        yield "the Redis server does not answer"
+    if server_trouble:
+        yield server_trouble
     else:
         # It answers this process: others may find no way to it, or no room.
         if schedulers and not _reach(schedulers):

@@ -34,7 +34,7 @@ class Queries:
         self._source = source
         self._metrics = metrics
         self._live = live
-        self._probe = Probe(source.is_server_there)
+        self._probe = Probe(source.server_trouble)
 
     async def livez(self, _request: Request) -> Response:
         """Whether the daemon lives."""
@@ -43,9 +43,9 @@ class Queries:
 
     async def readyz(self, _request: Request) -> Response:
         """Whether it does its work, and if not, why."""
-        is_there = await self._probe.is_server_there()
+        trouble = await self._probe.server_trouble()
         silent_seconds = self._source.silent_seconds
-        reasons = list(reasons_not_ready(self._source.node(), silent_seconds, is_server_there=is_there))
+        reasons = list(reasons_not_ready(self._source.node(), silent_seconds, trouble))
         return reply({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     async def metrics(self, _request: Request) -> Response:

@@ -17,6 +17,7 @@ from ..store.calls import UNREADABLE, has_answered
 from ..store.listing import Listing, NodeReport
 from ..store.pool import Pool
 from ..store.stats import QueueStats, Stats
+from .health import NO_ANSWER, REFUSES
 from .shapes import of_other_node, of_own_node, of_queues
 
 MAX_ANSWER_SECONDS = 2.0
@@ -108,13 +109,13 @@ class Source:
         """How long ago its master has last turned its loop."""
         return self.board.silent_seconds
 
-    def is_server_there(self) -> bool:
-        """Whether the server answers."""
+    def server_trouble(self) -> str:
+        """What keeps the server from answering, in words that anybody may read; "" if it answers."""
         try:
             Stats(self._pool.call(PING_SECONDS), self.namespace).ping()
-        except ConnectionFailed:
-            return False
-        return True
+        except ConnectionFailed as error:
+            return REFUSES if has_answered(error) else NO_ANSWER
+        return ""
 
     def counters(self) -> dict[str, int] | None:
         """Counts since the namespace began; None if the server does not answer."""

@@ -249,4 +249,4 @@ def test_a_restarted_server_is_there_at_the_first_look(make_site, own_server):
     own_server.stop()
     own_server.start()
     assert site.source.look().trouble == ""
-    assert site.source.is_server_there()
+    assert site.source.server_trouble() == ""

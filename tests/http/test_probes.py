@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bananasd.http.health import LIVE_SECONDS, reasons_not_ready
+from bananasd.http.health import LIVE_SECONDS, NO_ANSWER, REFUSES, reasons_not_ready
 from bananasd.http.probe import Probe
 from bananasd.http.source import Source
 from bananasd.processes.views import ChildView, NodeView
@@ -52,19 +52,27 @@ def test_those_who_watch_wait_for_no_page_that_waits_for_the_server(site, monkey
         assert next(snapshots)
 
 
+def test_a_server_that_refuses_is_told_from_one_that_does_not_answer(make_site, own_server):
+    own_server.call("CONFIG", "SET", "requirepass", "secret")
+    site = make_site(own_server.url)
+    assert REFUSES in site.http.get("/readyz").json()["reasons"]
+    own_server.stop()
+    assert NO_ANSWER in site.http.get("/readyz").json()["reasons"]
+
+
 def test_probes_that_come_together_share_one_question():
     asked = []
 
     async def ask():
         go_on = threading.Event()
-        probe = Probe(lambda: asked.append(1) or go_on.wait(10))
-        probes = [asyncio.create_task(probe.is_server_there()) for _ in range(20)]
+        probe = Probe(lambda: asked.append(1) or (go_on.wait(10) and NO_ANSWER))
+        probes = [asyncio.create_task(probe.server_trouble()) for _ in range(20)]
         await asyncio.sleep(0)
         probes.pop().cancel()
         go_on.set()
-        assert await asyncio.gather(*probes) == [True] * 19
+        assert await asyncio.gather(*probes) == [NO_ANSWER] * 19
         assert len(asked) == 1
-        assert await probe.is_server_there()
+        assert await probe.server_trouble() == NO_ANSWER
         assert len(asked) == 2
 
     asyncio.run(ask())
@@ -74,9 +82,9 @@ def child(kind, state="up", slot="a", server="there"):
     return ChildView(slot, kind, 1, state, 1.0, "", "", None, 0, 0, 0, 0, "", None, 1, False, server=server)
 
 
-def reasons(*children, phase="running", silent_seconds=0.0, is_server_there=True):
+def reasons(*children, phase="running", silent_seconds=0.0, server_trouble=""):
     node = NodeView("n1", 1, True, False, phase, 1.0, len(children), list(children))
-    return list(reasons_not_ready(node, silent_seconds, is_server_there=is_server_there))
+    return list(reasons_not_ready(node, silent_seconds, server_trouble))
 
 
 def test_with_a_scheduler_and_one_worker_of_several_it_is_ready():
@@ -110,12 +118,12 @@ def test_a_server_that_answers_the_probe_alone_keeps_it_from_being_ready(server)
         "the scheduler does not reach the Redis server",
         "no worker reaches the Redis server, of 1 that are up",
     ]
-    assert reasons(*lost, is_server_there=False) == ["the Redis server does not answer"]
+    assert reasons(*lost, server_trouble=REFUSES) == ["the Redis server refuses"]
     assert reasons(child("scheduler"), child("worker"), child("worker", slot="b", server=server)) == []
 
 
 def test_all_that_is_wrong_is_told_at_once():
-    told = reasons(phase="draining", silent_seconds=LIVE_SECONDS, is_server_there=False)
+    told = reasons(phase="draining", silent_seconds=LIVE_SECONDS, server_trouble=NO_ANSWER)
     assert told == [
         "the master has not turned its loop for 5 s",
         "the daemon drains",
