@@ -93,6 +93,8 @@ class Actions:
 
         def carry_out() -> Any:
             client = self._source.client
+            # One that is away already is sent nothing, and then it is known that nothing was done.
+            self._source.check_server()
             try:
                 return do(client)
             except ConnectionFailed as error:

@@ -27,7 +27,9 @@ class Doubtful(ConnectionFailed):
     """The server failed, by ``cause``, while something was done: nobody knows whether it was."""
 
     def __init__(self, cause: ConnectionFailed) -> None:
-        super().__init__(f"{cause}; it may have been carried out all the same: look before you repeat it")
+        super().__init__(
+            f"{str(cause).rstrip('.')}; it may have been carried out all the same: look before you repeat it"
+        )
         self.cause = cause
 
 

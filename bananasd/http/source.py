@@ -109,10 +109,14 @@ class Source:
         """How long ago its master has last turned its loop."""
         return self.board.silent_seconds
 
+    def check_server(self, seconds: float = MAX_ANSWER_SECONDS) -> None:
+        """Raise `ConnectionFailed` unless the server answers."""
+        Stats(self._pool.call(seconds), self.namespace).ping()
+
     def server_trouble(self) -> str:
         """What keeps the server from answering, in words that anybody may read; "" if it answers."""
         try:
-            Stats(self._pool.call(PING_SECONDS), self.namespace).ping()
+            self.check_server(PING_SECONDS)
         except ConnectionFailed as error:
             return REFUSES if has_answered(error) else NO_ANSWER
         return ""

@@ -189,11 +189,19 @@ def test_what_is_left_out_or_misspelt_never_means_everything(site, client, path,
     assert client.paused() == {"other": None}
 
 
-def test_what_a_frozen_server_was_told_is_not_said_to_have_failed(make_site, own_server, caplog):
+def test_what_was_sent_to_a_server_that_freezes_is_not_said_to_have_failed(
+    make_site, own_server, caplog, monkeypatch
+):
     site = make_site(own_server.url)
     # So that the server knows the script, and need not be sent it in full.
     site.source.client.pause("other")
-    own_server.process.send_signal(signal.SIGSTOP)
+    check_server = site.source.check_server
+
+    def check_and_freeze():
+        check_server()
+        own_server.process.send_signal(signal.SIGSTOP)
+
+    monkeypatch.setattr(site.source, "check_server", check_and_freeze)
     answer = site.post("/api/queues/pause", {"queue": "default"})
     own_server.process.send_signal(signal.SIGCONT)
     assert (answer.status_code, answer.json()["code"]) == (503, "doubtful")
@@ -212,6 +220,30 @@ def test_what_was_asked_of_a_server_that_was_never_there_has_failed(make_site, o
     own_server.stop()
     answer = site.post("/api/queues/pause", {"queue": "default"})
     assert (answer.status_code, answer.json()["code"]) == (503, "")
+
+
+def test_what_was_never_sent_to_a_server_that_has_gone_has_failed(make_site, own_server, caplog):
+    site = make_site(own_server.url)
+    site.post("/api/queues/resume", {"queue": "default"})
+    own_server.stop()
+    answer = site.post("/api/queues/pause", {"queue": "default"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "")
+    assert "it may have been" not in answer.json()["error"]
+    line = [r.getMessage() for r in caplog.records if "action='pause'" in r.getMessage()][-1]
+    assert "outcome='failed: " in line
+    own_server.start()
+    wait_until(lambda: site.source.client.paused() == {})
+
+
+def test_what_is_asked_of_a_server_that_is_frozen_already_has_failed(make_site, own_server):
+    site = make_site(own_server.url)
+    site.source.client.pause("other")
+    own_server.process.send_signal(signal.SIGSTOP)
+    answer = site.post("/api/queues/pause", {"queue": "default"})
+    own_server.process.send_signal(signal.SIGCONT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "")
+    wait_until(lambda: site.source.client.paused() == {"other": None})
+    assert site.post("/api/queues/pause", {"queue": "default"}).status_code == 200
 
 
 def test_every_action_leaves_a_line_that_says_who_what_and_what_came_of_it(site, client, caplog):
