@@ -140,7 +140,6 @@ def test_wrong_usage_is_one_line_with_the_way_to_the_help(words: tuple[str, ...]
         (("reprioritise", "nonsense", "high"), "'ID': job id 'nonsense': want a UUID"),
         (("reprioritise", ID, "high", "--queue", "a b"), "'--queue': queue 'a b': want 1 to 64 letters"),
         (("reschedule", "nonsense", "now"), "'ID': job id 'nonsense': want a UUID"),
-        (("dead", "show", "nonsense"), "'ID': job id 'nonsense': want a UUID"),
         (("submit", "a\nb"), r"'NAME': name 'a\nb': want 1 to 200 characters"),
         (("submit", "a", "--id", "7"), "'--id': job id '7': want a UUID"),
         (("submit", "a", "--queue", "a b"), "'--queue': queue 'a b': want 1 to 64 letters"),

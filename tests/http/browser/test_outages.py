@@ -80,8 +80,8 @@ def test_the_page_says_that_its_own_process_is_away_and_goes_on_with_the_next(da
     wait_until(lambda: client.paused() == {"*": None})
 
 
-def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, own_server, look):
-    daemon = start(own_server.url)
+def about_to_pause(daemon, look):
+    """A page that waits for the last word, of a daemon that has done such things before."""
     with daemon.client() as client:
         client.submit_and_wait("note", {}, wait_seconds=10)
     page = look.at(daemon.page)
@@ -89,6 +89,11 @@ def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, 
     confirm(page, "Until resumed")
     page.get_by_role("button", name="Resume everything").click()
     page.get_by_role("button", name="Pause everything").click()
+    return page
+
+
+def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, own_server, look):
+    page = about_to_pause(start(own_server.url), look)
     # It answers, but is slow to do it.
     own_server.call("CLIENT", "PAUSE", 20_000, "WRITE")
     confirm(page, "Until resumed")
@@ -98,14 +103,7 @@ def test_a_page_does_not_say_that_something_failed_of_which_nobody_knows(start, 
 
 
 def test_a_page_says_that_nothing_was_done_while_redis_was_away(start, own_server, look):
-    daemon = start(own_server.url)
-    with daemon.client() as client:
-        client.submit_and_wait("note", {}, wait_seconds=10)
-    page = look.at(daemon.page)
-    page.get_by_role("button", name="Pause everything").click()
-    confirm(page, "Until resumed")
-    page.get_by_role("button", name="Resume everything").click()
-    page.get_by_role("button", name="Pause everything").click()
+    page = about_to_pause(start(own_server.url), look)
     own_server.stop()
     confirm(page, "Until resumed")
     expect(page.locator("#toast")).to_contain_text("Not done: ")
