@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -139,17 +140,19 @@ def test_a_server_that_outlives_its_daemon_keeps_the_state_dir(make_daemon):
     (server,) = first.children("redis")
     with socket.socket(socket.AF_UNIX) as busy:
         busy.connect(str(first.run_dir / "redis.sock"))
-        # So it is deaf for a while, also to the signal that it gets at the death of the master.
-        busy.sendall(b"EVAL 'local e = os.clock() + 1 while os.clock() < e do end' 0\r\n")
+        # So it is deaf until it is killed, also to the signal that it gets at the death of the master.
+        busy.sendall(b"EVAL 'local e = os.clock() + 60 while os.clock() < e do end' 0\r\n")
         first.process.kill()
         first.process.wait()
-    second = sharing_state(make_daemon, first).start(wait=False)
-    wait_until(lambda: running_pid(second.run_dir) == second.pid)
-    # It holds its run_dir, but has begun nothing.
-    assert second.node is None
-    assert is_alive(server.pid)
+    try:
+        second = sharing_state(make_daemon, first).start(wait=False)
+        wait_until(lambda: running_pid(second.run_dir) == second.pid)
+        # It holds its run_dir, but has begun nothing.
+        assert second.node is None
+        assert is_alive(server.pid)
+    finally:
+        os.kill(server.pid, signal.SIGKILL)
     wait_until(second.is_up)
-    assert not is_alive(server.pid)
 
 
 def test_no_child_but_the_server_keeps_a_lock(make_daemon):
