@@ -135,7 +135,9 @@ class Daemon:
 
     def children(self, kind: str = "") -> list[ChildView]:
         """The living children, of one kind or all."""
-        return [child for child in (self.node.children if self.node else []) if kind in ("", child.kind)]
+        # Once: it may go between two looks.
+        node = self.node
+        return [child for child in (node.children if node else []) if kind in ("", child.kind)]
 
     def child(self, kind: str) -> ChildView:
         """The first child of this kind; waits until one lives, for after a death there is none for a moment."""
