@@ -131,7 +131,8 @@ class Daemon:
     def is_up(self) -> bool:
         """Whether all children do their work; fails at once when the daemon has ended."""
         assert self.process is not None and self.process.poll() is None, self.log_text()
-        return self.node is not None and self.node.is_up
+        node = self.node
+        return node is not None and node.is_up
 
     def children(self, kind: str = "") -> list[ChildView]:
         """The living children, of one kind or all."""
@@ -208,8 +209,9 @@ class Daemon:
     @property
     def board(self) -> Board:
         """The board of the running daemon."""
-        assert self.node is not None
-        board = Board.open(self.run_dir / f"{self.node.node}.board")
+        node = self.node
+        assert node is not None
+        board = Board.open(self.run_dir / f"{node.node}.board")
         assert board is not None
         return board
 
