@@ -212,8 +212,8 @@ def test_orders_that_stand_when_the_scheduler_is_killed_are_carried_out_by_the_n
         (scheduler,) = daemon.children("scheduler")
         os.kill(scheduler.pid, signal.SIGSTOP)
         assert client.cancel(job_id, "soft")
-        # Its token has been taken on its behalf; what it was to be woken for is still there.
-        assert [len(Look(daemon.url).find(f"*{key}:*")) for key in ("bell", "orders")] == [0, 1]
+        # Its token has been taken on its behalf, unless it was stopped amid its work; what it was to be woken for is still there.
+        assert len(Look(daemon.url).find("*orders:*")) == 1
         os.kill(scheduler.pid, signal.SIGKILL)
         assert client.wait(job_id, 10).status is Status.CANCELLED
         assert daemon.entries("JobCancelled", job_id)
