@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import coverage
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from bananasd import Client
 from bananasd.processes.redis_server import find_server_binary
@@ -23,9 +23,10 @@ from bananasd.store.store import Store
 if TYPE_CHECKING:
     from .daemon import Daemon
 
-# Examples of what holds for all values; the long form looks at more.
-settings.register_profile("short", max_examples=30)
-settings.register_profile("long", max_examples=200)
+# Examples of what holds for all values; the long form looks at more. How soon they are made says how busy the machine is.
+PATIENT = [HealthCheck.too_slow]
+settings.register_profile("short", max_examples=30, suppress_health_check=PATIENT)
+settings.register_profile("long", max_examples=200, suppress_health_check=PATIENT)
 settings.load_profile("long" if os.environ.get("BANANASD_FAULTS") == "long" else "short")
 
 ASIDE = Path(__file__).parents[1] / ".venv" / "aside"
