@@ -32,9 +32,9 @@ SUFFIX = ".board"
 
 
 class Head(IntEnum):
-    """Words of the header. The master writes them, but for HAS_ENTERED, which is the workers', IS_FIT, the scheduler's, and what all of these have told.
+    """Words of the header, of which those of `News` stand behind the host's boot id.
 
-    Behind the node's boot id there are those of `News`.
+    The master writes them, but for HAS_ENTERED, which is the workers', IS_FIT, the scheduler's, and what all have told.
     """
 
     LAYOUT = 0

@@ -32,17 +32,18 @@ class News:
         """It has happened; whether that is news. If not it is counted, for `due`."""
         now, digest = _now(), self._digest(what)
         place = self._find(digest)
-        is_news = place is None or self._is_over(place)
-        if place is None:
-            place = self._room()
-        if place == _OTHERS:
-            is_news = False
-        elif is_news:
-            self._words[place + 1] = now << 32 | self._untold(place) * (self._words[place] >> 32 == digest)
+        if place is None and (place := self._room()) is None:
+            self._count_among_others(now)
+            return False
+        is_known = self._words[place] >> 32 == digest
+        is_news = not is_known or self._is_over(place)
+        untold = self._untold(place) if is_known else 0
         self._words[place] = digest << 32 | now
-        if not is_news:
-            self._words[place + 1] += 1
+        self._words[place + 1] = now << 32 | untold if is_news else self._words[place + 1] + 1
         return is_news
+
+    def _count_among_others(self, now: int) -> None:
+        self._words[_OTHERS + 1] = self._words[_OTHERS + 1] + 1 if self._untold(_OTHERS) else now << 32 | 1
 
     def due(self, what: str, *, at_once: bool = False) -> Again | None:
         """How often it has happened since it was told, if that is to be told by now, or, in the end, at once."""
@@ -70,9 +71,9 @@ class News:
     def _is_over(self, place: int) -> bool:
         return _now() - (self._words[place] & _SECONDS) >= FORGOTTEN_SECONDS
 
-    def _room(self) -> int:
-        """The place for one more kind: none that still happens has to go for it."""
-        return next((each for each in range(0, _OTHERS, 2) if self._is_over(each)), _OTHERS)
+    def _room(self) -> int | None:
+        """The place for one more kind, if there is one: none that still happens has to go for it."""
+        return next((each for each in range(0, _OTHERS, 2) if self._is_over(each)), None)
 
     def _digest(self, what: str) -> int:
         """Of 32 bits; 0 stands for no news."""

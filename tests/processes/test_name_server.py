@@ -121,13 +121,19 @@ def test_a_lost_name_server_is_an_outage_like_any_other(daemon, names, web, own_
     assert daemon.stop() == 0
 
 
-def test_a_daemon_that_has_found_its_server_goes_on_without_a_name_server(daemon, names, web, own_server):
+@pytest.mark.parametrize("max_jobs", [0, 1])
+def test_a_daemon_that_has_found_its_server_goes_on_without_a_name_server(
+    daemon, names, web, own_server, max_jobs
+):
+    """So do fresh workers, which have found nothing themselves: what one process knows is the whole node's."""
+    daemon.config.write_text(
+        daemon.config.read_text().replace("[workers]", f"[workers]\nmax_jobs = {max_jobs}")
+    )
     daemon.start()
-    # Whoever has connected knows where it is, and the web server asks by itself.
     wait_until(lambda: web.get("/readyz")[0] == 200)
     names.lose()
     with Client(own_server.url) as client:
-        for _ in range(4):
+        for _ in range(6):
             assert client.submit_and_wait("note", {}, wait_seconds=10).status is Status.COMPLETED
     wait_until(lambda: web.get("/readyz", timeout=5)[0] == 200)
     assert not daemon.lines("child killed")
@@ -158,19 +164,6 @@ def test_workers_that_alone_do_not_find_the_server_are_told_and_serve_nothing(da
         assert client.wait(job_id, 10).status is Status.COMPLETED
         wait_until(lambda: client.queue_stats().lanes[0].workers == 2, 3)
     wait_until(lambda: web.get("/readyz")[0] == 200)
-
-
-def test_a_fresh_worker_finds_the_server_that_others_have_found(daemon, names, web, own_server):
-    """With the name server lost: whoever was forked before knows, and what it knows is the whole node's."""
-    daemon.config.write_text(daemon.config.read_text().replace("[workers]", "[workers]\nmax_jobs = 1"))
-    daemon.start()
-    wait_until(lambda: web.get("/readyz")[0] == 200)
-    names.lose()
-    with Client(own_server.url) as client:
-        for _ in range(6):
-            assert client.submit_and_wait("note", {}, wait_seconds=10).status is Status.COMPLETED
-    wait_until(lambda: web.get("/readyz", timeout=5)[0] == 200)
-    assert daemon.stop() == 0
 
 
 def test_a_quiet_daemon_that_has_come_through_an_outage_is_ready(daemon, names, web):

@@ -73,8 +73,12 @@ def test_kinds_for_which_there_is_no_room_are_counted_together_and_push_nobody_o
     at(PAUSE_SECONDS)
     other = News(board.rows[1].head)
     assert [other.due(kind) for kind in kinds] == [Again(2, PAUSE_SECONDS)] * KINDS + [None] * 2
-    assert other.due_of_others(at_once=True).times == 6
+    # Since the first of them, and not since the host was booted.
+    assert other.due_of_others() == Again(6, PAUSE_SECONDS)
     assert other.due_of_others(at_once=True) is None
+    assert not news.note(kinds[-1])
+    at(PAUSE_SECONDS + 3)
+    assert other.due_of_others(at_once=True) == Again(1, 3)
 
 
 def test_one_that_is_over_makes_room(news, at):
