@@ -92,6 +92,7 @@ def test_why_it_is_not_even_next(daemon, client, tmp_path):
     client.pause("default", 60)
     assert reason(client, known) is Reason.PAUSED
     os.kill(daemon.pid, signal.SIGTSTP)
+    wait_until(lambda: daemon.node.phase == "quiet")
     client.resume("default")
     # A daemon that is quiet serves nothing.
     wait_until(lambda: reason(client, known) is Reason.UNSERVED)

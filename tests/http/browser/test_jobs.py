@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bananasd import Priority
+from tests.conftest import wait_until
 from tests.http.browser.conftest import confirm, open_page, tile
 
 pytestmark = pytest.mark.timeout(120)
@@ -79,6 +80,7 @@ def test_a_lane_that_nobody_serves_says_who_would(daemon, client, look):
     page = look.at(f"{daemon.page}#/queue/default/low")
     os.kill(daemon.pid, signal.SIGTSTP)
     try:
+        wait_until(lambda: daemon.node.phase == "quiet")
         client.submit_job("note", {}, Priority.LOW)
         said = page.get_by_text("No live worker takes jobs of this lane")
         expect(said).to_be_visible(timeout=20_000)
