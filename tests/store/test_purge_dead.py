@@ -19,3 +19,19 @@ def test_a_job_that_was_brought_back_is_not_deleted(world):
     world.store.requeue_dead([job_id])
     assert world.store.purge_dead([job_id]) == 0
     assert world.status(job_id) == "pending"
+
+
+def test_what_lives_under_an_id_that_lies_there_by_mistake_goes_on(world):
+    (dead,), (pending,), (running,) = world.kill(), world.submit(queue="other"), world.start()
+    world.call("ZADD", world.keys.dead, 1, pending, 2, running)
+    assert world.store.purge_dead([pending, running, dead]) == 1
+    assert [world.status(job_id) for job_id in (pending, running)] == ["pending", "processing"]
+    assert world.dead() == []
+
+
+def test_what_is_no_record_is_deleted_too(world):
+    first, second = world.kill(2)
+    world.call("DEL", world.keys.job(first), world.keys.job(second))
+    world.call("SET", world.keys.job(first), "junk")
+    assert world.store.purge_dead([first, second]) == 2
+    assert (world.dead(), world.call("EXISTS", world.keys.job(first))) == ([], 0)

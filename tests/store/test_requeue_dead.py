@@ -69,6 +69,14 @@ def test_a_job_whose_spec_is_lost_stays_dead(world):
     assert (world.dead(), world.status(lost)) == ([lost], "failed")
 
 
+def test_what_is_no_record_does_not_keep_others_from_coming_back(world):
+    odd, dead = world.kill(2)
+    world.call("DEL", world.keys.job(odd))
+    world.call("SET", world.keys.job(odd), "junk")
+    assert world.store.requeue_dead([odd, dead]) == [dead]
+    assert world.dead() == [odd]
+
+
 def test_a_job_that_comes_back_may_wait_for_as_long_as_when_it_was_new(world):
     before = world.now()
     (dead,) = world.kill()

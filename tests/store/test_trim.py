@@ -60,6 +60,13 @@ def test_jobs_that_live_are_none_of_its_business(world, trim):
     assert world.dump() == before
 
 
+def test_what_lives_under_an_id_that_lies_among_the_dead_by_mistake_goes_on(world, trim):
+    (pending,) = world.submit()
+    world.call("ZADD", world.keys.dead, 1, pending)
+    assert trim() == (1, 0, 0)
+    assert (world.dead(), world.status(pending)) == ([], "pending")
+
+
 def test_a_node_is_forgotten_a_day_after_its_lease_ended(world, trim):
     for node, ms in ((NODE, -DAY_MS - 1), (OTHER_NODE, -DAY_MS + 5_000)):
         world.store.beat(node, LEASE_MS, b"{}", [])

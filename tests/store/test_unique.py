@@ -51,6 +51,12 @@ def test_of_several_in_a_call_the_first_one_is_accepted(world: World) -> None:
     assert world.ready() == [first.job_id, other.job_id]
 
 
+def test_a_duplicate_twice_in_one_call_is_not_accepted_twice(world: World) -> None:
+    (job_id,) = world.submit(unique_key="k")
+    request = keyed()
+    assert world.store.submit([request, request]) == Accepted(0, {0: job_id, 1: job_id})
+
+
 @pytest.mark.parametrize("on_duplicate", ["return", "replace"])
 def test_a_repeat_after_a_lost_reply_changes_nothing_and_returns_the_same(
     world: World, on_duplicate: str

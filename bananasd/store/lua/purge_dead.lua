@@ -3,11 +3,10 @@
 -- KEYS  1 dead
 -- ARGV  1 key prefix   2.. ids
 -- Returns how many were deleted.
+--!include dead
 local prefix, purged = ARGV[1], 0
 for i = 2, #ARGV do
-  if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
-    redis.call('DEL', prefix .. 'job:' .. ARGV[i])
-    purged = purged + 1
-  end
+  local id = ARGV[i]
+  if redis.call('ZSCORE', KEYS[1], id) and delete_dead(prefix, id) then purged = purged + 1 end
 end
 return purged

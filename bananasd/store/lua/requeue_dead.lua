@@ -18,7 +18,7 @@ local function ms_of(field) return field and #field <= 15 and string.find(field,
 for i = 2, #ARGV do
   local id = ARGV[i]
   local job = prefix .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'status', 'lane', 'spec', 'expires_in', 'unique', 'unique_ms', 'waiters')
+  local f = redis.pcall('HMGET', job, 'status', 'lane', 'spec', 'expires_in', 'unique', 'unique_ms', 'waiters')
   local key = key_of(f[5])
   local may_run = f[1] == 'failed' and f[2] and f[3] and not (key and owner_of(prefix, key, now))
   if may_run and redis.call('ZREM', KEYS[1], id) == 1 then

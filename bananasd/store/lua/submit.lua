@@ -86,7 +86,7 @@ local out = { 0 }
 for i = 2, #ARGV, 5 do
   local id, spec, lane, due = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local job, is_known, owner = prefix .. 'job:' .. id, nil, nil
-  if seen then is_known, seen[id] = seen[id], true else is_known = redis.call('EXISTS', job) == 1 end
+  if seen then is_known = seen[id] else is_known = redis.call('EXISTS', job) == 1 end
   if not is_known then
     if extras or lane ~= ids_lane then push() end
     if due == '' and not (extras and extras[i]) then
@@ -100,6 +100,7 @@ for i = 2, #ARGV, 5 do
       out[#out + 1] = owner
     else
       new = new + 1
+      if seen then seen[id] = true end
     end
   end
 end

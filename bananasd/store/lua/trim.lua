@@ -6,14 +6,12 @@
 -- ARGV  1 key prefix   2 ms to keep a dead job   3 how many dead jobs to keep   4 how many to delete at most
 -- Returns {deleted for age, deleted for number, nodes forgotten}; call again while a limit was reached.
 --!include now
+--!include dead
 local dead, prefix, limit = KEYS[1], ARGV[1], tonumber(ARGV[4])
 local now = now_ms()
 
 local function delete(ids)
-  for _, id in ipairs(ids) do
-    redis.call('ZREM', dead, id)
-    redis.call('DEL', prefix .. 'job:' .. id)
-  end
+  for _, id in ipairs(ids) do delete_dead(prefix, id) end
   return #ids
 end
 
