@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,10 @@ PATIENT = [HealthCheck.too_slow]
 settings.register_profile("short", max_examples=30, suppress_health_check=PATIENT)
 settings.register_profile("long", max_examples=200, suppress_health_check=PATIENT)
 settings.load_profile("long" if os.environ.get("BANANASD_FAULTS") == "long" else "short")
+
+# In the background of a shell without job control SIGINT is ignored, by all that is started from there, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ASIDE = Path(__file__).parents[1] / ".venv" / "aside"
 """What only examples of the documentation need, see Makefile."""
