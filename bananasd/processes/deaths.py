@@ -63,6 +63,8 @@ def _is_crash(slot: Slot, row: Row, now: float, *, has_worked: bool) -> bool:
     if slot.last_cause is not Cause.NONE:
         # What the master killed for another reason was no fault of the child's.
         return slot.last_cause is Cause.START
+    if slot.asked_at is not None:
+        return False
     up_seconds = None if slot.up_since is None else now - slot.up_since
     return is_crash(up_seconds, has_worked=has_worked, has_left=row.state is State.LEFT)
 

@@ -116,3 +116,9 @@ def test_an_end_that_was_asked_for_is_no_warning(row, caplog, is_expected, state
 def test_a_slot_that_is_given_up_is_told_as_such(row, caplog):
     deaths.DeathLog().note(worker(2, is_final=True), row, 78 << 8, is_expected=False)
     assert "slot fatal slot='worker 2'" in caplog.text
+
+
+def test_children_that_leave_as_they_were_asked_to_have_not_crashed_however_soon(make_daemon):
+    daemon = make_daemon(settings={"log": {"level": "info"}}).start()
+    assert daemon.stop() == 0
+    assert len(daemon.lines("child ended", "crashes=0")) == 4
