@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from . import clock
 from .errors import InvalidJob
-from .limits import ON_LOST, RULES, check_progress, encode_valid, shown
-from .record import encode_result, json_in, number_of, pauses_of, policy_of, read_spec, text_of
+from .limits import ON_LOST, check_progress, encode_valid, shown
+from .record import RULES, encode_result, json_in, number_of, pauses_of, policy_of, read_spec, text_of
 from .retry import Pauses, RetryPolicy
 
 __all__ = ["Job", "Priority", "RunContext", "Status", "encode_result", "read_spec"]

@@ -14,8 +14,6 @@ from .encoding import encode
 from .errors import InvalidJob
 from .retry import Delays, Pauses, Retry
 
-SPEC_VERSION = 1
-"""What is written. Whatever reads a spec reads all versions from 1 to this one."""
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_NOTE_CHARACTERS = 1_000
@@ -25,8 +23,6 @@ MAX_RETRIES = 1_000_000
 MAX_DELAYS = 1_000
 MAX_FACTOR = 1_000
 ON_LOST = ("retry", "dead")
-RULES = frozenset(("max_retries", "timeout_seconds", "retry", "on_lost"))
-"""What a job may say of its runs instead of its handler."""
 UNIQUE_UNTIL = ("end", "start")
 ON_DUPLICATE = ("return", "raise", "replace")
 MAX_OFFSET = 1_000_000_000_000
@@ -226,43 +222,6 @@ def check_progress(done: Any, total: Any, note: Any) -> dict[str, Any]:
             f"progress {shown((done, total, note))}: want two numbers, or one and None, and text"
         )
     return {"done": done, "total": total, "note": note[:MAX_NOTE_CHARACTERS]}
-
-
-def check_spec(spec: Any) -> None:
-    """What a record must say for a worker to run its job, whoever wrote it."""
-    if not isinstance(spec, dict):
-        raise InvalidJob("its spec is not a JSON object")
-    version = spec.get("v")
-    if type(version) is not int or not 1 <= version <= SPEC_VERSION:
-        raise InvalidJob(_fault_of_version(version))
-    if "payload" not in spec:
-        raise InvalidJob("its spec has no payload")
-    try:
-        check_name(spec.get("name"))
-        if not RULES.isdisjoint(spec):
-            _check_rules(spec)
-    except InvalidJob as error:
-        raise InvalidJob(f"in its spec: {error}") from None
-
-
-def _check_rules(spec: dict[str, Any]) -> None:
-    if spec.get("max_retries") is not None:
-        check_max_retries(spec["max_retries"])
-    if spec.get("timeout_seconds") is not None:
-        check_timeout(spec["timeout_seconds"])
-    if spec.get("retry") is not None:
-        check_retry(spec["retry"])
-    if spec.get("on_lost") is not None:
-        check_on_lost(spec["on_lost"])
-
-
-def _fault_of_version(version: Any) -> str:
-    if not _is_whole(version) or version < 1:
-        return f"its spec has version {shown(version)}: want a number from 1 to {SPEC_VERSION}"
-    return (
-        f"its spec has version {shown(version)}, this bananasd reads up to {SPEC_VERSION}: "
-        "upgrade the daemons, then retry the job"
-    )
 
 
 def encode_payload(payload: Any) -> bytes:

@@ -7,8 +7,13 @@ import orjson
 
 from .encoding import encode
 from .errors import InvalidJob
-from .limits import check_retry, check_spec
+from .limits import check_max_retries, check_name, check_on_lost, check_retry, check_timeout, shown
 from .retry import OPEN, Pauses, RetryPolicy
+
+SPEC_VERSION = 1
+"""What is written. Whatever reads a spec reads all versions from 1 to this one."""
+RULES = frozenset(("max_retries", "timeout_seconds", "retry", "on_lost"))
+"""What a job may say of its runs instead of its handler."""
 
 
 def read_spec(text: bytes | None, *, strict: bool = True) -> dict[str, Any]:
@@ -26,6 +31,43 @@ def read_spec(text: bytes | None, *, strict: bool = True) -> dict[str, Any]:
     if strict:
         check_spec(spec)
     return spec if isinstance(spec, dict) else {}
+
+
+def check_spec(spec: Any) -> None:
+    """What a record must say for a worker to run its job, whoever wrote it."""
+    if not isinstance(spec, dict):
+        raise InvalidJob("its spec is not a JSON object")
+    version = spec.get("v")
+    if type(version) is not int or not 1 <= version <= SPEC_VERSION:
+        raise InvalidJob(_fault_of_version(version))
+    if "payload" not in spec:
+        raise InvalidJob("its spec has no payload")
+    try:
+        check_name(spec.get("name"))
+        if not RULES.isdisjoint(spec):
+            _check_rules(spec)
+    except InvalidJob as error:
+        raise InvalidJob(f"in its spec: {error}") from None
+
+
+def _check_rules(spec: dict[str, Any]) -> None:
+    if spec.get("max_retries") is not None:
+        check_max_retries(spec["max_retries"])
+    if spec.get("timeout_seconds") is not None:
+        check_timeout(spec["timeout_seconds"])
+    if spec.get("retry") is not None:
+        check_retry(spec["retry"])
+    if spec.get("on_lost") is not None:
+        check_on_lost(spec["on_lost"])
+
+
+def _fault_of_version(version: Any) -> str:
+    if type(version) is not int or version < 1:
+        return f"its spec has version {shown(version)}: want a number from 1 to {SPEC_VERSION}"
+    return (
+        f"its spec has version {shown(version)}, this bananasd reads up to {SPEC_VERSION}: "
+        "upgrade the daemons, then retry the job"
+    )
 
 
 def pauses_of(members: Mapping[str, Any]) -> Pauses | None:

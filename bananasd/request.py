@@ -12,7 +12,6 @@ from .errors import InvalidJob
 from .job import Priority, check_priority
 from .limits import (
     ON_DUPLICATE,
-    SPEC_VERSION,
     UNIQUE_UNTIL,
     check_choice,
     check_description,
@@ -29,6 +28,7 @@ from .limits import (
     encode_payload,
     encode_valid,
 )
+from .record import SPEC_VERSION
 from .retry import Retry
 
 

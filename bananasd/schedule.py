@@ -14,7 +14,8 @@ from .cron import Timetable, latest_slots, timetable, zone_of
 from .encoding import encode
 from .errors import InvalidJob
 from .job import Priority, check_priority
-from .limits import SPEC_VERSION, check_description, check_name, check_queue, shown
+from .limits import check_description, check_name, check_queue, shown
+from .record import SPEC_VERSION
 
 VERSION = 1
 MAX_BYTES = 64 * 1024

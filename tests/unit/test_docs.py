@@ -16,9 +16,9 @@ import pytest
 import bananasd
 from bananasd import Client, Job, Priority, Status, config
 from bananasd.cli import MODULES, main
-from bananasd.limits import SPEC_VERSION, check_spec
 from bananasd.processes import exits
 from bananasd.processes.row import Word
+from bananasd.record import SPEC_VERSION, check_spec
 from bananasd.store.faults import FAULTS
 from bananasd.store.keys import Keys, Lane
 from tests.command_line import complete
