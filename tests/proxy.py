@@ -1,19 +1,29 @@
 """A TCP proxy that stands between a test and its server, and misbehaves on request."""
 
 import contextlib
+import random
 import select
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+HOST = "127.0.0.1"
 CLOSED = ("refuse", "deaf")
+
+
+def free_port() -> int:
+    """Below those that the system gives to outgoing connections, so that a server can come back to it."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server((HOST, port)):
+            return port
 
 
 @contextlib.contextmanager
 def full_listener(port: int = 0) -> Iterator[int]:
     """A port at which a connect hangs: the one place in the queue of its listener is taken. Yields its number."""
-    with socket.create_server(("127.0.0.1", port), backlog=0) as listener, socket.socket() as first:
+    with socket.create_server((HOST, port), backlog=0) as listener, socket.socket() as first:
         first.setblocking(False)  # somebody else may have been quicker
         first.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
@@ -34,8 +44,9 @@ class Proxy:
         self._drop: tuple[bytes, threading.Event] | None = None
         self._connections: set[socket.socket] = set()
         self._plug = contextlib.ExitStack()
-        self._listen(port=0)
-        self.url = f"redis://127.0.0.1:{self._port}"
+        self._port = free_port()
+        self._listen()
+        self.url = f"redis://{HOST}:{self._port}"
 
     @property
     def mode(self) -> str:
@@ -54,7 +65,7 @@ class Proxy:
         if mode == "deaf":
             self._plug.enter_context(full_listener(self._port))
         elif mode not in CLOSED and before in CLOSED:
-            self._listen(self._port)
+            self._listen()
 
     def drop_next_reply(self, matching: bytes) -> threading.Event:
         """Let the next command with these bytes through, and end its connection in place of a reply; the event tells."""
@@ -70,9 +81,8 @@ class Proxy:
     def close(self) -> None:
         self.mode = "refuse"
 
-    def _listen(self, port: int) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._port = self._listener.getsockname()[1]
+    def _listen(self) -> None:
+        self._listener = socket.create_server((HOST, self._port))
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
