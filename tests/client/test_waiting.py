@@ -31,6 +31,7 @@ from bananasd.store.mailbox import Mailbox
 from bananasd.store.outcomes import Buried, Completed, Retried
 from bananasd.store.store import Retention, Store
 from tests.conftest import wait_until
+from tests.patience import insist, tries
 from tests.store.conftest import HOLDER, World
 
 TRACEBACK = "Traceback (most recent call last):\n  …\nValueError: no good"
@@ -77,14 +78,14 @@ def only_listening(world: World) -> bool:
 
 @pytest.mark.parametrize(("act", "status"), [(run, "completed"), (fail, "failed")])
 def test_a_wait_is_woken_by_the_end(client, world, act, status):
-    job_id = client.submit_job("greet", 1)
-    with waiting(world, job_id, client.wait, job_id, 20) as waited:
-        wait_until(lambda: only_listening(world))
-        began = time.monotonic()
-        act(world, job_id)
-        assert waited.result().status == status
     # It looks at most once a second by itself.
-    assert time.monotonic() - began < 0.5
+    for attempt in tries(0.5):
+        job_id = client.submit_job("greet", 1)
+        with waiting(world, job_id, client.wait, job_id, 20) as waited:
+            wait_until(lambda: only_listening(world))
+            with attempt:
+                act(world, job_id)
+                assert waited.result().status == status
 
 
 def test_an_end_before_the_wait_is_not_missed(client, world):
@@ -274,27 +275,26 @@ def test_a_server_that_restarts_is_survived(own_server):
 
 
 def test_a_server_that_stays_away_is_given_up_after_the_clients_time(own_server):
-    with Client(own_server.url, namespace="test", timeout_seconds=0.5) as client:
-        job_id = client.submit_job("greet", 1)
-        world = World(HeldConnection(Server(own_server.url, 5)))
-        with waiting(world, job_id, client.wait, job_id, 30) as waited:
-            wait_until(lambda: only_listening(world))
-            own_server.stop()
-            began = time.monotonic()
-            with pytest.raises(ConnectionFailed, match=r"redis\.sock"):
-                waited.result()
-        # A block on the server lasts up to a second, and the time begins with what was tried last.
-        assert time.monotonic() - began < 2
+    # A block on the server lasts up to a second, and the time begins with what was tried last.
+    for attempt in tries(2):
+        with insist(lambda: Client(own_server.url, namespace="test", timeout_seconds=0.5)) as client:
+            job_id = insist(lambda: client.submit_job("greet", 1))
+            world = World(HeldConnection(Server(own_server.url, 5)))
+            with waiting(world, job_id, client.wait, job_id, 30) as waited:
+                wait_until(lambda: only_listening(world))  # noqa: B023
+                own_server.stop()
+                with attempt, pytest.raises(ConnectionFailed, match=r"redis\.sock"):
+                    waited.result()
+        own_server.start()
 
 
 def test_a_wait_whose_time_is_over_does_not_go_on_for_a_server_that_is_away(own_server):
     with Client(own_server.url, namespace="test", timeout_seconds=30) as client:
         job_id = client.submit_job("greet", 1)
         own_server.stop()
-        began = time.monotonic()
-        with pytest.raises(ConnectionFailed):
-            client.wait(job_id, 0.2)
-        assert time.monotonic() - began < 1.5
+        for attempt in tries(1.5):
+            with attempt, pytest.raises(ConnectionFailed):
+                client.wait(job_id, 0.2)
 
 
 def test_a_server_that_refuses_to_let_it_listen_is_asked_a_few_times_a_second(server, world):
@@ -302,13 +302,14 @@ def test_a_server_that_refuses_to_let_it_listen_is_asked_a_few_times_a_second(se
     try:
         with Client(f"unix://deaf:pass@{server.socket}", namespace="test") as client:
             job_id = client.submit_job("greet", 1)
-            world.call("CONFIG", "RESETSTAT")
-            with pytest.raises(WaitTimeout):
-                client.wait(job_id, 1)
-            refused = re.search(
-                r"cmdstat_blpop:.*rejected_calls=(\d+)", world.call("INFO", "commandstats").decode()
-            )
-            assert 3 <= int(refused[1]) <= 8
+            for attempt in tries(1.3):
+                world.call("CONFIG", "RESETSTAT")
+                with attempt, pytest.raises(WaitTimeout):
+                    client.wait(job_id, 1)
+                told = world.call("INFO", "commandstats").decode()
+                refused = int(re.search(r"cmdstat_blpop:.*rejected_calls=(\d+)", told)[1])
+                assert refused <= 8
+            assert refused >= 3
             client.cancel(job_id)
             assert client.wait(job_id, 5).status is Status.CANCELLED
     finally:

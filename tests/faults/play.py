@@ -21,7 +21,6 @@ import pytest
 
 from bananasd import (
     Client,
-    ConnectionFailed,
     GiveUp,
     Job,
     JobNotFound,
@@ -53,6 +52,7 @@ from bananasd.store.keys import lanes_of
 from bananasd.store.listing import Listing
 from bananasd.store.vitals import server_remarks
 from tests.invariants import KEYS, NAMESPACE, Look, access, assert_documented
+from tests.patience import insist
 
 from .cutter import Cutter
 
@@ -445,13 +445,3 @@ class Play:
             return self._client.get_job(job_id)
         except JobNotFound:
             return None
-
-
-def insist(do: Callable[[], Any]) -> Any:
-    """Again, as a user would whose command failed."""
-    for _ in range(5):
-        try:
-            return do()
-        except ConnectionFailed:
-            pass
-    return do()

@@ -9,7 +9,7 @@ from bananasd import Client, JobRequest, Priority, Status
 from tests.faults.cutter import UNANSWERED, UNSENT, Call
 from tests.faults.form import either
 from tests.faults.gate import Gate
-from tests.faults.play import insist
+from tests.patience import insist
 
 MAX_NUMBER = 3
 SETTINGS = {"workers": {"count": 1}}

@@ -13,6 +13,7 @@ import pytest
 from bananasd import AsyncClient, Client, ConnectionFailed, ServerRefused
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.health import examine
+from tests.patience import insist, tries
 from tests.proxy import Proxy
 from tests.sentinels import SERVICE, Sentinel, TcpServer, free_port, url_of
 
@@ -213,10 +214,12 @@ def test_without_any_sentinel_the_error_names_them_all(connect):
 
 def test_a_service_that_no_sentinel_knows_is_a_refusal_at_once(servers, make_sentinel):
     sentinel = make_sentinel(servers[0])
-    began = time.monotonic()
-    with pytest.raises(ServerRefused, match=f"{sentinel.place}: this Sentinel knows no service 'other'"):
-        Client(url_of([sentinel], "other"), timeout_seconds=30)
-    assert time.monotonic() - began < 5
+    for attempt in tries(5):
+        with (
+            attempt,
+            pytest.raises(ServerRefused, match=f"{sentinel.place}: this Sentinel knows no service 'other'"),
+        ):
+            Client(url_of([sentinel], "other"), timeout_seconds=30)
 
 
 def test_a_server_in_place_of_a_sentinel_is_told(servers, connect):
@@ -256,20 +259,27 @@ def test_sentinels_that_are_gone_or_hang_leave_time_for_one_that_answers(servers
     gone, hanging, answering = (make_sentinel(servers[0]) for _ in range(3))
     gone.stop()
     os.kill(hanging.process.pid, signal.SIGSTOP)
-    assert port_of(connect(url_of([gone, hanging, answering]), 2)) == servers[0].port
+    assert insist(lambda: port_of(connect(url_of([gone, hanging, answering]), 2))) == servers[0].port
 
 
 def test_a_sentinel_that_hangs_costs_time_once(servers, make_sentinel):
     """Not for every new connection to the same server, of whatever thread."""
     hanging, answering = (make_sentinel(servers[0]) for _ in range(2))
     os.kill(hanging.process.pid, signal.SIGSTOP)
-    server, took = Server(url_of([hanging, answering]), 3), []
-    for _ in range(3):
-        connection, began = HeldConnection(server), time.monotonic()
+    server = Server(url_of([hanging, answering]), 3)
+
+    def connect_anew():
+        connection = HeldConnection(server)
         assert port_of(connection) == servers[0].port
-        took.append(time.monotonic() - began)
         connection.close()
-    assert took[0] >= 1 > 2 * max(took[1:])
+
+    began = time.monotonic()
+    insist(connect_anew)
+    assert time.monotonic() - began >= 1
+    for _ in range(2):
+        for attempt in tries(0.5):
+            with attempt:
+                connect_anew()
 
 
 def test_the_sentinel_that_answered_last_is_not_asked_alone(servers, make_sentinel):
@@ -289,7 +299,7 @@ def test_a_primary_that_hangs_leaves_time_for_another_sentinel(directory, server
     sentinels = [make_sentinel(hanging), make_sentinel(servers[0])]
     os.kill(hanging.process.pid, signal.SIGSTOP)
     try:
-        assert port_of(connect(url_of(sentinels), 2)) == servers[0].port
+        assert insist(lambda: port_of(connect(url_of(sentinels), 2))) == servers[0].port
     finally:
         hanging.stop()
 
@@ -300,7 +310,7 @@ def test_a_primary_that_hangs_is_tried_once_whoever_names_it(directory, make_sen
     os.kill(hanging.process.pid, signal.SIGSTOP)
     try:
         with pytest.raises(ConnectionFailed) as failure:
-            connect(url_of(sentinels), 0.5).trip([("PING",)])
+            connect(url_of(sentinels), 1).trip([("PING",)])
     finally:
         hanging.stop()
     assert str(failure.value).count(hanging.place) == 1
@@ -313,7 +323,7 @@ def test_a_primary_that_is_slow_is_reached_however_many_name_it(servers, make_se
         sentinels = [make_sentinel(servers[0]) for _ in range(3)]
         for sentinel in sentinels:
             sentinel.tell_port(int(proxy.url.rpartition(":")[2]))
-        assert connect(url_of(sentinels), 2).trip([("PING",)]) == [b"PONG"]
+        assert insist(lambda: connect(url_of(sentinels), 2).trip([("PING",)])) == [b"PONG"]
     finally:
         proxy.close()
 
@@ -329,10 +339,9 @@ def test_whatever_hangs_the_trip_ends_by_its_deadline(servers, make_sentinel, co
             sentinel.tell_port(int(place.rpartition(":")[2]))
             place = sentinel.place
         proxy.mode = mode
-        began = time.monotonic()
-        with pytest.raises(ConnectionFailed):
-            connect(url_to(place), 0.4).trip([("PING",)])
-        assert time.monotonic() - began < 1
+        for attempt in tries(1):
+            with attempt, pytest.raises(ConnectionFailed):
+                connect(url_to(place), 0.4).trip([("PING",)])
         proxy.mode = "pass"
         assert connect(url_to(place), 5).trip([("PING",)]) == [b"PONG"]
     finally:
