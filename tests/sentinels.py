@@ -1,9 +1,7 @@
 """Servers that are reached by TCP, one of them the primary, and Sentinels that watch them."""
 
 import os
-import random
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,18 +11,10 @@ from bananasd.processes.redis_server import find_server_binary
 from bananasd.store.connection import HeldConnection, Server
 
 from .conftest import RedisServer, wait_until
+from .proxy import HOST, free_port
 
 SERVICE = "jobs"
-HOST = "127.0.0.1"
 NEVER_SECONDS = 3600
-
-
-def free_port() -> int:
-    """Below those that the system gives to outgoing connections, so that a server can come back to it."""
-    while True:
-        port = random.randrange(15_000, 32_000)
-        with suppress(OSError), socket.create_server((HOST, port)):
-            return port
 
 
 class TcpServer(RedisServer):
@@ -61,14 +51,7 @@ class TcpServer(RedisServer):
 class Sentinel:
     """A real one. Unless it is told to, it takes nothing for down."""
 
-    def __init__(
-        self,
-        directory: Path,
-        primary: TcpServer,
-        *,
-        quorum: int = 1,
-        down_after_seconds: float = NEVER_SECONDS,
-    ) -> None:
+    def __init__(self, directory: Path, primary: TcpServer, *, quorum: int = 1) -> None:
         directory.mkdir()
         self.port = free_port()
         self.place = f"{HOST}:{self.port}"
@@ -81,11 +64,10 @@ class Sentinel:
         )
         wait_until(self.answers)
         self.tell(primary, quorum)
-        # An election without a winner is repeated, and a replica put right that replicates by a detour, after the second.
-        for name, times in (("down-after-milliseconds", 1), ("failover-timeout", 4)):
-            self.call("SENTINEL", "SET", SERVICE, name, int(times * down_after_seconds * 1000))
-        # By itself it looks at them every few seconds only.
-        self.call("SENTINEL", "DEBUG", "info-period", 100, "publish-period", 100)
+        self.lose_patience(after_seconds=NEVER_SECONDS)
+        # By itself it looks at them every few seconds only; and for half a minute at nothing, once it was held up for two.
+        periods = {"info-period": 100, "publish-period": 100, "tilt-trigger": NEVER_SECONDS * 1000}
+        self.call("SENTINEL", "DEBUG", *(word for pair in periods.items() for word in pair))
 
     def tell(self, primary: TcpServer, quorum: int = 1) -> None:
         """From now on this is the primary, whether it says so or not."""
@@ -96,6 +78,12 @@ class Sentinel:
         with suppress(AssertionError):
             self.call("SENTINEL", "REMOVE", SERVICE)
         self.call("SENTINEL", "MONITOR", SERVICE, HOST, port, quorum)
+
+    def lose_patience(self, *, after_seconds: float) -> None:
+        """From now on take for down what is silent for so long."""
+        # An election without a winner is repeated, and a replica put right that replicates by a detour, after the second.
+        for name, times in (("down-after-milliseconds", 1), ("failover-timeout", 4)):
+            self.call("SENTINEL", "SET", SERVICE, name, int(times * after_seconds * 1000))
 
     def knows(self, replica: TcpServer, others: int) -> bool:
         """Whether it could fail over to this one now, together with so many others."""

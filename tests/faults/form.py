@@ -33,3 +33,5 @@ LEASE_SECONDS: float = SETTINGS["scheduler"]["lease_seconds"]
 DRAIN_SECONDS: float = SETTINGS["master"]["drain_seconds"]
 PATIENCE_SECONDS = either(20, 120)
 """How long a condition is waited for."""
+LATE_SECONDS = either(10, 0)
+"""How much later than promised things may happen where much else is done besides: the long form has the machine for itself."""
