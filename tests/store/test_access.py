@@ -60,8 +60,10 @@ def test_its_store_has_namespace_and_retention(access, world):
 
 
 @pytest.fixture
-def wait(world, wake_up, stop_fd):
-    """What a worker that has nothing to do waits for."""
+def wait(world, wake_up, stop_fd, monkeypatch):
+    """What a worker that has nothing to do waits for, for longer than a test may be held up."""
+    monkeypatch.setattr("bananasd.store.access.BLOCK_SECONDS", 60)
+    monkeypatch.setattr("bananasd.store.connection.BLOCK_SECONDS", 60)
     world.enter()
     claim = world.store.claim_call(HOLDER, NODE, LANES, 1)
     world.claim()  # the server knows the script now

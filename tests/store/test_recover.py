@@ -230,7 +230,7 @@ REFUSALS = {
     "the caller's lease is over": lambda world: world.lease(NODE, -1),
     "the caller has none": lambda world: world.call("ZREM", world.keys.nodes, NODE),
     "the caller has been up for less than a lease": lambda world: world.beaten(
-        NODE, ms_ago=0, alive_for_ms=LEASE_MS - 5_000
+        NODE, ms_ago=0, alive_for_ms=LEASE_MS - 10_000
     ),
     "the caller's last beat is more than half a lease old": lambda world: world.beaten(
         NODE, ms_ago=LEASE_MS // 2 + 1, alive_for_ms=10 * LEASE_MS
