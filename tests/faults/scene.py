@@ -5,21 +5,23 @@ import shutil
 import signal
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bananasd import Client, Job, JobRequest, Priority
+from bananasd.processes import procfs
 from tests.conftest import RedisServer, wait_until
 from tests.daemon import Daemon
 from tests.invariants import KEYS, Look
 from tests.proxy import Proxy
 
-from .form import DRAIN_SECONDS, LEASE_SECONDS, PATIENCE_SECONDS, SETTINGS
+from .form import DRAIN_SECONDS, LATE_SECONDS, LEASE_SECONDS, PATIENCE_SECONDS, SETTINGS
 from .ledger import Ledger
 
 HANDLERS = Path(__file__).parent / "handlers"
+ENDED_SECONDS = DRAIN_SECONDS + 1 + LATE_SECONDS
+"""So long after a TERM there is no daemon any more."""
 
 
 class Scene:
@@ -44,6 +46,7 @@ class Scene:
         self.may_end_again: set[str] = set()
         self.may_run_anew: set[str] = set()
         self.unrecorded = 0  # jobs of which the ledger knows nothing
+        self.is_embedded = False  # whether the server ends with the daemon
         self.lost_nodes = 0
         self._client: Client | None = None
 
@@ -63,13 +66,14 @@ class Scene:
         is_proxied: bool = False,
         url: str = "",
         is_embedded: bool = False,
+        has_fixed_batches: bool = False,
         is_started: bool = True,
         environ: Mapping[str, str] | None = None,
     ) -> Daemon:
         """A daemon that is up, unless it is not to be started yet.
 
         ``url``: the way to the server that it takes, if it is neither of the two. With an embedded server: the scene's
-        is that.
+        is that. ``has_fixed_batches``: see `in_one_batch`.
         """
         sections = {name: {**SETTINGS.get(name, {}), **(settings or {}).get(name, {})}
                     for name in {*SETTINGS, *(settings or {})}}  # fmt: skip
@@ -84,9 +88,15 @@ class Scene:
         )
         shutil.rmtree(daemon.directory / "handlers")
         shutil.copytree(HANDLERS, daemon.directory / "handlers", ignore=shutil.ignore_patterns("__pycache__"))
-        scene = f"LEDGER, FAIL_POINT = {str(self.ledger.path)!r}, {fail_point!r}\n"
+        words = {
+            "LEDGER": str(self.ledger.path),
+            "FAIL_POINT": fail_point,
+            "HAS_FIXED_BATCHES": has_fixed_batches,
+        }
+        scene = "".join(f"{name} = {word!r}\n" for name, word in words.items())
         (daemon.directory / "handlers" / "_scene.py").write_text(scene)
         self.daemons.append(daemon)
+        self.is_embedded = is_embedded
         if is_started:
             self.start(daemon)
         return daemon
@@ -105,7 +115,7 @@ class Scene:
         """TERM to its master, and wait for the end of a clean drain; how many seconds that took."""
         began = time.monotonic()
         daemon.terminate()
-        assert daemon.wait(DRAIN_SECONDS + 1) == 0
+        assert daemon.wait(ENDED_SECONDS) == 0
         return time.monotonic() - began
 
     @property
@@ -141,9 +151,7 @@ class Scene:
     def in_one_batch(
         self, daemon: Daemon, requests: Sequence[JobRequest], meanwhile: Callable[[], None] = lambda: None
     ) -> list[str]:
-        """Have one worker claim these jobs at once: after many that take no time, and while it takes none."""
-        # On a busy machine what takes no time may take some.
-        self.wait_until(lambda: self._size_of_batches() >= 3 * len(requests))
+        """Have the one worker of a daemon with fixed batches claim these jobs at once: they come while it takes none."""
         os.kill(daemon.pid, signal.SIGTSTP)
         self.wait_until(lambda: "[resting]" in titles(daemon))
         ids = self.client.submit_many(requests)
@@ -151,14 +159,6 @@ class Scene:
         meanwhile()
         os.kill(daemon.pid, signal.SIGCONT)
         return ids
-
-    def _size_of_batches(self) -> int:
-        """How many jobs that take no time a worker claims at once after many of them; the last may be a rest."""
-        tiny = self.client.submit_many([JobRequest("nothing", None) for _ in range(200)])
-        self.unrecorded += len(tiny)
-        self.wait_until(lambda: self.are_final(tiny))
-        batches = Counter(self.client.get_job(job_id).started_at for job_id in tiny)
-        return max(batches[started_at] for started_at in sorted(batches)[-2:])
 
     @property
     def until(self) -> Path:
@@ -194,7 +194,7 @@ class Scene:
 
 def titles(daemon: Daemon) -> str:
     """What its workers say that they do."""
-    return "".join(Path(f"/proc/{child.pid}/cmdline").read_text() for child in daemon.children("worker"))
+    return "".join(procfs.command_line(child.pid).decode() for child in daemon.children("worker"))
 
 
 def descriptors(pid: int) -> int:

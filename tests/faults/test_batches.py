@@ -17,7 +17,7 @@ def batch(scene, daemon, meanwhile=lambda: None):
 
 
 def test_those_before_a_long_job_are_reported_and_those_behind_it_put_back(scene):
-    daemon = scene.node(ONE_WORKER)
+    daemon = scene.node(ONE_WORKER, has_fixed_batches=True)
     before, long, behind = batch(scene, daemon)
     scene.wait_until(lambda: daemon.lines("batch cut short", "released=4"))
     scene.wait_until(lambda: scene.are_final(before) and scene.look.ready() == behind)
@@ -30,7 +30,7 @@ def test_those_before_a_long_job_are_reported_and_those_behind_it_put_back(scene
 
 @pytest.mark.parametrize("point", ["before the helper releases", "after the helper has released"])
 def test_a_worker_is_killed_as_its_helper_puts_jobs_back(scene, point):
-    daemon = scene.node(ONE_WORKER, fail_point=point)
+    daemon = scene.node(ONE_WORKER, has_fixed_batches=True, fail_point=point)
     before, long, behind = batch(scene, daemon)
     scene.wait_until(lambda: len(scene.ledger.starts(long)) == 2)
     scene.let_go()
@@ -45,7 +45,7 @@ def test_a_worker_is_killed_as_its_helper_puts_jobs_back(scene, point):
 @pytest.mark.parametrize("transition", ["release", "complete"])
 def test_the_trip_of_the_helper_breaks_as_it_puts_jobs_back(scene, transition):
     """Its command is carried out, its reply is lost: it repeats what it does not know of."""
-    daemon = scene.node(ONE_WORKER, is_proxied=True)
+    daemon = scene.node(ONE_WORKER, has_fixed_batches=True, is_proxied=True)
     dropped = []
 
     def drop():

@@ -12,7 +12,7 @@ ENOUGH_MB = 150
 
 
 def test_a_job_that_segfaults_is_dead_after_three_runs_and_its_batch_mates_are_unharmed(scene):
-    daemon = scene.node({"workers": {"count": 1}})
+    daemon = scene.node({"workers": {"count": 1}}, has_fixed_batches=True)
     mates = [JobRequest("brief", {"seconds": 0}) for _ in range(8)]
     toxic = JobRequest("segfaults", {})
     ids = scene.in_one_batch(daemon, [*mates[:4], toxic, *mates[4:]])
@@ -25,7 +25,7 @@ def test_a_job_that_segfaults_is_dead_after_three_runs_and_its_batch_mates_are_u
         assert (mate.status, mate.recoveries, mate.attempts) == (Status.COMPLETED, 0, 1)
     # Those in front of it in the batch had ended and were not reported: they run again, which at least once means.
     scene.may_end_again.update(ids[:4])
-    assert len(scene.ledger.ends()) <= 200 + 8 + 4
+    assert len(scene.ledger.ends()) <= 8 + 4
 
 
 def test_a_handler_that_eats_memory_is_killed_for_it_each_time_and_harms_nobody(scene):
@@ -66,7 +66,8 @@ OVER_THEIR_TIME = {
 
 
 def test_jobs_that_are_over_their_time_end_and_are_charged_with_an_attempt(scene):
-    daemon = scene.node({"workers": {"count": len(OVER_THEIR_TIME)}})
+    # More than a busy machine keeps those waiting that do hear the interrupt.
+    daemon = scene.node({"workers": {"count": len(OVER_THEIR_TIME), "grace_seconds": either(2, 5)}})
     toxic = {
         scene.submit(name, {"until": "/nowhere"}, timeout_seconds=0.5, max_retries=1): error
         for name, error in OVER_THEIR_TIME.items()
@@ -78,6 +79,7 @@ def test_jobs_that_are_over_their_time_end_and_are_charged_with_an_attempt(scene
         assert (job.status, job.run, job.attempts, job.recoveries) == (Status.FAILED, 2, 2, 0)
         assert error in job.error
     assert len(scene.ledger.subprocesses()) == 2
-    assert not any(map(is_alive, scene.ledger.subprocesses()))
+    # Killed they are; to die of it they need the machine, too.
+    scene.wait_until(lambda: not any(map(is_alive, scene.ledger.subprocesses())))
     killed = sum(error == "ignored the interrupt" for error in OVER_THEIR_TIME.values())
     assert len(daemon.lines("worker killed")) == 2 * killed

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import _batches
 import _fail_points
 from _scene import LEDGER
 
@@ -99,7 +100,7 @@ def run_fragile(job):
 
 @handler("hold")
 def run_hold(job):
-    with recorded(job):
+    with recorded(job), _batches.long_job():
         while not is_over(job):
             time.sleep(0.005)
 
@@ -223,8 +224,10 @@ def run_exit(job):
 
 @handler("eats memory")
 def run_eater(job):
+    """More than it is killed for, and less than harms others if that takes long."""
     eaten = []
     with recorded(job):
         while True:
-            eaten.append(b"x" * 4_000_000)
+            if len(eaten) < 80:
+                eaten.append(b"x" * 4_000_000)
             time.sleep(0.005)
