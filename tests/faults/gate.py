@@ -99,7 +99,8 @@ def _speaker(near: socket.socket) -> str:
     pid = struct.unpack("3i", near.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0]
     if pid == os.getpid():
         return "client"
-    return procfs.command_line(pid).strip(b"\0").decode().removeprefix("bananasd: ").split()[0]
+    # Of one that is gone again nothing is told.
+    return next(iter(procfs.command_line(pid).strip(b"\0").decode().removeprefix("bananasd: ").split()), "")
 
 
 def _packed(command: list[bytes]) -> bytes:

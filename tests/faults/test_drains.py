@@ -13,7 +13,8 @@ from bananasd import Status
 from bananasd.processes.drain import INTERRUPT_SECONDS, KILL_SECONDS
 from tests.daemon import is_alive
 from tests.faults import figures
-from tests.faults.form import DRAIN_SECONDS, either
+from tests.faults.form import DRAIN_SECONDS, LATE_SECONDS, either
+from tests.faults.scene import ENDED_SECONDS
 
 STUBBORN = [
     "ignores signals",
@@ -34,7 +35,8 @@ def test_jobs_that_end_in_time_end_and_none_goes_back(scene):
         seconds.append(scene.stop(daemon))
         for job in map(scene.client.get_job, ids):
             assert (job.status, job.run, job.attempts) == (Status.COMPLETED, 1, 1)
-        assert seconds[-1] < job_seconds + either(2, 1)
+        # Not by the drain's end, nor near it.
+        assert seconds[-1] < job_seconds + either(5, 1)
         scene.start(daemon)
     figures.note(f"TERM -> gone, with jobs of {job_seconds} s", seconds)
 
@@ -46,7 +48,7 @@ def test_an_idle_daemon_is_gone_at_once(scene):
         seconds.append(scene.stop(daemon))
         scene.start(daemon)
     figures.note("TERM -> gone, idle", seconds)
-    assert max(seconds) < either(3, 1)
+    assert max(seconds) < either(6, 1)
 
 
 def test_three_deploys_in_a_row_do_not_bury_a_long_job(scene):
@@ -62,7 +64,8 @@ def test_three_deploys_in_a_row_do_not_bury_a_long_job(scene):
         scene.start(daemon)
         scene.wait_until(lambda: len(scene.ledger.starts(long)) == deploy + 2)  # noqa: B023
     figures.note("TERM -> gone, with a job of 120 s", seconds)
-    assert min(seconds) >= DRAIN_SECONDS - INTERRUPT_SECONDS and max(seconds) < DRAIN_SECONDS - KILL_SECONDS
+    assert min(seconds) >= DRAIN_SECONDS - INTERRUPT_SECONDS
+    assert max(seconds) < DRAIN_SECONDS - KILL_SECONDS + LATE_SECONDS
     assert len(scene.ledger.lines("JobDrained", long)) == 3
 
 
@@ -74,8 +77,8 @@ def test_handlers_that_will_not_end_are_gone_in_time_with_nothing_counted(scene)
     (program,) = scene.ledger.subprocesses()
     seconds = scene.stop(daemon)
     figures.note("TERM -> gone, with handlers that will not end", [seconds])
-    assert seconds < DRAIN_SECONDS
-    assert not is_alive(program)
+    assert seconds < DRAIN_SECONDS + LATE_SECONDS
+    scene.wait_until(lambda: not is_alive(program))
     waiting = scene.look.ready()
     assert (set(waiting[:-1]), waiting[-1]) == (set(ids), behind)
     for job in map(scene.client.get_job, ids):
@@ -87,14 +90,14 @@ def test_handlers_that_will_not_end_are_gone_in_time_with_nothing_counted(scene)
 
 def test_term_to_everybody_three_times_is_as_good_as_one_to_the_master(scene):
     daemon = scene.node()
-    ids = [scene.submit("brief", {"seconds": 1}) for _ in range(2)]
-    scene.wait_until(lambda: all(scene.ledger.starts(job_id) for job_id in ids))
+    ids = scene.hold(2)
     behind = scene.submit("brief")
     for _ in range(3):
         for pid in (daemon.pid, *(child.pid for child in daemon.children() if child.pid)):
             with suppress(ProcessLookupError):  # the second and third may come late
                 os.kill(pid, signal.SIGTERM)
-    assert daemon.wait(DRAIN_SECONDS + 1) == 0
+    scene.let_go()
+    assert daemon.wait(ENDED_SECONDS) == 0
     for job in map(scene.client.get_job, ids):
         assert (job.status, job.run, job.recoveries) == (Status.COMPLETED, 1, 0)
     assert scene.look.ready() == [behind]
@@ -124,7 +127,7 @@ def test_ctrl_c_on_a_terminal_drains(scene):
         job_id = scene.submit("brief", {"seconds": 1})
         scene.wait_until(lambda: scene.ledger.starts(job_id))
         os.write(keyboard, b"\x03")
-        assert daemon.wait(DRAIN_SECONDS + 1) == 0
+        assert daemon.wait(ENDED_SECONDS) == 0
     finally:
         os.close(keyboard)
         os.close(terminal)
@@ -137,18 +140,21 @@ def test_ctrl_c_on_a_terminal_drains(scene):
 def test_term_while_the_server_is_down(scene, comes_back):
     """A job has ended, another runs: with no server neither can be reported, and neither is lost."""
     daemon = scene.node()
-    ended, running = scene.submit("brief", {"seconds": 0.3}), scene.hold()[0]
+    until = scene.directory / "away"
+    ended, running = scene.submit("hold", {"until": str(until)}), scene.hold()[0]
+    scene.wait_until(lambda: scene.ledger.starts(ended))
     scene.server.stop()
+    until.touch()
     scene.wait_until(lambda: scene.ledger.ends(ended))
     daemon.terminate()
     if comes_back == "before the daemon is gone":
         scene.wait_until(lambda: daemon.lines("drain began"))
         scene.server.start()
-        assert daemon.wait(DRAIN_SECONDS + 1) == 0
+        assert daemon.wait(ENDED_SECONDS) == 0
         assert scene.client.get_job(ended).status is Status.COMPLETED
         assert not daemon.boards()
     else:
-        assert daemon.wait(DRAIN_SECONDS + 1) == 0
+        assert daemon.wait(ENDED_SECONDS) == 0
         assert len(daemon.boards()) == 1
         scene.server.start()
         scene.may_end_again.add(ended)

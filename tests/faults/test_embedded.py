@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bananasd import Status
+from bananasd.processes import procfs
 from bananasd.processes.locks import STATE_WAIT_SECONDS
 from bananasd.processes.redis_server import find_server_binary
 from tests.conftest import RedisServer
@@ -29,7 +30,7 @@ def own_server() -> Iterator[RedisServer]:
     yield server
     server.stop()
     for pid in servers(state_dir):
-        os.kill(pid, signal.SIGKILL)
+        procfs.send(pid, signal.SIGKILL)
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -47,7 +47,7 @@ def test_a_frozen_nodes_jobs_run_elsewhere_and_its_own_runs_are_interrupted_and_
         with frozen(thawed):
             for_three_leases(scene)
             # The other is busy with its own two: what it takes over waits in front.
-            assert scene.look.ready() and set(scene.look.ready()) == set(taken)
+            scene.wait_until(lambda: set(scene.look.ready()) == set(taken))  # noqa: B023
         # It is back before the other had room for them: its runs are over all the same.
         scene.wait_until(lambda: all(scene.ledger.lines("LeaseLost", job_id) for job_id in taken))  # noqa: B023
         scene.wait_until(lambda: all(thawed.lines("outcome refused", job_id) for job_id in taken))  # noqa: B023
@@ -61,8 +61,7 @@ def test_a_frozen_nodes_jobs_run_elsewhere_and_its_own_runs_are_interrupted_and_
 
 def test_what_a_thawed_node_ends_is_refused_if_it_runs_elsewhere(scene):
     thawed, other = two_nodes(scene)
-    ids = [scene.submit("brief", {"seconds": LEASE_SECONDS}) for _ in range(2)]
-    scene.wait_until(lambda: all(scene.ledger.starts(job_id) for job_id in ids))
+    ids = scene.hold(2)
     # Both may be one node's: it is enough that this one has them all, or one of them.
     if not jobs_of(scene, thawed, ids):
         thawed, other = other, thawed
@@ -71,6 +70,7 @@ def test_what_a_thawed_node_ends_is_refused_if_it_runs_elsewhere(scene):
     scene.may_end_again.update(taken)
     with frozen(thawed):
         for_three_leases(scene)
+        scene.let_go()
         scene.wait_until(lambda: scene.are_final(ids))
     ended = {job_id: scene.client.get_job(job_id) for job_id in taken}
     # Either it ended at once, and was refused, or it was interrupted before.

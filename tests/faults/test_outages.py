@@ -11,7 +11,8 @@ import pytest
 
 from bananasd import Client, ConnectionFailed, ServerRefused, Status
 from tests.faults import figures
-from tests.faults.form import LEASE_SECONDS, either
+from tests.faults.form import LATE_SECONDS, LEASE_SECONDS, either
+from tests.patience import insist
 
 JOB_SECONDS = 0.02
 
@@ -21,6 +22,12 @@ def load(scene, seconds):
     ids = scene.submit_many(int(seconds * 2 / JOB_SECONDS), JOB_SECONDS)
     scene.wait_until(lambda: scene.count(ids) > 10)
     return ids
+
+
+def more(scene, ids):
+    """If all have been fetched, by one worker perhaps, a few more for the others."""
+    if not scene.look.ready():
+        ids += scene.submit_many(10, JOB_SECONDS)
 
 
 def workers(daemon):
@@ -38,12 +45,12 @@ def test_a_killed_server_is_waited_for_and_every_worker_fetches_again(scene, out
     scene.server.start()
     back_at = time.monotonic()
     ids += scene.submit_many(either(100, 400), JOB_SECONDS)
-    scene.wait_until(lambda: set(scene.ledger.first_starts(back_at)) >= before)
+    scene.wait_until(lambda: set(scene.ledger.first_starts(back_at)) >= before or more(scene, ids))
     starts = scene.ledger.first_starts(back_at).values()
     figures.note("server back -> first job", [min(starts) - back_at])
     figures.note("server back -> every worker fetches", [max(starts) - back_at])
-    assert min(starts) - back_at < either(2, 1)
-    assert max(starts) - back_at < 5
+    assert min(starts) - back_at < 1 + LATE_SECONDS
+    assert max(starts) - back_at < 5 + LATE_SECONDS
     assert workers(daemon) == before
     # Lines at 0, 1, 2, 4, 8, 16 seconds and then every 30, for two workers and the scheduler.
     assert len(daemon.lines("redis lost")) <= 3 * (3 + outage_seconds.bit_length() + outage_seconds // 30)
@@ -84,15 +91,15 @@ def unanswered(scene):
 
 @pytest.mark.parametrize("outage", [frozen, swallowing_and_cut, unanswered, *either([], [swallowing])])
 def test_while_nobody_is_answered_nobody_takes_what_others_run(scene, outage):
-    # Longer than it may take until the second is back, as it is by default: a timeout, a pause, a beat.
-    lease_seconds = either(2.5, LEASE_SECONDS)
+    # Longer than it may take until the second is back, as it is by default: a timeout, a pause, a beat. And a busy machine.
+    lease_seconds = either(3.5, LEASE_SECONDS)
     settings = {"redis": {"timeout_seconds": either(0.5, 5)}, "scheduler": {"lease_seconds": lease_seconds}}
     nodes = [scene.node(settings, is_proxied=outage is not frozen) for _ in range(2)]
     scene.wait_until(lambda: scene.has_unbroken_leases(2, lease_seconds))
     held = scene.hold(4)
     behind = scene.submit_many(100, 0.001)
     with outage(scene):
-        silent_until = time.monotonic() + lease_seconds + either(1, LEASE_SECONDS)
+        silent_until = time.monotonic() + lease_seconds + either(0.5, LEASE_SECONDS)
         scene.wait_until(lambda: time.monotonic() > silent_until)
     scene.wait_until(lambda: all(node.lines("scheduler", "redis back") for node in nodes))
     # By now each of them might take over, if it thought that the other was gone.
@@ -107,18 +114,21 @@ def test_while_nobody_is_answered_nobody_takes_what_others_run(scene, outage):
 # Refusals
 
 
+def refuse_until_it_is_told(scene, word):
+    refused_until = time.monotonic() + either(1, 5)
+    scene.wait_until(lambda: time.monotonic() > refused_until and scene.daemons[0].lines("redis lost", word))
+
+
 def refuse_writes(scene):
     scene.server.call("REPLICAOF", "127.0.0.1", "1")
-    refused_until = time.monotonic() + either(1, 5)
-    scene.wait_until(lambda: time.monotonic() > refused_until)
+    refuse_until_it_is_told(scene, "READONLY")
     scene.server.call("REPLICAOF", "NO", "ONE")
 
 
 def miss_replicas(scene):
     """As a primary that is cut off from its replicas, if it is told to keep that short."""
     scene.server.call("CONFIG", "SET", "min-replicas-to-write", "1")
-    refused_until = time.monotonic() + either(1, 5)
-    scene.wait_until(lambda: time.monotonic() > refused_until)
+    refuse_until_it_is_told(scene, "NOREPLICAS")
     with pytest.raises(ServerRefused, match="NOREPLICAS"):
         scene.client.submit_job("brief", {})
     scene.server.call("CONFIG", "SET", "min-replicas-to-write", "0")
@@ -161,17 +171,13 @@ def test_refusals_are_waited_out_under_load(scene, refusal):
     scene.wait_until(lambda: scene.are_final(ids))
     assert {(job.status, job.recoveries) for job in map(scene.client.get_job, ids)} == {(Status.COMPLETED, 0)}
     assert workers(daemon) == before
-    told = {
-        refuse_writes: "READONLY",
-        miss_replicas: "NOREPLICAS",
-        restart_slowly: "is loading the dataset",
-        kill_clients: "redis back",
-    }.get(refusal)
-    if told:
-        # The last of them comes when nothing has failed for a while.
-        scene.wait_until(lambda: daemon.lines(told))
-    else:
+    if refusal is forget_scripts:
         assert not daemon.lines("redis lost")
+    if refusal is restart_slowly:
+        scene.wait_until(lambda: daemon.lines("is loading the dataset"))
+    if refusal is kill_clients:
+        # By whether several failed in a row. It comes when nothing has failed for a while.
+        scene.wait_until(lambda: daemon.lines("redis back") or daemon.lines("redis connected anew"))
 
 
 def test_a_full_server_refuses_submits_and_goes_on_with_all_the_rest(scene):
@@ -205,11 +211,11 @@ def test_what_a_submitter_repeats_until_it_is_taken_runs_once(scene):
     is_over = threading.Event()
 
     def submit():
-        with Client(scene.server.url, timeout_seconds=0.5) as client:
+        with insist(lambda: Client(scene.server.url, timeout_seconds=0.5)) as client:
             while not is_over.is_set():
-                insist(client, str(uuid.uuid4()))
+                submit_one(client, str(uuid.uuid4()))
 
-    def insist(client, job_id):
+    def submit_one(client, job_id):
         while job_id not in scene.job_ids:
             with suppress(ConnectionFailed):
                 scene.job_ids.append(client.submit_job("brief", {}, job_id=job_id))
