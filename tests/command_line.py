@@ -49,8 +49,11 @@ def meanwhile(work, *args) -> Iterator[None]:
     """Do something in a thread while the block runs."""
     thread = threading.Thread(target=work, args=args)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        # Whatever the block found: it would take the jobs of the next test.
+        thread.join()
 
 
 def _settle(server: RedisServer, outcome) -> str:

@@ -20,6 +20,13 @@ LANE = f"{KEYS.prefix}ready:default:normal"
 NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
 
 
+@pytest.fixture(autouse=True)
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How busy and how full this machine is, is no matter here."""
+    monkeypatch.setattr(vitals, "SLOW_TRIP_MS", 1e9)
+    monkeypatch.setattr(vitals, "HOST_NEARLY_FULL", 1e9)
+
+
 @pytest.fixture
 def damage(server: RedisServer, client: Client) -> str:
     """A job in no lane, whose id is returned, and twelve ids without a record."""
@@ -135,11 +142,8 @@ def live_server(own_server: RedisServer) -> RedisServer:
 
 
 def test_where_all_is_well_each_check_says_so(
-    live_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    live_server: RedisServer,
 ) -> None:
-    # How busy and how full this machine is, is no matter here.
-    monkeypatch.setattr(vitals, "SLOW_TRIP_MS", 1e9)
-    monkeypatch.setattr(vitals, "HOST_NEARLY_FULL", 1e9)
     result = bananasd("doctor", *on(live_server))
     *lines, empty, last = result.stdout.splitlines()
     assert (result.exit_code, empty, last) == (0, "", "0 records looked at, everything is in order")

@@ -18,7 +18,7 @@ def test_now_is_the_wall_clock_in_milliseconds():
 
 def test_a_deadline_comes_nearer_and_then_has_passed():
     deadline = clock.deadline_in(60)
-    assert 59 < clock.remaining(deadline) <= 60
+    assert 50 < clock.remaining(deadline) <= 60
     assert clock.remaining(clock.deadline_in(-1)) == 0
     assert clock.remaining(clock.deadline_in(float("inf"))) == float("inf")
 
