@@ -7,8 +7,10 @@ import pytest
 
 from bananasd import Priority, Status
 from bananasd.explanation import Reason
+from bananasd.processes import procfs
 from tests.conftest import wait_until
 from tests.daemon import QUICK
+from tests.invariants import KEYS
 
 HANDLERS = """
     @handler("fail", retry=[0, 60, 60])
@@ -16,11 +18,13 @@ HANDLERS = """
         raise OSError(f"attempt {job.attempt}")
 """
 ONE_WORKER = {"workers": {**QUICK["workers"], "count": 1}}
+STEADY = {**ONE_WORKER, "scheduler": {**QUICK["scheduler"], "lease_seconds": 15}}
+"""A node that is live, though it may be kept from its beat for a while."""
 
 
 @pytest.fixture
 def daemon(make_daemon, own_server):
-    return make_daemon(HANDLERS, redis_url=own_server.url, settings=ONE_WORKER).start()
+    return make_daemon(HANDLERS, redis_url=own_server.url, settings=STEADY).start()
 
 
 @pytest.fixture
@@ -61,23 +65,30 @@ def test_from_the_lane_to_its_end(daemon, client, tmp_path):
 def test_the_present_rate_is_that_at_which_those_before_it_go(client):
     ids = [client.submit_job("note", {"seconds": 0.02}) for _ in range(400)]
     wait_until(lambda: reason(client, ids[-1]) is Reason.WAITING)
-    evidence = client.explain(ids[-1], look_seconds=0.5).evidence
+    seen = []
+    wait_until(lambda: seen.append(client.explain(ids[-1], look_seconds=0.5)) or went_on(seen[-1]))
+    evidence = seen[-1].evidence
     # 50 a second at the most.
     assert 0 < evidence["rate_per_second"] <= 60
     assert evidence["wait_seconds"] == evidence["ahead"] / evidence["rate_per_second"]
 
 
+def went_on(explained):
+    """Whether its lane moved between two looks."""
+    return "at the present rate" in explained.sentence
+
+
 def test_a_lane_of_long_jobs_is_not_judged_by_the_speed_of_another(make_daemon, own_server):
-    settings = {**ONE_WORKER, "pools": [{"name": "quick", "workers": 1, "queues": ["quick"]}]}
+    settings = {**STEADY, "pools": [{"name": "quick", "workers": 1, "queues": ["quick"]}]}
     with make_daemon(redis_url=own_server.url, settings=settings).start().client() as client:
-        ids = [client.submit_job("note", {"seconds": 1}) for _ in range(12)]
+        ids = [client.submit_job("note", {"seconds": 1}) for _ in range(40)]
         quick = [client.submit_job("note", {}, queue="quick") for _ in range(300)]
         client.wait(quick[-1], 20)
         wait_until(lambda: client.explain(ids[-1], look_seconds=0).evidence["rate_per_second"], 10)
         evidence = client.explain(ids[-1], look_seconds=0).evidence
-        # One worker ends no more than one a second of them.
-        assert evidence["rate_per_second"] <= 1
-        assert evidence["wait_seconds"] >= evidence["ahead"] > 0
+        # One worker ends no more than one a second of them; 11 in ten seconds, if the first had begun before.
+        assert evidence["rate_per_second"] <= 1.1
+        assert evidence["wait_seconds"] >= evidence["ahead"] / 1.1 > 0
 
 
 def test_why_it_is_not_even_next(daemon, client, tmp_path):
@@ -108,7 +119,7 @@ def test_a_failed_job_tells_its_retry_and_its_last_error(client):
 
 
 def test_the_retries_of_the_configuration_are_told_by_its_daemon(make_daemon, own_server):
-    settings = {**ONE_WORKER, "retry": {"max_retries": 8, "base_seconds": 60}}
+    settings = {**STEADY, "retry": {"max_retries": 8, "base_seconds": 60}}
     daemon = make_daemon(redis_url=own_server.url, settings=settings).start()
     with daemon.client() as client:
         job_id = client.submit_job("hold", {})  # lacks what the handler looks for
@@ -124,10 +135,9 @@ def test_a_job_whose_worker_was_killed_is_a_suspect(daemon, client, own_server, 
     assert reason(client, job_id) is Reason.PAUSED
     # The killed worker's place is taken; it would be next. (A place that is empty has 0 for its pid, which to kill is all of us.)
     wait_until(daemon.is_up)
-    os.kill(daemon.pid, signal.SIGSTOP)
     try:
-        for child in daemon.children():
-            os.kill(child.pid, signal.SIGSTOP)
+        pids = daemon.send_all(signal.SIGSTOP)
+        wait_until(lambda: all(map(procfs.is_stopped, pids)))
         # The claims that the server runs at the end of their waits are over, too.
         wait_until(lambda: b"blocked_clients:0\r" in own_server.call("INFO", "clients"))
         os.kill(daemon.child("scheduler").pid, signal.SIGCONT)  # it keeps the lease
@@ -147,7 +157,8 @@ def test_what_a_killed_node_held_is_lost_until_another_has_taken_it_over(
     job_id, node = hold(client, tmp_path), daemon.node.node
     wait_until(lambda: client.explain(job_id).evidence["worker"] == "worker 0")
     daemon.kill_all()
-    wait_until(lambda: reason(client, job_id) is Reason.LOST)
+    own_server.call("ZADD", KEYS.nodes, 1, node)  # its lease is over
+    assert reason(client, job_id) is Reason.LOST
     explained = client.explain(job_id)
     assert explained.sentence.startswith(f"Worker 0 on node {node} held it, and that node lost its lease ")
     assert (explained.evidence["node"], explained.evidence["taken_over_in_seconds"]) == (node, None)
