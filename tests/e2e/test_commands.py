@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bananasd import __version__
+from bananasd import Status, __version__
 from bananasd.processes import procfs
 from tests.conftest import wait_until
 from tests.daemon import Daemon
@@ -30,7 +30,8 @@ NO_JOB = "6f1c8e52-2f0e-4a55-9a3e-0a1b2c3d4e5f"
 
 @pytest.fixture(scope="module")
 def daemon():
-    daemon = Daemon(HANDLERS).start()
+    # A worker that is stopped for a test is not replaced meanwhile.
+    daemon = Daemon(HANDLERS, settings={"redis": {"timeout_seconds": 60}}).start()
     yield daemon
     daemon.close()
 
@@ -67,7 +68,9 @@ def test_a_job_is_submitted_waited_for_and_shown(bananasd):
     assert job["progress"] == {"done": 1, "total": 2, "note": "half"}
 
 
-def test_a_failed_job_is_an_exit_code_and_a_dead_letter_that_can_be_shown_retried_and_purged(bananasd):
+def test_a_failed_job_is_an_exit_code_and_a_dead_letter_that_can_be_shown_retried_and_purged(
+    bananasd, daemon
+):
     done = bananasd("submit", "fails", "--payload", "{}", "--wait", "10")
     job_id = done.stdout.split()[0]
     assert done.returncode == 1
@@ -75,7 +78,8 @@ def test_a_failed_job_is_an_exit_code_and_a_dead_letter_that_can_be_shown_retrie
     assert job_id in [job["id"] for job in json.loads(bananasd("dead", "list", "--json").stdout)]
     assert "ValueError: no good" in bananasd("dead", "show", job_id).stdout
     assert bananasd("dead", "retry", job_id).returncode == 0
-    bananasd("submit", "works", "--payload", "1", "--priority", "low", "--wait", "10")
+    with daemon.client() as client:
+        assert client.wait(job_id, 10).status is Status.FAILED
     assert bananasd("dead", "purge", job_id, "--yes").returncode == 0
     assert bananasd("job", job_id).returncode == 1
 
@@ -134,14 +138,19 @@ def test_status_of_a_stopped_master_says_so(bananasd, daemon):
 
 
 def test_dump_prints_the_stacks_of_all_or_of_one(bananasd, daemon):
-    done = bananasd("dump")
-    assert done.returncode == 0
+    done = answered(bananasd, "dump")
     heads = [line for line in done.stdout.splitlines() if ", pid " in line]
     children = [child for child in daemon.children() if child.kind != "redis"]
     assert heads == [f"master, pid {daemon.pid}", *(f"{child.slot}, pid {child.pid}" for child in children)]
     assert done.stdout.count("(most recent call first)") == len(heads)
-    one = bananasd("dump", "worker", "1")
-    assert (one.returncode, one.stdout.count(", pid ")) == (0, 1)
+    assert answered(bananasd, "dump", "worker", "1").stdout.count(", pid ") == 1
+
+
+def answered(bananasd, *words):
+    """A dump for which no process was too busy."""
+    done = []
+    wait_until(lambda: done.append(bananasd(*words)) or done[-1].returncode == 0)
+    return done[-1]
 
 
 def test_dump_of_a_stopped_process_is_1_and_says_why(bananasd, daemon):
@@ -159,8 +168,12 @@ def test_dump_of_a_stopped_process_is_1_and_says_why(bananasd, daemon):
     assert done.stderr == "bananasd: no stacks of worker 1\n"
 
 
+# Its jobs run on for longer than a command may take.
+SLOW_DRAIN = {"master": {"drain_seconds": 40}}
+
+
 def test_stop_says_what_it_waits_for_and_ends_when_all_is_gone(make_daemon, bananasd):
-    daemon = make_daemon().start()
+    daemon = make_daemon(settings=SLOW_DRAIN).start()
     with daemon.client() as client:
         job_id = client.submit_job("hold", {"until": str(daemon.directory / "until")})
         slot = daemon.worker_of(job_id).slot
@@ -172,13 +185,13 @@ def test_stop_says_what_it_waits_for_and_ends_when_all_is_gone(make_daemon, bana
         out, err = stop.communicate(timeout=20)
     assert (stop.returncode, out) == (0, "stopped\n")
     assert "hold" not in err
-    assert daemon.wait(1) == 0
+    assert daemon.wait() == 0
     assert bananasd("stop", "--config", str(daemon.config), config=False).returncode == 1
     assert bananasd("status", "--config", str(daemon.config), config=False).returncode == 1
 
 
 def test_stop_that_takes_too_long_is_75_and_says_what_it_waits_for(make_daemon, bananasd):
-    daemon = make_daemon().start()
+    daemon = make_daemon(settings=SLOW_DRAIN).start()
     with daemon.client() as client:
         job_id = client.submit_job("hold", {"until": str(daemon.directory / "until")})
         daemon.worker_of(job_id)

@@ -49,8 +49,8 @@ def make_contained():
     require_namespaces()
     made = []
 
-    def make(handlers: str = "") -> Contained:
-        made.append(Contained(handlers))
+    def make(handlers: str = "", **options) -> Contained:
+        made.append(Contained(handlers, **options))
         return made[-1]
 
     yield make
@@ -80,7 +80,7 @@ def test_orphans_of_handlers_are_reaped(make_contained):
 
 
 def test_term_lets_jobs_end_and_the_exit_code_is_the_daemons(make_contained):
-    daemon = make_contained().start()
+    daemon = make_contained(settings={"master": {"drain_seconds": 40}}).start()
     go = daemon.directory / "go"
     with daemon.client() as client:
         job_id = client.submit_job("hold", {"until": str(go)})
