@@ -39,6 +39,7 @@ def test_jobs_that_are_moved_to_and_fro_while_workers_are_killed_run_once_each(m
         settings={"workers": {"count": 2, "grace_seconds": 1, "max_recoveries": 100}}
     ).start()
     with daemon.client() as client:
+        client.pause()
         ids = client.submit_many([JobRequest("note", {"seconds": 0.01}) for _ in range(300)])
         ways = itertools.cycle(
             [Priority.HIGH, Priority.LOW, Priority.NORMAL, timedelta(0), timedelta(seconds=0.1)]
@@ -48,6 +49,8 @@ def test_jobs_that_are_moved_to_and_fro_while_workers_are_killed_run_once_each(m
             zip(itertools.chain(ids[::-1], ids[::-1], ids[::-1]), ways, strict=False)
         ):
             moved += move(client, job_id, way)
+            if n == 200:  # by now enough have been moved, however fast the workers are
+                client.resume()
             if n % 150 == 149:
                 kill_a_worker(daemon)
         assert moved > 100
