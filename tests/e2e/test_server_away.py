@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from bananasd.processes import procfs
 from tests.command_line import bananasd
 from tests.conftest import wait_until
 
@@ -32,6 +33,11 @@ def asked(make_daemon, own_server, tmp_path):
     (tmp_path / "end").touch()
 
 
+def freeze(pid):
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: procfs.is_stopped(pid))
+
+
 def test_status_shows_the_processes_and_that_the_server_cannot_be_reached_and_why(asked, own_server):
     said = asked("status")
     assert all(str(child.pid) in said for child in asked.daemon.children())
@@ -46,8 +52,7 @@ def test_status_in_json_says_so_too(asked, own_server):
     assert {child["kind"] for child in node["children"]} == {"worker", "scheduler"}
     assert str(own_server.socket) in node["redis_error"]
     own_server.start()
-    (node,) = json.loads(asked("status", "--json"))
-    assert node["redis_error"] is None
+    wait_until(lambda: json.loads(asked("status", "--json"))[0]["redis_error"] is None)
     assert "cannot be reached" not in asked("status")
 
 
@@ -61,7 +66,7 @@ def test_top_shows_both_in_one_picture(asked, own_server):
 
 def test_a_server_that_is_frozen_delays_status_by_little(make_daemon, own_server):
     daemon = make_daemon(redis_url=own_server.url, settings={"redis": {"timeout_seconds": 60}}).start()
-    os.kill(own_server.process.pid, signal.SIGSTOP)
+    freeze(own_server.process.pid)
     began = time.monotonic()
     said = bananasd("status", "--config", daemon.config).stdout
     os.kill(own_server.process.pid, signal.SIGCONT)
@@ -73,7 +78,7 @@ def test_a_server_that_is_frozen_delays_status_by_little(make_daemon, own_server
 def test_of_an_embedded_server_that_is_frozen_nobody_says_that_the_daemon_does_not_run(make_daemon):
     daemon = make_daemon(settings=ONE_WORKER).start()
     server = daemon.child("redis")
-    os.kill(server.pid, signal.SIGSTOP)
+    freeze(server.pid)
     refused = bananasd("queues", "--config", daemon.config)
     status = bananasd("status", "--config", daemon.config).stdout
     os.kill(server.pid, signal.SIGCONT)
