@@ -4,7 +4,6 @@ import base64
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from bananasd import Client, Status
 from bananasd.processes.redis_server import find_server_binary
 from tests.conftest import RedisServer, wait_until
 from tests.daemon import Daemon
+from tests.sentinels import free_port
 from tests.systemd.surroundings import require
 
 # The first test that needs the images makes them.
@@ -203,7 +203,7 @@ def test_a_deployed_daemon_is_healthy_and_runs_the_handlers_of_the_image(image, 
         valkey.start()
         wait_until(lambda: health(port) == 0)
         assert stopped_by_the_hook(daemon) == 0
-        assert daemon.process.wait(5) == 0
+        assert daemon.wait() == 0
     finally:
         daemon.close()
 
@@ -282,12 +282,6 @@ def test_what_a_file_is_for_rolls_out_when_it_changes(kustomized, secrets, file,
         text.write("# changed\n")
     after = kustomized()
     assert tuple(each for each in WORKLOADS if before[each] != after[each]) == changed
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def health(port):

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import pytest
 
 from bananasd import Client, JobNotFound, Priority, ServerRefused, Status
 from tests.conftest import RedisServer, wait_until
+from tests.sentinels import free_port
 from tests.systemd.surroundings import require
 
 pytestmark = pytest.mark.timeout(120)
@@ -100,12 +100,6 @@ def serve(stack, *options):
     server = RedisServer(directory, "--port", str(port), "--bind", "127.0.0.1", *options)
     stack.callback(server.stop)
     return server, port
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def lead(daemon, url):
