@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -71,8 +72,7 @@ def test_on_a_terminal_there_is_time_to_look_at_the_dashboard_until_enter(place)
     os.close(its_end)
     told = read_until(terminal, "with Enter.")
     (address,) = re.findall(r"http://[\d.:]+/", told)
-    with urllib.request.urlopen(f"{address}readyz", timeout=5) as answer:
-        assert answer.status == 200
+    wait_until(lambda: is_ready(address))
     assert process.poll() is None
     os.write(terminal, b"\n")
     told = read_until(terminal, " in all")
@@ -86,6 +86,14 @@ def test_without_the_extra_there_is_no_dashboard_and_nothing_is_missed(place):
     told, _ = start(place, change).communicate(timeout=40)
     assert "4 of 4 completed" in told
     assert "dashboard" not in told
+
+
+def is_ready(address):
+    try:
+        with urllib.request.urlopen(f"{address}readyz", timeout=10) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError:
+        return False
 
 
 def read_until(terminal, words):

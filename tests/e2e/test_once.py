@@ -8,6 +8,7 @@ import pytest
 from bananasd import Status
 from bananasd.store.scripts import script
 from tests.conftest import wait_until
+from tests.invariants import KEYS
 from tests.proxy import Proxy
 
 ONCE = """
@@ -20,14 +21,17 @@ ONCE = """
 
     @handler("ignore", on_lost="dead")
     def run_ignore(job):
-        note(job, "start")
+        has_begun = False
         while True:
             try:
+                if not has_begun:
+                    note(job, "start")
+                    has_begun = True
                 time.sleep(1000)
             except BaseException as error:
                 note(job, type(error).__name__)
 """
-ONE_WORKER = {"workers": {"count": 1}}
+ONE_WORKER = {"workers": {"count": 1}, "redis": {"timeout_seconds": 10}}
 
 
 @pytest.fixture
@@ -96,12 +100,14 @@ def test_a_run_of_a_killed_daemon_is_dead_at_its_next_start(server, make_daemon,
 
 
 def test_a_run_of_a_lost_node_is_dead_by_the_hand_of_another(own_server, make_daemon, begin):
-    first = make_daemon(ONCE, redis_url=own_server.url, settings=ONE_WORKER).start()
+    steady = {**ONE_WORKER, "scheduler": {"lease_seconds": 15}}
+    first = make_daemon(ONCE, redis_url=own_server.url, settings=steady).start()
     with first.client() as client:
         job_id = begin(first, client)
         other = make_daemon(ONCE, redis_url=own_server.url, settings=ONE_WORKER).start()
         node = first.node.node
         first.kill_all()
+        own_server.call("ZADD", KEYS.nodes, 1, node)  # its lease is over
         job = client.wait(job_id, 20)
     assert (job.status, job.recoveries, job.error) == (Status.FAILED, 1, f"its node {node} was lost")
     assert runs(job_id, first, other) == 1

@@ -140,7 +140,12 @@ def without_chance(story: str) -> list[str]:
 def test_the_demo_tells_what_the_readme_shows(machine: Machine) -> None:
     demo = next(line for line in blocks(OPENING, "bash")[1].splitlines() if line.endswith("bananasd demo"))
     (shown,) = blocks("The demo", "text")
-    assert without_chance(machine.run(demo)) == without_chance(shown)
+    for tries_left in (2, 1, 0):
+        told = without_chance(machine.run(demo))
+        # It looks now and then: on a busy machine it may miss what was for half a second.
+        if told == without_chance(shown) or not tries_left:
+            break
+    assert told == without_chance(shown)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")

@@ -89,7 +89,7 @@ def test_a_daemon_and_its_clients_speak_tls_with_certificates_of_their_own(
 ):
     daemon = make_daemon(
         redis_url=f"rediss://127.0.0.1:{tls.port}/0",
-        settings={"redis": {"timeout_seconds": 2, **settings}},
+        settings={"redis": {"timeout_seconds": 20, **settings}},
     ).start()
     with Client(certificates.url(tls.port)) as client:
         assert client.submit_and_wait("note", {"result": 5}, wait_seconds=15).result == 5
@@ -123,7 +123,7 @@ def test_who_has_no_certificate_of_the_servers_authority_is_not_let_in(tls, cert
 def test_a_server_with_a_certificate_of_another_authority_is_not_spoken_to(tls, certificates):
     with (
         pytest.raises(ConnectionFailed, match="certificate verify failed"),
-        Client(certificates.url(tls.port, ca="stranger"), timeout_seconds=1),
+        Client(certificates.url(tls.port, ca="stranger"), timeout_seconds=10),
     ):
         pass
 
