@@ -95,12 +95,19 @@ def make_site(tmp_path: Path, server: RedisServer) -> Iterator[Callable[..., Sit
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a server that answers, however busy the machine is. One that is away is asked again for so long."""
+    for place in ("http.source.LOOK_SECONDS", "http.source.PING_SECONDS", "metrics.exposition.ASK_SECONDS"):
+        monkeypatch.setattr(f"bananasd.{place}", 15.0)
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site], patient: None) -> Site:
     return make_site()
 
 
 @pytest.fixture
-def locked(make_site: Callable[..., Site]) -> Site:
+def locked(make_site: Callable[..., Site], patient: None) -> Site:
     """One that asks for a token."""
     return make_site(token=TOKEN)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bananasd import Priority, Status
+from bananasd.processes import procfs
 from bananasd.schedule import Schedule
 from bananasd.store.outcomes import Completed
 from tests.conftest import wait_until
@@ -113,7 +114,8 @@ def test_a_lane_that_cannot_be_is_refused(site, lane):
     assert site.http.get(f"/api/lanes/{lane}").status_code == 400
 
 
-def test_without_the_server_questions_are_answered_with_503_and_no_secret(make_site, own_server):
+def test_without_the_server_questions_are_answered_with_503_and_no_secret(make_site, monkeypatch):
+    monkeypatch.setattr("bananasd.http.source.MAX_ANSWER_SECONDS", 0.2)  # for so long each is tried
     site = make_site(f"redis://user:hidden-secret@127.0.0.1:{1}/0")
     for path in ("/api/scheduled", "/api/dead", "/api/schedules", "/api/lanes/default/high"):
         answer = site.http.get(path)
@@ -189,6 +191,12 @@ def test_what_is_left_out_or_misspelt_never_means_everything(site, client, path,
     assert client.paused() == {"other": None}
 
 
+def freeze(server):
+    """Once it is stopped: not all that was sent just now would be left undone else."""
+    server.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: procfs.is_stopped(server.process.pid))
+
+
 def test_what_was_sent_to_a_server_that_freezes_is_not_said_to_have_failed(
     make_site, own_server, caplog, monkeypatch
 ):
@@ -199,7 +207,7 @@ def test_what_was_sent_to_a_server_that_freezes_is_not_said_to_have_failed(
 
     def check_and_freeze():
         check_server()
-        own_server.process.send_signal(signal.SIGSTOP)
+        freeze(own_server)
 
     monkeypatch.setattr(site.source, "check_server", check_and_freeze)
     answer = site.post("/api/queues/pause", {"queue": "default"})
@@ -238,7 +246,7 @@ def test_what_was_never_sent_to_a_server_that_has_gone_has_failed(make_site, own
 def test_what_is_asked_of_a_server_that_is_frozen_already_has_failed(make_site, own_server):
     site = make_site(own_server.url)
     site.source.client.pause("other")
-    own_server.process.send_signal(signal.SIGSTOP)
+    freeze(own_server)
     answer = site.post("/api/queues/pause", {"queue": "default"})
     own_server.process.send_signal(signal.SIGCONT)
     assert (answer.status_code, answer.json()["code"]) == (503, "")

@@ -55,7 +55,7 @@ def test_those_who_watch_wait_for_no_page_that_waits_for_the_server(site, monkey
 def test_a_server_that_refuses_is_told_from_one_that_does_not_answer(make_site, own_server):
     own_server.call("CONFIG", "SET", "requirepass", "secret")
     site = make_site(own_server.url)
-    assert REFUSES in site.http.get("/readyz").json()["reasons"]
+    wait_until(lambda: REFUSES in site.http.get("/readyz").json()["reasons"])
     own_server.stop()
     assert NO_ANSWER in site.http.get("/readyz").json()["reasons"]
 
