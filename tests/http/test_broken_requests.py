@@ -77,14 +77,15 @@ def of_connections(caplog):
 
 
 def peer_of(site):
-    return socket.create_connection((site.config.host, site.config.port), timeout=5)
+    return socket.create_connection((site.config.host, site.config.port), timeout=20)
 
 
 def all_that_comes(site, said):
     """The answer to one who says so much, and nothing after it."""
     with peer_of(site) as peer:
-        peer.sendall(said)
-        peer.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it is refused before all is said
+            peer.sendall(said)
+            peer.shutdown(socket.SHUT_WR)
         return rest_of(peer)
 
 

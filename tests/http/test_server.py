@@ -78,8 +78,10 @@ def test_probes_are_answered_however_many_connections_are_held(locked, said, cap
             assert probe.get("/livez").status_code in (200, 503)
         wait_until(lambda: open_of(held) < MAX_CONNECTIONS)
         assert open_of(held) > MAX_CONNECTIONS // 2
-    assert {record.name for record in caplog.records} == {"bananasd.http.connections"}
-    dropped = [record.getMessage() for record in caplog.records]
+    # The event loop tells of a slow machine.
+    told = [record for record in caplog.records if record.name != "asyncio"]
+    assert {record.name for record in told} == {"bananasd.http.connections"}
+    dropped = [record.getMessage() for record in told]
     assert dropped[0].startswith(f"http connections full limit={MAX_CONNECTIONS}: ")
     assert len(dropped) < 10
 
@@ -100,7 +102,7 @@ def test_one_that_does_not_read_its_answer_makes_room_at_once(monkeypatch, caplo
     app = Starlette(routes=[Route("/", lambda _: Response(b"x" * LONG))])
     with serving(app) as address, socket.create_connection(address, timeout=10) as deaf:
         deaf.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert select.select([deaf], [], [], 5)[0]
+        assert select.select([deaf], [], [], 15)[0]
         with socket.create_connection(address):
             wait_until(lambda: "http connections full" in caplog.text)
         # What the kernel has taken still comes.
