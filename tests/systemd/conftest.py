@@ -18,7 +18,7 @@ state_dir = "/var/lib/bananasd"
 count = 4
 handlers = "tested"
 [master]
-drain_seconds = 8
+drain_seconds = 30
 """
 
 

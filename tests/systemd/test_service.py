@@ -264,7 +264,7 @@ def test_the_doctor_tells_what_a_drop_in_contradicts(unit, installed):
 
 @pytest.mark.parametrize(("drain", "stop"), [(120, "2min 5s"), (7200, "2h 1min"), (86400, "infinity")])
 def test_the_doctor_reads_times_as_systemd_writes_them(unit, drain, stop):
-    unit.config.write_text(unit.config.read_text().replace("drain_seconds = 8", f"drain_seconds = {drain}"))
+    unit.config.write_text(unit.config.read_text().replace("drain_seconds = 30", f"drain_seconds = {drain}"))
     ((level, _, what),) = of_the_unit(unit)[1]
     assert (level, what.partition(":")[0]) == (
         "error",
