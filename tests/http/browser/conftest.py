@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+import bananasd
 from bananasd import Client
 from tests import npm
 from tests.daemon import Daemon, MakeDaemon
@@ -22,6 +23,15 @@ SCREENSHOTS = "BANANASD_SCREENSHOTS"
 
 WAIT_MS = 15_000
 PHONE = {"width": 320, "height": 640}
+TOAST_MS = re.search(
+    r"TOAST_MS = (\d+);", (Path(bananasd.__file__).parent / "http/static/app.js").read_text()
+)[1]
+LASTING_TOASTS = f"""
+    const soon = window.setTimeout;
+    window.setTimeout = (call, ms, ...given) => soon(call, ms === {TOAST_MS} ? 1e9 : ms, ...given);
+"""
+"""What is said of an action stays until a test has looked, be it ever so late."""
+
 OUTAGE = re.compile(r"Failed to load resource|net::ERR_")
 """What a browser says of a server that is away, or answers with an error: nothing of ours."""
 
@@ -42,6 +52,7 @@ class Look:
             color_scheme="dark" if is_dark else "light", reduced_motion="reduce", **options
         )
         context.set_default_timeout(WAIT_MS)
+        context.add_init_script(LASTING_TOASTS)
         self._contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
