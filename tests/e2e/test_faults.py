@@ -10,6 +10,9 @@ from bananasd import JobRequest, Priority
 from tests.conftest import wait_until
 from tests.invariants import assert_idle, assert_left
 
+# Many processes are started one after the other, each of which a busy machine delays.
+pytestmark = pytest.mark.timeout(180)
+
 JOBS = 300
 
 

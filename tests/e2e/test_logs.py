@@ -18,6 +18,9 @@ from tests.command_line import bananasd
 from tests.conftest import wait_until
 from tests.sentinels import free_port
 
+# Many processes are started one after the other, each of which a busy machine delays.
+pytestmark = pytest.mark.timeout(180)
+
 CALM = {
     "redis": {"timeout_seconds": 10},
     "workers": {"count": 2},

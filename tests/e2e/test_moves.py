@@ -5,9 +5,14 @@ import os
 import signal
 from datetime import timedelta
 
+import pytest
+
 from bananasd import JobNotWaiting, JobRequest, Priority, Status
 from tests.conftest import wait_until
 from tests.invariants import KEYS, Look
+
+# Many processes are started one after the other, each of which a busy machine delays.
+pytestmark = pytest.mark.timeout(180)
 
 
 def hold(client, tmp_path, name="go"):

@@ -16,6 +16,9 @@ from bananasd.processes import control
 from tests.command_line import bananasd
 from tests.conftest import wait_until
 
+# Many processes are started one after the other, each of which a busy machine delays.
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMAND_SECONDS = 50
@@ -62,7 +65,7 @@ class Machine:
         script = re.sub(r"^(?=bananasd start)", "exec ", "\n".join(commands), flags=re.MULTILINE)
         daemon = subprocess.Popen(["bash", "-ec", script], cwd=self.clone, env=self.environment)
         self.started.append(daemon)
-        wait_until(lambda: self.is_up(daemon))
+        wait_until(lambda: self.is_up(daemon), COMMAND_SECONDS)
         return daemon
 
     def is_up(self, daemon: "subprocess.Popen[bytes]") -> bool:

@@ -7,9 +7,14 @@ import sys
 import time
 from collections import Counter
 
+import pytest
+
 from bananasd import Client, Schedule
 from tests.conftest import wait_until
 from tests.invariants import KEYS, Look, assert_left
+
+# Many processes are started one after the other, each of which a busy machine delays.
+pytestmark = pytest.mark.timeout(180)
 
 TICK = """
     @handler("tick")

@@ -18,7 +18,8 @@ from tests.e2e.soon import assert_soon
 from tests.http.web import Web
 from tests.sentinels import free_port
 
-pytestmark = pytest.mark.usefixtures("untraced")
+# Many processes are started one after the other, each of which a busy machine delays.
+pytestmark = [pytest.mark.usefixtures("untraced"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture
