@@ -151,7 +151,10 @@ def test_a_reload_puts_what_the_file_has_and_removes_what_it_has_no_more(make_da
 def test_a_file_without_schedules_leaves_those_of_others_alone(make_daemon, server, client):
     configure(make_daemon(redis_url=server.url), OFTEN).start()
     wait_until(client.schedules)
-    make_daemon(redis_url=server.url).start()
+    other = make_daemon(redis_url=server.url).start()
+    # Between two of its beats it has done all else once.
+    look, beats, node = Look(server.url), set(), KEYS.node(other.node.node)
+    wait_until(lambda: beats.add(look.call("HGET", node, "beat_at")) or len(beats - {None}) > 1)
     assert [(schedule.name, schedule.source) for schedule in client.schedules()] == [("often", "config")]
 
 
