@@ -47,6 +47,14 @@ def tries(less_than: float, *, at_least: float = 0, late: type[Exception] | tupl
         took.append(attempt.seconds)
 
 
+def assert_soon(seconds: float, attempt: Callable[[], float]) -> None:
+    """The same for attempts that tell themselves how many seconds they took."""
+    took = [attempt()]
+    while took[-1] >= seconds:
+        assert len(took) < TRIES, f"not once in less than {seconds} s: {took}"
+        took.append(attempt())
+
+
 def insist(do: Callable[[], T]) -> T:
     """Again, as a user would whose command failed."""
     for _ in range(TRIES):

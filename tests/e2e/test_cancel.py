@@ -10,8 +10,8 @@ import pytest
 from bananasd import JobRequest, Status
 from bananasd.processes import procfs
 from tests.conftest import wait_until
-from tests.e2e.soon import TRIES, assert_soon
 from tests.invariants import KEYS, Look
+from tests.patience import TRIES, assert_soon
 
 HANDLERS = """
     import asyncio

@@ -11,7 +11,7 @@ from bananasd import JobRequest, Priority, Status
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.keys import Keys
 from tests.conftest import wait_until
-from tests.e2e.soon import assert_soon
+from tests.patience import assert_soon
 
 FAILING = """
     @handler("failing")

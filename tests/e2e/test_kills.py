@@ -9,7 +9,7 @@ import pytest
 from bananasd import JobRequest, Status
 from tests.conftest import wait_until
 from tests.daemon import is_alive
-from tests.e2e.soon import TRIES, assert_soon
+from tests.patience import TRIES, assert_soon
 
 CHILD = """
     @handler("parent")

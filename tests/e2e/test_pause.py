@@ -11,7 +11,7 @@ import pytest
 from bananasd import Priority, Status
 from tests.conftest import wait_until
 from tests.daemon import QUICK
-from tests.e2e.soon import assert_soon
+from tests.patience import assert_soon
 
 SETTINGS = {"workers": {**QUICK["workers"], "queues": ["default", "open"]}}
 

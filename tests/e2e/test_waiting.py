@@ -15,7 +15,7 @@ import pytest
 
 from bananasd import JobFailed, JobRequest, Status
 from tests.conftest import wait_until
-from tests.e2e.soon import assert_soon
+from tests.patience import assert_soon
 
 HANDLERS = """
     @handler("failing", max_retries=1)

@@ -14,8 +14,8 @@ import pytest
 from bananasd.processes import control, procfs
 from tests.conftest import wait_until
 from tests.daemon import is_alive
-from tests.e2e.soon import assert_soon
 from tests.http.web import Web
+from tests.patience import assert_soon
 from tests.sentinels import free_port
 
 # Many processes are started one after the other, each of which a busy machine delays.

@@ -7,8 +7,8 @@ import pytest
 
 from bananasd import Priority
 from tests.conftest import wait_until
-from tests.e2e.soon import assert_soon
 from tests.metrics.conftest import Scraper
+from tests.patience import assert_soon
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
