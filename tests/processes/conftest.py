@@ -55,7 +55,7 @@ def run(daemon: Daemon) -> Callable[..., Job]:
 
     def run(code: str, name: str = "tested", **options: Any) -> Job:
         with daemon.client() as client:
-            return client.wait(client.submit_job(name, code, **options), 10)
+            return client.wait(client.submit_job(name, code, **options), 30)
 
     return run
 

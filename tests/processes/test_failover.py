@@ -17,7 +17,7 @@ def test_everybody_leaves_a_demoted_server_for_the_one_that_its_name_leads_to(
     try:
         daemon = make_daemon(redis_url=own.url).start()
         with daemon.client() as client:
-            client.wait(client.submit_job("note", {}), 10)
+            client.wait(client.submit_job("note", {}), 30)
             own_server.call("REPLICAOF", "127.0.0.1", "1")
             wait_until(lambda: len(daemon.lines("redis lost", "READONLY")) >= 3)
             own.target = str(server.socket)
@@ -27,7 +27,7 @@ def test_everybody_leaves_a_demoted_server_for_the_one_that_its_name_leads_to(
                 client.submit_job("note", {}),
                 client.submit_job_scheduled("note", {}, Priority.NORMAL, timedelta(milliseconds=100)),
             ]
-            assert {client.wait(job_id, 10).status for job_id in ids} == {Status.COMPLETED}
+            assert {client.wait(job_id, 30).status for job_id in ids} == {Status.COMPLETED}
         assert server.call("ZCARD", "{bananas:default}:nodes") == 1
         assert daemon.stop() == 0
     finally:
@@ -63,15 +63,15 @@ def test_a_daemon_goes_where_the_sentinels_of_its_configuration_lead(make_daemon
     sentinel.password = "of the sentinel"
     daemon = make_daemon(handlers=SUBMITTING, settings={"redis": settings}).start()
     with Client(f"{url_of([sentinel])}?sentinel_password=of+the+sentinel") as client:
-        job = client.wait(client.submit_job("submit", {}), 10)
-        assert client.wait(job.result, 10).status is Status.COMPLETED
+        job = client.wait(client.submit_job("submit", {}), 30)
+        assert client.wait(job.result, 30).status is Status.COMPLETED
         one.call("REPLICAOF", "127.0.0.1", "1")
         sentinel.tell(two)
         wait_until(lambda: two.call("SCARD", "{bananas:default}:holders") == 2)
         wait_until(lambda: two.call("ZCARD", "{bananas:default}:nodes") == 1)
     with Client(f"{url_of([sentinel])}?sentinel_password=of+the+sentinel") as client:
-        job = client.wait(client.submit_job("submit", {}), 10)
-        assert client.wait(job.result, 10).status is Status.COMPLETED
+        job = client.wait(client.submit_job("submit", {}), 30)
+        assert client.wait(job.result, 30).status is Status.COMPLETED
     assert daemon.stop() == 0
     assert two.call("ZCARD", "{bananas:default}:nodes") == 0
     assert "of the sentinel" not in daemon.log_text()

@@ -33,7 +33,7 @@ def test_a_signal_ends_the_wait(inbox):
     began = time.monotonic()
     threading.Timer(0.05, os.kill, [os.getpid(), USR1]).start()
     assert inbox.wait(30) == [USR1]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_a_signal_that_came_before_the_wait_ends_it_too(inbox):
@@ -44,7 +44,7 @@ def test_a_signal_that_came_before_the_wait_ends_it_too(inbox):
 def test_without_a_signal_the_wait_ends_in_time(inbox):
     began = time.monotonic()
     assert inbox.wait(0.05) == []
-    assert 0.04 < time.monotonic() - began < 5
+    assert 0.04 < time.monotonic() - began < 30
     assert inbox.wait(0) == []
 
 

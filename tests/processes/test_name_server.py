@@ -1,4 +1,4 @@
-"""A daemon whose server has a name, while the name server is lost: the lookups that it has begun take half a minute."""
+"""A daemon whose server has a name, while the name server is lost: the lookups that it has begun take a minute."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.sentinels import free_port
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
-LOOKUP_SECONDS = 30
+LOOKUP_SECONDS = 60
 SITE = f"""
     import os, socket, time
 
@@ -108,13 +108,13 @@ def test_a_lost_name_server_is_an_outage_like_any_other(daemon, names, web, own_
     # At 0, 1, 2 and 4 seconds: one that hangs is killed before.
     wait_until(lambda: len(daemon.lines("scheduler", "redis lost")) >= 4)
     assert daemon.lines("redis lost", "the name server did not answer in time where 'redis.example' is")
-    assert web.get("/readyz", timeout=5)[1]["reasons"] == ["the Redis server does not answer"]
-    assert web.get("/livez", timeout=5) == (200, {"live": True})
-    assert seconds_of_status(daemon) < 6
+    assert web.get("/readyz")[1]["reasons"] == ["the Redis server does not answer"]
+    assert web.get("/livez") == (200, {"live": True})
+    assert seconds_of_status(daemon) < LOOKUP_SECONDS / 2
     names.come_back()
     wait_until(lambda: daemon.lines("scheduler", "redis back"))
     with Client(own_server.url) as client:
-        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+        assert client.wait(client.submit_job("note", {}), 30).status is Status.COMPLETED
     wait_until(lambda: web.get("/readyz")[0] == 200)
     assert {child.pid for child in daemon.children()} == before
     assert not daemon.lines("child killed")
@@ -134,8 +134,8 @@ def test_a_daemon_that_has_found_its_server_goes_on_without_a_name_server(
     names.lose()
     with Client(own_server.url) as client:
         for _ in range(6):
-            assert client.submit_and_wait("note", {}, wait_seconds=10).status is Status.COMPLETED
-    wait_until(lambda: web.get("/readyz", timeout=5)[0] == 200)
+            assert client.submit_and_wait("note", {}, wait_seconds=30).status is Status.COMPLETED
+    wait_until(lambda: web.get("/readyz")[0] == 200)
     assert not daemon.lines("child killed")
     assert daemon.stop() == 0
 
@@ -156,13 +156,13 @@ def test_workers_that_alone_do_not_find_the_server_are_told_and_serve_nothing(da
     lost = ["no worker reaches the Redis server, of 2 that are up"]
     wait_until(lambda: web.get("/readyz") == (503, {"ready": False, "reasons": lost}))
     assert {child.server for child in daemon.children("worker")} == {"lost"}
-    assert [child.server for child in daemon.children("scheduler")] == ["there"]
+    wait_until(lambda: [child.server for child in daemon.children("scheduler")] == ["there"])
     with Client(own_server.url) as client:
         job_id = client.submit_job("note", {})
         wait_until(lambda: "No live worker takes jobs" in client.explain(job_id).sentence)
         names.come_back()
-        assert client.wait(job_id, 10).status is Status.COMPLETED
-        wait_until(lambda: client.queue_stats().lanes[0].workers == 2, 3)
+        assert client.wait(job_id, 30).status is Status.COMPLETED
+        wait_until(lambda: client.queue_stats().lanes[0].workers == 2)
     wait_until(lambda: web.get("/readyz")[0] == 200)
 
 

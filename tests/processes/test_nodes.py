@@ -13,7 +13,7 @@ def test_a_server_that_throws_jobs_away_ends_the_daemon(make_daemon, own_server)
 def test_a_clean_stop_leaves_no_trace_of_the_node(make_daemon, own_server):
     daemon = make_daemon(redis_url=own_server.url).start()
     with daemon.client() as client:
-        client.wait(client.submit_job("note", {}), 10)
+        client.wait(client.submit_job("note", {}), 30)
     assert daemon.stop() == 0
     kinds = {key.decode().split("}:")[1].split(":")[0] for key in own_server.call("KEYS", "*")}
     assert not kinds & {"holders", "held", "nodes", "node"}
