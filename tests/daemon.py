@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bananasd import Client
+from bananasd import Client, JobRequest, Status
 from bananasd.processes import control, procfs
 from bananasd.processes.board import Board, boards_in
 from bananasd.processes.control import ChildView, NodeView
 
-from .conftest import wait_until
+from .conftest import WAIT_SECONDS, wait_until
 
 QUICK = {
     "redis": {"timeout_seconds": 2},
@@ -63,6 +63,17 @@ HANDLERS = '''
 def is_alive(pid: int) -> bool:
     """Whether the process runs; a zombie does not."""
     return procfs.born(pid) is not None
+
+
+def halt(pid: int) -> None:
+    """SIGSTOP, and wait until it has: until then the process may go on."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: procfs.is_stopped(pid))
+
+
+def title(pid: int) -> str:
+    """What a process is called; empty if it is gone."""
+    return procfs.command_line(pid).rstrip(b"\0").decode()
 
 
 class Daemon:
@@ -140,6 +151,17 @@ class Daemon:
         node = self.node
         return [child for child in (node.children if node else []) if kind in ("", child.kind)]
 
+    def snapshot(self, kind: str = "") -> list[ChildView]:
+        """The same, all at one moment: rows are read one by one, and while one is read another may change."""
+        found: list[ChildView] = []
+
+        def is_as_before() -> bool:
+            before, found[:] = list(map(_what_it_does, found)), self.children(kind)
+            return before == list(map(_what_it_does, found))
+
+        wait_until(is_as_before)
+        return found
+
     def child(self, kind: str) -> ChildView:
         """The first child of this kind; waits until one lives, for after a death there is none for a moment."""
         found: list[ChildView] = []
@@ -156,15 +178,41 @@ class Daemon:
         """A client of its server."""
         return Client(self.url, **options)
 
+    def be_quiet(self) -> None:
+        """SIGTSTP, and wait until no worker can be given anything: each rests, or is in a job, after which it looks."""
+        os.kill(self.pid, signal.SIGTSTP)
+        wait_until(lambda: self.board.is_quiet)
+        wait_until(
+            lambda: all(c.job_id or title(c.pid).endswith("[resting]") for c in self.children("worker"))
+        )
+
+    def give_to_stopped(self, worker: ChildView, count: int) -> list[str]:
+        """Submit jobs of which the server gives some to this idle worker, which is stopped: its wait goes on without it."""
+        given: list[str] = []
+
+        def are_given() -> bool:
+            # Its wait may just have been over.
+            halt(worker.pid)
+            given[:] = client.submit_many(JobRequest("note", {}) for _ in range(count))
+            if any(client.get_job(job_id).status is Status.PROCESSING for job_id in given):
+                return True
+            os.kill(worker.pid, signal.SIGCONT)
+            client.wait(given, WAIT_SECONDS)
+            return False
+
+        with self.client() as client:
+            wait_until(are_given)
+        return given
+
     def entries(self, what: str = "start", job_id: str = "") -> list[list[str]]:
         """Lines of the ledger: what, job id, run, pid, monotonic time."""
         text = self.ledger.read_text() if self.ledger.exists() else ""
-        lines = [line.split() for line in text.splitlines()]
+        lines = [line.split() for line in _whole_lines(text)]
         return [line for line in lines if line[0] == what and job_id in ("", line[1])]
 
     def log_text(self) -> str:
         """Everything that it has logged so far."""
-        return self.log.read_text() if self.log.exists() else ""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def terminate(self) -> None:
         """SIGTERM to the master."""
@@ -221,7 +269,7 @@ class Daemon:
 
     def lines(self, *words: str) -> list[str]:
         """The lines of its log that have all these words."""
-        return [line for line in self.log_text().splitlines() if all(word in line for word in words)]
+        return [line for line in _whole_lines(self.log_text()) if all(word in line for word in words)]
 
     def close(self) -> None:
         """End it if it still runs, with all that its handlers started, and remove its directory."""
@@ -231,7 +279,21 @@ class Daemon:
             for group in groups:
                 assert os.getpgrp() != group
                 procfs.kill_group(group)
-        shutil.rmtree(self.directory)
+        wait_until(self._is_removed)
+
+    def _is_removed(self) -> bool:
+        # What has just been killed, or ends with its master, may still be writing there.
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return not self.directory.exists()
+
+
+def _whole_lines(text: str) -> list[str]:
+    """Without the last one if that is just being written."""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _what_it_does(child: ChildView) -> tuple[object, ...]:
+    return child.generation, child.pid, child.state, child.job_id
 
 
 def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
