@@ -3,13 +3,12 @@
 import os
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 
 from bananasd import JobRequest, Status
 from tests.conftest import wait_until
-from tests.daemon import is_alive
+from tests.daemon import is_alive, title
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -20,10 +19,6 @@ def test_broken_handlers_end_the_daemon_at_once_with_the_place(make_daemon):
     # One of the two workers tells it, and the other says so if it was not just as quick.
     assert len(daemon.lines("handlers broken: ")) == 2
     assert daemon.lines("handlers broken: ", "tested.py:")
-
-
-def _title(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")
 
 
 def test_a_stuck_scheduler_is_replaced(make_daemon):
@@ -40,16 +35,15 @@ def test_what_a_worker_was_given_that_is_stopped_while_it_waits_runs_elsewhere(m
     with daemon.client() as client:
         # Small jobs, so that one claim brings several.
         for job_id in client.submit_many(JobRequest("note", {}) for _ in range(100)):
-            client.wait(job_id, 10)
+            client.wait(job_id, 30)
         held = client.submit_job("hold", {"until": str(tmp_path / "go on")})
         busy = daemon.worker_of(held)
         (stopped,) = [child for child in daemon.children("worker") if child.slot != busy.slot]
-        wait_until(lambda: _title(stopped.pid).endswith("[idle]"))
-        os.kill(stopped.pid, signal.SIGSTOP)
-        job_ids = client.submit_many(JobRequest("note", {}) for _ in range(100))
+        wait_until(lambda: title(stopped.pid).endswith("[idle]"))
+        job_ids = daemon.give_to_stopped(stopped, 100)
         wait_until(lambda: not is_alive(stopped.pid))
         (tmp_path / "go on").touch()
-        jobs = [client.wait(job_id, 20) for job_id in job_ids]
+        jobs = client.wait(job_ids, 30)
     assert {(job.status, job.recoveries) for job in jobs} == {(Status.COMPLETED, 0)}
     # It was given some, and nobody had begun them.
     runs = [entry[2] for job_id in job_ids for entry in daemon.entries(job_id=job_id)]
@@ -72,12 +66,12 @@ def test_handlers_that_break_while_the_daemon_runs_do_not_end_it(make_daemon):
     broken.write_text("nonsense(")
     with daemon.client() as client:
         for job_id in [client.submit_job("late", None) for _ in range(2)]:
-            assert client.wait(job_id, 10).status is Status.FAILED
+            assert client.wait(job_id, 30).status is Status.FAILED
         wait_until(lambda: [child.state for child in daemon.children("worker")] == ["backoff"] * 2)
         assert daemon.process.poll() is None
         waiting = client.submit_job("note", {})
         broken.unlink()
-        assert client.wait(waiting, 15).status is Status.COMPLETED
+        assert client.wait(waiting, 30).status is Status.COMPLETED
     assert daemon.stop() == 0
 
 
@@ -92,10 +86,10 @@ def test_a_job_that_takes_the_signals_for_itself_does_not_keep_its_worker_from_l
         settings={"workers": {"count": 1}},
     ).start()
     with daemon.client() as client:
-        pid = client.wait(client.submit_job("take", None), 10).result
+        pid = client.wait(client.submit_job("take", None), 30).result
         os.kill(daemon.pid, signal.SIGHUP)
         wait_until(lambda: not is_alive(pid))
-        pid = client.wait(client.submit_job("take", None), 10).result
+        pid = client.wait(client.submit_job("take", None), 30).result
         waiting = [client.submit_job("note", {"seconds": 0.2}) for _ in range(50)]
         assert daemon.stop() == 0
     assert len(daemon.entries("start")) < len(waiting)
@@ -112,7 +106,7 @@ def test_a_log_directory_that_goes_away_is_no_reason_to_do_no_work(make_daemon):
         lambda: [c.pid for c in daemon.children("worker") if c.state == "up"] not in ([], [worker.pid])
     )
     with daemon.client() as client:
-        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+        assert client.wait(client.submit_job("note", {}), 30).status is Status.COMPLETED
     assert daemon.stop() == 0
 
 
@@ -121,11 +115,11 @@ def test_a_server_that_becomes_unfit_while_the_daemon_runs_is_an_error_in_the_lo
 ):
     daemon = make_daemon(redis_url=own_server.url).start()
     with daemon.client() as client:
-        client.wait(client.submit_job("note", {}), 10)
+        client.wait(client.submit_job("note", {}), 30)
         own_server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         (scheduler,) = daemon.children("scheduler")
         os.kill(scheduler.pid, signal.SIGKILL)
         wait_until(lambda: daemon.lines("server unfit", "allkeys-lru"))
         wait_until(daemon.is_up)
-        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+        assert client.wait(client.submit_job("note", {}), 30).status is Status.COMPLETED
     assert daemon.stop() == 0
