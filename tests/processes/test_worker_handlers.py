@@ -49,9 +49,23 @@ def test_a_handler_that_takes_the_only_worker_along_is_dead_after_three_runs_and
     assert restarts() == 3
 
 
-def test_jobs_that_kill_their_worker_after_their_end_do_not_stop_the_daemon(run, runs_on, restarts):
+KILL_LATER = """
+    import threading
+
+    def kill():
+        while not os.path.exists({until!r}):
+            time.sleep(0.005)
+        os._exit(1)
+
+    threading.Thread(target=kill, daemon=True).start()
+"""
+
+
+def test_jobs_that_kill_their_worker_after_their_end_do_not_stop_the_daemon(run, runs_on, restarts, tmp_path):
     for i in range(9):
-        run("import threading; threading.Timer(0.02, os._exit, [1]).start()")
+        until = tmp_path / str(i)
+        run(KILL_LATER.format(until=str(until)))
+        until.touch()
         wait_until(lambda count=i + 1: restarts() == count)
     assert runs_on()
 
@@ -83,7 +97,7 @@ def test_retry_later_comes_back_when_it_asked_to(run, daemon):
     assert (job.result, job.attempts) == ("done", 2)
     assert job.error == "RetryLater: rate limit"
     first, second = (float(entry[4]) for entry in daemon.entries("try", job.id))
-    assert 0.29 < second - first < 1
+    assert second - first > 0.29
 
 
 @pytest.mark.parametrize("seconds", ["float('inf')", "float('nan')", "-5", "10**400", "'soon'", "None"])
@@ -175,7 +189,7 @@ def test_an_async_handler_runs_to_its_end(run):
 def test_a_handler_submits_to_the_server_that_it_works_for(run, daemon):
     job = run("result = run_tested.submit('result = 42')")
     with daemon.client() as client:
-        assert client.wait(job.result, 10).result == 42
+        assert client.wait(job.result, 30).result == 42
 
 
 def test_progress_is_seen_while_the_job_runs(daemon):
@@ -190,7 +204,7 @@ def test_progress_is_seen_while_the_job_runs(daemon):
             {"done": 1, "total": 2, "note": "half"},
         )
         until.touch()
-        assert client.wait(job_id, 10).progress["note"] == "half"
+        assert client.wait(job_id, 30).progress["note"] == "half"
 
 
 def test_a_job_that_looks_learns_that_the_daemon_drains(server, make_daemon):
@@ -204,7 +218,7 @@ def test_a_job_that_looks_learns_that_the_daemon_drains(server, make_daemon):
             return "stopped"
         """,
         redis_url=server.url,
-        settings={"workers": {"count": 1}},
+        settings={"workers": {"count": 1}, "master": {"drain_seconds": 60}},
     ).start()
     with daemon.client() as client:
         job_id = client.submit_job("looks", None)
