@@ -85,10 +85,12 @@ def test_a_handler_reads_nothing_from_standard_input(run):
 
 
 PROGRAM = """
-    program = subprocess.Popen(["sleep", "1000"])
-    note(job, f"program {program.pid}")
-    while True:
+    program = is_told = None
+    while {condition}:
         try:
+            {first}
+            program = program or subprocess.Popen(["sleep", "1000"])
+            is_told = is_told or note(job, f"program {program.pid}") or True
             program.wait()
         except BaseException:
             pass
@@ -99,31 +101,30 @@ PROGRAM = """
 def start_program(daemon):
     """Starts a job that starts a program; the worker's pid and the program's."""
 
-    def start(code=PROGRAM, **options):
+    def start(condition="True", first="pass", **options):
         with daemon.client() as client:
+            code = PROGRAM.replace("{condition}", condition).replace("{first}", first)
             job_id = client.submit_job("tested", code, max_retries=0, **options)
-        worker = daemon.worker_of(job_id).pid
         wait_until(lambda: any(job_id in line for line in daemon.entries("program")))
-        (entry,) = (line for line in daemon.entries("program") if job_id in line)
-        return worker, int(entry[1])
+        entry = next(line for line in daemon.entries("program") if job_id in line)
+        return int(entry[4]), int(entry[1])
 
     return start
 
 
 def test_what_a_killed_worker_had_started_is_gone(start_program):
-    worker, program = start_program(PROGRAM.replace("while True", "while job.run == 1"))
+    worker, program = start_program("job.run == 1")
     assert is_alive(program)
     os.kill(worker, signal.SIGKILL)
     wait_until(lambda: not is_alive(program))
 
 
 def test_what_a_worker_had_started_that_was_killed_for_its_time_is_gone(start_program):
-    worker, program = start_program(timeout_seconds=0.1)
+    worker, program = start_program(timeout_seconds=0.5)
     wait_until(lambda: not is_alive(worker))
     wait_until(lambda: not is_alive(program))
 
 
 def test_a_worker_that_has_left_its_group_is_killed_all_the_same(start_program):
-    escape = "os.setpgid(0, os.getpgid(os.getppid()))"
-    worker, _ = start_program(PROGRAM.replace("while True", f"{escape}\n    while True"), timeout_seconds=0.1)
+    worker, _ = start_program(first="os.setpgid(0, os.getpgid(os.getppid()))", timeout_seconds=0.5)
     wait_until(lambda: not is_alive(worker))
