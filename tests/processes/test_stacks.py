@@ -32,11 +32,14 @@ def test_signals_that_come_all_at_once_overflow_no_stack(tmp_path):
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
-def test_a_process_that_has_no_file_is_not_asked(tmp_path):
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        stacks.ask(stranger.pid, tmp_path / "missing")
-        assert stranger.poll() is None
-        stranger.kill()
+def test_a_process_that_has_no_file_is_not_asked(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "kill", lambda pid, signum: asked.append((pid, signum)))
+    stacks.ask(4711, tmp_path / "missing")
+    assert asked == []
+    (tmp_path / "there").touch()
+    stacks.ask(4711, tmp_path / "there")
+    assert asked == [(4711, stacks.DUMP)]
 
 
 def test_usr2_writes_the_stacks_of_master_and_children_into_the_log(make_daemon):
@@ -44,10 +47,15 @@ def test_usr2_writes_the_stacks_of_master_and_children_into_the_log(make_daemon)
     with daemon.client() as client:
         job_id = client.submit_job("hold", {"until": str(daemon.directory / "go")})
         worker = daemon.worker_of(job_id)
-        os.kill(daemon.pid, signal.SIGUSR2)
-        wait_until(lambda: daemon.lines(f"stacks slot={worker.slot!r} pid={worker.pid}"))
-        wait_until(lambda: daemon.lines("noted.py", "in run_hold"))
+
+        def has_answered() -> bool:
+            # It has 0.3 s for that.
+            os.kill(daemon.pid, signal.SIGUSR2)
+            return bool(daemon.lines("noted.py", "in run_hold"))
+
+        wait_until(has_answered)
+        assert daemon.lines(f"stacks slot={worker.slot!r} pid={worker.pid}")
         for slot in ("master", "scheduler"):
             assert daemon.lines(f"stacks slot={slot!r}")
         (daemon.directory / "go").touch()
-        client.wait(job_id, 10)
+        client.wait(job_id, 30)

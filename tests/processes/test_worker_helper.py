@@ -65,13 +65,14 @@ def test_behind_a_long_job_everything_is_released_in_order_and_settled_under_its
     wait_until(lambda: not len(unsettled))
 
 
-def test_what_was_claimed_is_left_alone_until_a_job_runs_long(make_helper):
+def test_what_was_claimed_is_left_alone_until_a_job_runs_long(make_helper, monkeypatch):
+    monkeypatch.setattr("bananasd.processes.helper.REST_AFTER_SECONDS", 0.1)
     helper, unstarted, unsettled, store = make_helper()
-    helper.note_batch()
     helper.note_job(clock.monotonic() + LONG_AGO)
     helper.note_idle()
     unstarted.append(("n/1.2", claimed("a")))
     unsettled.add(Completed("n/1.2", "b", 1, b""))
+    helper.note_batch()
     # It rests: it has looked many times by then.
     wait_until(lambda: not helper._is_needed.is_set())
     assert len(unstarted) == len(unsettled) == 1
