@@ -2,13 +2,14 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from bananasd.processes.row import Kind, State, Word
-from tests.conftest import wait_until
-from tests.daemon import is_alive
+from tests.conftest import assert_once, wait_until
+from tests.daemon import is_alive, title
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -33,15 +34,14 @@ def test_workers_are_killed_for_memory_before_their_master_and_its_server(daemon
 
 
 def test_titles_say_what_a_process_is_and_whether_it_is_busy(daemon):
-    titles = {
-        child.slot: lambda pid=child.pid: proc(pid, "cmdline").strip("\0") for child in daemon.children()
-    }
-    wait_until(lambda: titles["worker 0"]() == "bananasd: worker 0 [idle]")
-    assert titles["scheduler"]() == "bananasd: scheduler"
+    worker, until = daemon.child("worker"), daemon.directory / "until"
+    wait_until(lambda: title(worker.pid) == "bananasd: worker 0 [idle]")
+    assert title(daemon.child("scheduler").pid) == "bananasd: scheduler"
     with daemon.client() as client:
-        worker = daemon.worker_of(client.submit_job("note", {"seconds": 0.5}))
-        assert titles[worker.slot]() == f"bananasd: {worker.slot} [busy]"
-        wait_until(lambda: titles[worker.slot]() == f"bananasd: {worker.slot} [idle]")
+        daemon.worker_of(client.submit_job("hold", {"until": str(until)}))
+        assert title(worker.pid) == "bananasd: worker 0 [busy]"
+        until.touch()
+        wait_until(lambda: title(worker.pid) == "bananasd: worker 0 [idle]")
 
 
 def test_standard_input_of_every_child_but_the_server_is_empty(daemon):
@@ -104,12 +104,21 @@ def test_a_board_knows_its_children_by_kind_pid_and_birth(daemon):
 
 def test_a_killed_workers_job_runs_again_within_a_second(server, make_daemon):
     daemon = make_daemon(redis_url=server.url).start()
-    with daemon.client() as client:
-        job_id = client.submit_job("note", {"seconds": 0.5})
-        worker = daemon.worker_of(job_id)
-        wait_until(lambda: daemon.entries("start", job_id))
-        os.kill(worker.pid, signal.SIGKILL)
-        wait_until(lambda: len(daemon.entries("start", job_id)) == 2, 1)
-        job = client.wait(job_id, 10)
-    assert (job.recoveries, job.attempts, job.run) == (1, 1, 2)
-    assert job.error == "its worker ended in the job: signal 9 (SIGKILL)"
+
+    def is_soon() -> bool:
+        until = daemon.directory / "until"
+        until.unlink(missing_ok=True)
+        with daemon.client() as client:
+            job_id = client.submit_job("hold", {"until": str(until)})
+            worker = daemon.worker_of(job_id)
+            wait_until(lambda: daemon.entries("start", job_id))
+            killed = time.monotonic()
+            os.kill(worker.pid, signal.SIGKILL)
+            wait_until(lambda: len(daemon.entries("start", job_id)) == 2)
+            until.touch()
+            job = client.wait(job_id, 30)
+        assert (job.recoveries, job.attempts, job.run) == (1, 1, 2)
+        assert job.error == "its worker ended in the job: signal 9 (SIGKILL)"
+        return float(daemon.entries("start", job_id)[1][4]) - killed < 1
+
+    assert_once(is_soon)
