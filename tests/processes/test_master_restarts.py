@@ -9,13 +9,14 @@ import sys
 import textwrap
 import time
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
-from bananasd.processes import warden
-from tests.conftest import wait_until
-from tests.daemon import is_alive
+from bananasd.processes.board import Board, Head
+from bananasd.processes.row import State, Word
+from tests.conftest import assert_once, wait_until
+from tests.daemon import halt, is_alive
 
 PROGRAM = """
 import os, signal, sys, time
@@ -80,7 +81,7 @@ def test_when_every_worker_slot_is_fatal_the_daemon_says_why_and_exits_non_zero(
         run(*(Slot(Kind.WORKER, i, crash, Restarts(limit=2)) for i in range(2)))
         """
     )
-    _, errors = daemon.communicate(timeout=10)
+    _, errors = daemon.communicate(timeout=45)
     assert daemon.returncode == 70
     assert sorted(notes()) == ["worker 0"] * 2 + ["worker 1"] * 2
     assert "slot fatal slot='worker 0' crashes=2" in errors
@@ -107,7 +108,7 @@ def test_one_fatal_slot_does_not_stop_the_others(start, notes):
     wait_until(lambda: notes() == ["working"])
     assert daemon.poll() is None
     daemon.terminate()
-    assert daemon.wait(10) == 0
+    assert daemon.wait(20) == 0
 
 
 def test_a_child_that_can_never_work_is_final_at_once(start, notes):
@@ -120,7 +121,7 @@ def test_a_child_that_can_never_work_is_final_at_once(start, notes):
         run(Slot(Kind.WORKER, 0, refuse, Restarts()))
         """
     )
-    assert daemon.wait(10) == 78
+    assert daemon.wait(45) == 78
     assert notes() == ["tried"]
 
 
@@ -141,7 +142,7 @@ def test_a_child_that_fails_in_a_way_that_nobody_foresaw_says_so_and_is_a_crash(
         run(Slot(Kind.WORKER, 0, fail, Restarts(limit=1)))
         """
     )
-    _, errors = daemon.communicate(timeout=10)
+    _, errors = daemon.communicate(timeout=45)
     assert daemon.returncode == 70
     assert said in errors
 
@@ -161,7 +162,7 @@ def test_an_exit_in_a_job_says_nothing_of_the_worker(start, notes):
         run(Slot(Kind.WORKER, 0, exit_in_job, Restarts(limit=2)))
         """
     )
-    assert daemon.wait(10) == 0
+    assert daemon.wait(45) == 0
     assert len(notes()) == 9
 
 
@@ -186,18 +187,20 @@ def test_a_fork_that_fails_is_tried_again_and_stops_nobody(start, notes):
         """
     )
     wait_until(lambda: len(notes()) == 3)
-    assert notes()[-1] == "worker 1"
     daemon.terminate()
-    assert daemon.wait(10) == 0
+    _, errors = daemon.communicate(timeout=20)
+    assert daemon.returncode == 0
+    assert "child not started slot='worker 1': Resource temporarily unavailable" in errors
+    assert re.findall("child started slot='(.*)' pid", errors) == ["worker 0", "worker 2", "worker 1"]
 
 
 def test_a_scheduler_without_a_sign_of_life_is_killed_and_replaced_without_delay(start, notes):
     daemon = start(
         """
         def hang(row):
+            note("scheduler")
             row.words[Word.TICK_NS] = time.monotonic_ns()
             come_up(row)
-            note("scheduler")
             while True:
                 if row.generation > 3:
                     row.words[Word.TICK_NS] = time.monotonic_ns()
@@ -206,7 +209,10 @@ def test_a_scheduler_without_a_sign_of_life_is_killed_and_replaced_without_delay
         run(Slot(Kind.SCHEDULER, 0, hang, Restarts(2.0, limit=None)), limits=Limits(8, 1, 0.3, 6))
         """
     )
-    wait_until(lambda: len(notes()) == 4, 4)
+    # A crash would be followed by a pause.
+    deaths = (line for line in daemon.stderr if "child ended slot='scheduler'" in line)
+    assert all("killed_for=stuck crashes=0" in line for line in islice(deaths, 3))
+    wait_until(lambda: len(notes()) >= 4)
     assert daemon.poll() is None
 
 
@@ -216,40 +222,66 @@ CLAIMER = """
         note(f"worker {os.getpid()}")
         if row.generation == 1:
             # Works, and does not claim; then claims, and does not come back.
-            time.sleep(STALL_SECONDS * 1.5)
+            time.sleep(0.6)
             note("claims")
             row.words[Word.TICK_NS] = time.monotonic_ns()
-            while HANGS:
-                time.sleep(0.01)
-        while True:
-            row.words[Word.TICK_NS] = time.monotonic_ns()
-            time.sleep(0.01)
+        signal.pause()
 
-    run(Slot(Kind.WORKER, 0, claim, Restarts()), limits=Limits(8, 1, 6, STALL_SECONDS))
+    run(Slot(Kind.WORKER, 0, claim, Restarts()), limits=Limits(8, 1, 6, 0.4))
 """
 
 
 def test_a_worker_that_does_not_come_back_from_its_claim_is_killed_and_replaced(start, notes):
-    daemon = start("STALL_SECONDS, HANGS = 0.4, True\n" + textwrap.dedent(CLAIMER))
-    wait_until(lambda: len(notes()) == 3, 5)
+    daemon = start(CLAIMER)
+    wait_until(lambda: len(notes()) == 3)
     assert notes()[1] == "claims"
     assert not is_alive(int(notes()[0].split()[1]))
     assert daemon.poll() is None
 
 
-def test_a_master_that_has_slept_gives_its_workers_time_to_wake_up(start, notes):
-    daemon = start("STALL_SECONDS, HANGS = 0.4, False\n" + textwrap.dedent(CLAIMER))
-    wait_until(lambda: len(notes()) == 2, 5)
-    worker = int(notes()[0].split()[1])
-    for pid in (worker, daemon.pid):
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(warden.SLEEP_SECONDS + 0.2)
-    os.kill(daemon.pid, signal.SIGCONT)
-    time.sleep(0.2)
-    os.kill(worker, signal.SIGCONT)
+def test_a_master_that_has_slept_gives_its_workers_time_to_wake_up(start, notes, tmp_path):
+    daemon = start(
+        """
+        from bananasd.processes import warden
+
+        warden.SLEEP_SECONDS = 0.5
+
+        def claim(row):
+            note(str(os.getpid()))
+            while not (directory / "asleep").exists():
+                row.words[Word.TICK_NS] = time.monotonic_ns()
+                come_up(row)
+                time.sleep(0.01)
+            # As if both had slept since the host was booted, and this one still did.
+            row.words[Word.TICK_NS] = 1
+            note("asleep")
+            signal.pause()
+
+        run(Slot(Kind.WORKER, 0, claim, Restarts()), limits=Limits(8, 1, 6, 30))
+        """
+    )
+    wait_until(lambda: len(notes()) == 1 and board_in(tmp_path).rows[0].state is State.UP)
+    wait_for_turns(tmp_path)
+    halt(daemon.pid)
+    (tmp_path / "asleep").touch()
+    wait_until(lambda: len(notes()) == 2)
     time.sleep(0.6)
-    assert len(notes()) == 2
+    os.kill(daemon.pid, signal.SIGCONT)
+    wait_for_turns(tmp_path)
+    assert is_alive(int(notes()[0]))
     assert daemon.poll() is None
+
+
+def board_in(directory):
+    board = Board.open(directory / "node.board")
+    assert board is not None
+    return board
+
+
+def wait_for_turns(directory):
+    """Until the master has looked at everything once more."""
+    head, seen = board_in(directory).head, set()
+    wait_until(lambda: seen.add(head[Head.TURNED_NS]) or len(seen) > 3)
 
 
 def test_without_a_free_row_a_restart_waits_for_the_recovery(start, notes):
@@ -310,7 +342,7 @@ def test_a_second_interrupt_on_a_terminal_means_now(start, notes):
             if "drain began cause=SIGINT" in line:
                 break
         daemon.send_signal(signal.SIGINT)
-        assert daemon.wait(5) == 0
+        assert daemon.wait(20) == 0
     finally:
         os.close(master_end)
         os.close(terminal)
@@ -328,33 +360,42 @@ def test_whoever_closes_the_terminal_ends_the_daemon(start, notes):
     os.close(master_end)
     assert any("drain began cause=SIGHUP" in line for line in daemon.stderr)
     daemon.send_signal(signal.SIGQUIT)
-    assert daemon.wait(5) == 0
+    assert daemon.wait(20) == 0
 
 
-def test_a_second_interrupt_that_comes_from_no_terminal_changes_nothing(start, notes):
+def test_a_second_interrupt_that_comes_from_no_terminal_changes_nothing(start, notes, tmp_path):
     daemon = start(DEAF)
     wait_until(lambda: notes() == ["deaf"])
-    for _ in range(5):
+    worker = board_in(tmp_path).rows[0].words[Word.PID]
+    daemon.send_signal(signal.SIGINT)
+    assert any("drain began cause=SIGINT" in line for line in daemon.stderr)
+    for _ in range(3):
         daemon.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        daemon.wait(0.5)
+        wait_for_turns(tmp_path)
+    assert is_alive(worker)
     daemon.send_signal(signal.SIGQUIT)
-    assert daemon.wait(5) == 0
+    assert daemon.wait(20) == 0
 
 
 def test_workers_that_die_at_their_start_are_tried_after_0_1_2_seconds(server, make_daemon):
-    daemon = make_daemon(
-        "os._exit(3)", redis_url=server.url, settings={"workers": {"count": 1}}
-    ).start(wait=False)  # fmt: skip
+    def are_soon() -> bool:
+        daemon = make_daemon(
+            "os._exit(3)", redis_url=server.url, settings={"workers": {"count": 1}}
+        ).start(wait=False)  # fmt: skip
 
-    def starts():
-        lines = re.findall(r"(\S+)Z info master .*child started slot='worker 0'", daemon.log_text())
-        return [datetime.fromisoformat(line) for line in lines]
+        def times(what: str) -> list[datetime]:
+            lines = re.findall(rf"(\S+)Z \w+ master .*{what} slot='worker 0'", daemon.log_text())
+            return [datetime.fromisoformat(line) for line in lines]
 
-    wait_until(lambda: len(starts()) == 4)
-    times = starts()
-    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
-    assert pauses[0] < 0.9 < pauses[1] < 1.9 < pauses[2] < 3.5
+        wait_until(lambda: len(times("child started")) == 4)
+        starts = times("child started")
+        between = [(after - before).total_seconds() for before, after in pairwise(starts)]
+        assert between[1] > 0.99 and between[2] > 1.99
+        ends = zip(times("child ended"), starts[1:], strict=False)
+        pauses = [(start - end).total_seconds() for end, start in ends]
+        return pauses[0] < 0.9 and pauses[1] < 1.9 and pauses[2] < 3.5
+
+    assert_once(are_soon, 3)
 
 
 def test_a_scheduler_that_ends_in_peace_without_its_last_duty_is_started_again(start, notes):
@@ -363,22 +404,24 @@ def test_a_scheduler_that_ends_in_peace_without_its_last_duty_is_started_again(s
         """
         def serve(row):
             is_first = not (directory / "notes").exists()
-            signal.signal(signal.SIGTERM, lambda *_: None)
+            told = []
+            signal.signal(signal.SIGTERM, lambda *_: told.append(True))
             come_up(row)
             note("scheduler")
             if is_first:
-                signal.pause()
+                while not told:
+                    time.sleep(0.01)
             else:
                 (directory / "node.board").unlink()
             row.state = State.LEFT
             return 0
 
-        run(Slot(Kind.SCHEDULER, 0, serve, Restarts(2.0, limit=None)))
+        run(Slot(Kind.SCHEDULER, 0, serve, Restarts(2.0, limit=None)), limits=Limits(60, 1, 6, 6))
         """
     )
     wait_until(lambda: notes() == ["scheduler"])
     daemon.terminate()
-    assert daemon.wait(10) == 0
+    assert daemon.wait(45) == 0
     assert notes() == ["scheduler"] * 2
 
 
@@ -406,5 +449,4 @@ def test_while_every_row_is_taken_the_schedulers_is_kept_for_it(start, notes):
         """
     )
     wait_until(lambda: notes() == ["scheduler"] * 3)
-    daemon.terminate()
     assert daemon.poll() is None
