@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,6 +17,7 @@ from bananasd.processes.board import Board, Head
 from bananasd.processes.control import ChildView
 from bananasd.processes.row import Kind, State, Word
 from tests.conftest import wait_until
+from tests.daemon import halt
 
 
 @pytest.fixture
@@ -122,8 +124,8 @@ def test_a_stopped_daemon_shows_as_stopped_and_so_do_its_children(make_daemon):
     daemon = make_daemon().start()
     (worker, other) = daemon.children("worker")
     for pid in (daemon.pid, worker.pid):
-        os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: daemon.node.is_stopped and len([c for c in daemon.children() if c.is_stopped]) == 1)
+        halt(pid)
+    assert daemon.node.is_stopped
     assert [child.slot for child in daemon.children() if child.is_stopped] == [worker.slot]
     assert not procfs.is_stopped(other.pid)
     for pid in (daemon.pid, worker.pid):
@@ -159,15 +161,18 @@ def test_a_stop_that_is_quick_waits_for_the_end_and_says_nothing(make_daemon, mo
     monkeypatch.setattr(control, "TELL_SECONDS", 60)
     daemon = make_daemon().start()
     told = []
-    control.stop(daemon.run_dir, 10, told.append)
-    assert daemon.wait(1) == 0
+    control.stop(daemon.run_dir, 30, told.append)
+    assert daemon.wait() == 0
     assert told == []
     with pytest.raises(NotRunning):
         control.stop(daemon.run_dir, 10)
 
 
+SLOW_DRAIN = {"master": {"drain_seconds": 60}}
+
+
 def test_a_stop_that_takes_too_long_tells_what_it_waits_for(make_daemon, tmp_path):
-    daemon = make_daemon().start()
+    daemon = make_daemon(settings=SLOW_DRAIN).start()
     until = tmp_path / "until"
     with daemon.client() as client:
         job_id = client.submit_job("hold", {"until": str(until)})
@@ -175,8 +180,7 @@ def test_a_stop_that_takes_too_long_tells_what_it_waits_for(make_daemon, tmp_pat
     with pytest.raises(StopTimeout) as failure:
         control.stop(daemon.run_dir, 0.1)
     assert f"waiting for {worker.slot}: hold {job_id} (" in str(failure.value)
-    (node,) = control.nodes(daemon.run_dir)
-    assert node.phase == "draining"
+    wait_until(lambda: daemon.node.phase == "draining")
     until.touch()
     assert daemon.wait() == 0
 
@@ -195,7 +199,7 @@ def test_a_stop_of_another_users_daemon_says_so(make_daemon, monkeypatch):
 
 def test_a_stop_tells_what_it_waits_for_when_that_changes(make_daemon, monkeypatch):
     monkeypatch.setattr(control, "TELL_SECONDS", 0.1)
-    daemon = make_daemon().start()
+    daemon = make_daemon(settings=SLOW_DRAIN).start()
     files = [daemon.directory / name for name in ("one", "two")]
     jobs, slots = [], []
     with daemon.client() as client:
@@ -209,7 +213,7 @@ def test_a_stop_tells_what_it_waits_for_when_that_changes(make_daemon, monkeypat
         if len(told) <= 2:
             files[len(told) - 1].touch()
 
-    control.stop(daemon.run_dir, 10, tell)
+    control.stop(daemon.run_dir, 30, tell)
     words = [re.sub(r" \(\d+s\)", "", text) for text in told]
     assert words[:2] == [f"{slots[0]}: hold {jobs[0]}, and 1 more", f"{slots[1]}: hold {jobs[1]}"]
     assert not [text for text in told[2:] if "hold" in text]
@@ -218,26 +222,32 @@ def test_a_stop_tells_what_it_waits_for_when_that_changes(make_daemon, monkeypat
 def test_a_stop_tells_that_the_master_is_stopped(make_daemon, monkeypatch):
     monkeypatch.setattr(control, "TELL_SECONDS", 0.1)
     daemon = make_daemon().start()
-    os.kill(daemon.pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(daemon.pid))
+    halt(daemon.pid)
     told = []
 
     def tell(text):
         told.append(text)
         os.kill(daemon.pid, signal.SIGCONT)
 
-    control.stop(daemon.run_dir, 10, tell)
+    control.stop(daemon.run_dir, 30, tell)
     assert told[0] == f"the master, which is stopped: 'kill -CONT {daemon.pid}' lets it go on"
 
 
 def test_a_stopped_daemon_is_not_asked_to_reload(make_daemon):
     daemon = make_daemon().start()
-    os.kill(daemon.pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(daemon.pid))
+    halt(daemon.pid)
     with pytest.raises(DaemonError, match="is stopped and cannot reload; 'kill -CONT"):
         control.reload(daemon.run_dir, 10)
+    assert not is_pending(daemon.pid, signal.SIGHUP)
     os.kill(daemon.pid, signal.SIGCONT)
     assert daemon.board.head[Head.RELOADS_BEGUN] == 0
+
+
+def is_pending(pid, signum) -> bool:
+    """Whether the process has been sent the signal and has not taken it."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = (line.split()[1] for line in lines if line.startswith("ShdPnd"))
+    return bool(int(mask, 16) >> (signum - 1) & 1)
 
 
 SPINNING = """
@@ -248,28 +258,40 @@ SPINNING = """
 """
 
 
-def dumped(daemon, slot=None):
-    return {stacks.slot: stacks for stacks in control.dump(daemon.run_dir, slot)}
+@pytest.fixture
+def dumped(monkeypatch):
+    """The stacks of a daemon by slot, however long its processes take to write them."""
+    monkeypatch.setattr(control, "STACKS_WAIT_SECONDS", 30)
+    return lambda daemon, slot=None: {one.slot: one for one in control.dump(daemon.run_dir, slot)}
 
 
-def test_a_dump_shows_the_line_of_a_handler_even_if_it_spins_in_c_code(make_daemon):
+def test_a_dump_shows_the_line_of_a_handler_even_if_it_spins_in_c_code(make_daemon, dumped):
     daemon = make_daemon(SPINNING).start()
     with daemon.client() as client:
         spinning = daemon.worker_of(client.submit_job("spin", None, max_retries=0))
         holding = daemon.worker_of(client.submit_job("hold", {"until": "/nowhere"}))
     wait_until(lambda: len(daemon.entries()) == 2)
-    stacks = dumped(daemon)
+    wanted = {
+        spinning.slot: r"tested\.py.* in spin",
+        holding.slot: r"noted\.py.* in run_hold",
+        "master": r"master\.py.* in run",
+    }
+    stacks = {}
+
+    def are_whole() -> bool:
+        # One that pauses while it writes is taken for done.
+        stacks.update(dumped(daemon))
+        return all(re.search(f"{line}$", stacks[slot].text, re.MULTILINE) for slot, line in wanted.items())
+
+    wait_until(are_whole)
     assert list(stacks) == ["master", "scheduler", "worker 0", "worker 1"]
-    assert re.search(r'tested\.py", line \d+ in spin$', stacks[spinning.slot].text, re.MULTILINE)
-    assert re.search(r'noted\.py", line \d+ in run_hold$', stacks[holding.slot].text, re.MULTILINE)
-    assert re.search(r'master\.py", line \d+ in run$', stacks["master"].text, re.MULTILINE)
     for one in stacks.values():
         assert not re.search("click|spawner", one.text)
     assert (stacks["master"].pid, stacks[holding.slot].pid) == (daemon.pid, holding.pid)
     assert daemon.process.poll() is None
 
 
-def test_a_dump_of_one_slot_is_of_that_alone(make_daemon):
+def test_a_dump_of_one_slot_is_of_that_alone(make_daemon, dumped):
     daemon = make_daemon().start()
     assert list(dumped(daemon, "worker 1")) == ["worker 1"]
     assert list(dumped(daemon, "master")) == ["master"]
@@ -278,12 +300,11 @@ def test_a_dump_of_one_slot_is_of_that_alone(make_daemon):
     assert str(failure.value).endswith(": master, scheduler, worker 0, worker 1")
 
 
-def test_a_dump_tells_who_is_stopped_and_shows_the_others(make_daemon):
+def test_a_dump_tells_who_is_stopped_and_shows_the_others(make_daemon, dumped):
     daemon = make_daemon().start()
     worker, _ = daemon.children("worker")
     for pid in (daemon.pid, worker.pid):
-        os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(worker.pid) and procfs.is_stopped(daemon.pid))
+        halt(pid)
     stacks = dumped(daemon)
     assert {slot: (one.is_stopped, bool(one.text)) for slot, one in stacks.items()} == {
         "master": (True, False), "scheduler": (False, True), "worker 0": (True, False), "worker 1": (False, True),
