@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from bananasd import Priority, Status
 from bananasd.processes.board import Head
 from tests.command_line import bananasd
 from tests.conftest import wait_until
-from tests.daemon import Daemon, pool_toml
+from tests.daemon import Daemon, pool_toml, title
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -46,7 +45,7 @@ def reload(daemon: Daemon, *new_pools: dict) -> None:
     board = daemon.board
     ended = board.head[Head.RELOADS_ENDED]
     os.kill(daemon.pid, signal.SIGHUP)
-    wait_until(lambda: board.head[Head.RELOADS_ENDED] > ended)
+    wait_until(lambda: board.head[Head.RELOADS_ENDED] > ended, 45)
     assert board.head[Head.IS_RELOADED], board.problems_path.read_text()
 
 
@@ -58,34 +57,31 @@ def test_each_worker_has_a_number_of_its_own_and_its_pool_in_its_title(daemon):
     assert workers(daemon) == {
         "worker 0": "", "worker 1": "", "worker 2": "urgent", "worker 3": "slow", "worker 4": "slow"
     }  # fmt: skip
-    titles = {
-        child.slot: Path(f"/proc/{child.pid}/cmdline").read_bytes().rstrip(b"\0").decode()
-        for child in daemon.children("worker")
-    }
-    assert titles["worker 1"].startswith("bananasd: worker 1 [")
-    assert titles["worker 2"].startswith("bananasd: worker 2 (urgent) [")
+    pids = {child.slot: child.pid for child in daemon.children("worker")}
+    # What it does comes into its title when it is up.
+    wait_until(lambda: title(pids["worker 1"]) == "bananasd: worker 1 [idle]")
+    wait_until(lambda: title(pids["worker 2"]) == "bananasd: worker 2 (urgent) [idle]")
 
 
 def test_a_worker_that_is_reserved_for_high_takes_it_while_all_others_are_busy(daemon):
     with daemon.client() as client:
         low = [hold(daemon, client, priority=Priority.LOW) for _ in range(3)]
         wait_until(lambda: len(daemon.entries("start")) == 2)
-        high = client.wait(client.submit_job("note", {}, Priority.HIGH), 10)
+        high = client.wait(client.submit_job("note", {}, Priority.HIGH), 30)
         assert high.status is Status.COMPLETED
         # The third low job waits for a worker of its own, though one is idle.
         assert [client.get_job(job_id).status for job_id in low] == [
             Status.PROCESSING, Status.PROCESSING, Status.PENDING
         ]  # fmt: skip
         (daemon.directory / "go").touch()
-        for job_id in low:
-            client.wait(job_id, 10)
+        client.wait(low, 30)
     (urgent,) = (child for child in daemon.children("worker") if child.pool == "urgent")
     assert urgent.done == 1
 
 
 def test_jobs_of_a_pools_queue_run_there_only(daemon):
     with daemon.client() as client:
-        jobs = [client.wait(client.submit_job("note", {}, queue="reports"), 10) for _ in range(5)]
+        jobs = [client.wait(client.submit_job("note", {}, queue="reports"), 30) for _ in range(5)]
     assert {job.status for job in jobs} == {Status.COMPLETED}
     done = {}
     for child in daemon.children("worker"):
@@ -104,7 +100,7 @@ def test_a_killed_worker_of_a_pool_is_replaced_in_the_same_pool_and_its_job_runs
         assert workers(daemon)[worker.slot] == "slow"
         assert daemon.worker_of(job_id).pool == "slow"
         (daemon.directory / "go").touch()
-        assert client.wait(job_id, 10).recoveries == 1
+        assert client.wait(job_id, 30).recoveries == 1
         # Both of them, the new one too.
         (daemon.directory / "go").unlink()
         both = [hold(daemon, client, queue="reports") for _ in range(2)]
@@ -116,7 +112,7 @@ def test_a_recycled_worker_of_a_pool_stays_in_it(make_daemon):
     daemon = make_daemon(settings={"workers": {"count": 1, "max_jobs": 3}, "pools": [SLOW]}).start()
     with daemon.client() as client:
         ids = [client.submit_job("note", {}, queue="reports") for _ in range(20)]
-        assert {client.wait(job_id, 10).status for job_id in ids} == {Status.COMPLETED}
+        assert {job.status for job in client.wait(ids, 45)} == {Status.COMPLETED}
     wait_until(lambda: pools(daemon) == ["", "slow", "slow"])
     assert len({entry[3] for entry in daemon.entries("start")}) > 6
 
@@ -132,7 +128,7 @@ def test_a_reload_that_removes_a_pool_lets_its_jobs_end(daemon):
         assert daemon.worker_of(job_id).pid == worker.pid
         (daemon.directory / "go").touch()
         for done in (job_id, waiting[0]):
-            job = client.wait(done, 10)
+            job = client.wait(done, 30)
             assert (job.status, job.run, job.recoveries) == (Status.COMPLETED, 1, 0)
         wait_until(lambda: len(daemon.children("worker")) == 3)
         assert client.get_job(waiting[1]).status is Status.PENDING
@@ -150,11 +146,11 @@ def test_a_reload_adds_changes_and_renames_pools_and_no_two_workers_have_one_num
         slot: before[slot] for slot in ("worker 0", "worker 1", "worker 2")
     }
     with daemon.client() as client:
-        client.wait(client.submit_job("note", {}, queue="more"), 10)
+        client.wait(client.submit_job("note", {}, queue="more"), 30)
     reload(daemon, URGENT | {"queues": ["other"], "priorities": ["low"]})
     wait_until(lambda: pools(daemon) == ["", "", "urgent"])
     with daemon.client() as client:
-        client.wait(client.submit_job("note", {}, Priority.LOW, queue="other"), 10)
+        client.wait(client.submit_job("note", {}, Priority.LOW, queue="other"), 30)
     wait_until(daemon.is_up)
 
 
@@ -193,26 +189,40 @@ def test_a_reload_that_fails_half_way_leaves_the_workers_of_a_pool_it_would_have
         "the new worker 4 does not come up, see the log; 2 others"
     )
     # The plan knows no pool of that name any more: no successors for them, but for the others.
-    slow = {child.pid for child in daemon.children("worker") if child.pool == "slow"}
+    # Also if one was just being recycled: then its old worker, or the new one, has been told to leave.
+    slow = set()
+    wait_until(lambda: slow.clear() or slow.update(pids_of(daemon, "slow")) or len(slow) == 2)
     others = {child.pid for child in daemon.children("worker")} - slow
-    wait_until(lambda: not others & {child.pid for child in daemon.children("worker")})
+    wait_until(lambda: not others & {child.pid for child in daemon.children("worker")}, 45)
     with daemon.client() as client:
-        client.wait(client.submit_job("note", {}, queue="reports"), 10)
-    assert {child.pid for child in daemon.children("worker") if child.pool == "slow"} == slow
+        client.wait(client.submit_job("note", {}, queue="reports"), 30)
+    assert pids_of(daemon, "slow") == slow
     daemon.config.write_text(text)
     reload(daemon, SLOW)
     wait_until(lambda: pools(daemon) == ["", "", "slow", "slow"])
 
 
+def pids_of(daemon: Daemon, pool: str) -> set[int]:
+    return {child.pid for child in daemon.children("worker") if child.pool == pool}
+
+
 def lane(client, queue: str, priority: Priority):
-    found = [x for x in client.queue_stats().lanes if (x.queue, x.priority) == (queue, priority)]
-    return found[0] if found else None
+    """The lane; waits until there is one, as there is once a node has said that it serves it."""
+    found = []
+
+    def is_there() -> bool:
+        lanes = client.queue_stats().lanes
+        found.extend(one for one in lanes if (one.queue, one.priority) == (queue, priority))
+        return bool(found)
+
+    wait_until(is_there)
+    return found[0]
 
 
 def test_a_lane_that_nobody_serves_is_marked_until_a_reload_serves_it(make_daemon):
     daemon = make_daemon(settings={"workers": {"priorities": ["high"]}, "pools": [SLOW]}).start()
     with daemon.client() as client:
-        wait_until(lambda: client.wait(client.submit_job("note", {}, Priority.HIGH), 10))
+        client.wait(client.submit_job("note", {}, Priority.HIGH), 30)
         job_id = client.submit_job("note", {}, Priority.LOW)
         client.submit_job("note", {}, queue="reports")
         wait_until(lambda: lane(client, "reports", Priority.NORMAL).workers == 2)
@@ -222,7 +232,7 @@ def test_a_lane_that_nobody_serves_is_marked_until_a_reload_serves_it(make_daemo
         shown = bananasd("queues", "--config", daemon.config).stdout
         assert [line.split()[-1] for line in shown.splitlines() if "low" in line] == ["unserved", "2"]
         reload(daemon, SLOW, {"name": "low", "workers": 3, "queues": ["default"], "priorities": ["low"]})
-        assert client.wait(job_id, 10).status is Status.COMPLETED
+        assert client.wait(job_id, 30).status is Status.COMPLETED
         wait_until(lambda: lane(client, "default", Priority.LOW).workers == 3)
         assert "unserved" not in bananasd("queues", "--config", daemon.config).stdout
 
@@ -235,7 +245,7 @@ def test_workers_that_end_their_last_job_or_are_told_to_be_quiet_serve_nothing(d
         wait_until(lambda: lane(client, "default", Priority.HIGH).workers == 2)
         (daemon.directory / "go").touch()
         wait_until(lambda: lane(client, "default", Priority.HIGH).workers == 3)
-        os.kill(daemon.pid, signal.SIGTSTP)
+        daemon.be_quiet()
         wait_until(lambda: lane(client, "default", Priority.HIGH).workers == 0)
         assert not lane(client, "default", Priority.HIGH).is_unserved
         job_id = client.submit_job("note", {}, Priority.HIGH)
@@ -248,11 +258,14 @@ def test_workers_that_end_their_last_job_or_are_told_to_be_quiet_serve_nothing(d
         assert lane(client, "default", Priority.HIGH).why_unserved == ""
 
 
-def test_a_lane_that_only_a_draining_daemon_would_serve_says_so(daemon):
+def test_a_lane_that_only_a_draining_daemon_would_serve_says_so(make_daemon):
+    daemon = make_daemon(settings={"pools": [SLOW], "master": {"drain_seconds": 60}}).start()
     with daemon.client() as client:
         daemon.worker_of(hold(daemon, client))
         node = daemon.node.node
         os.kill(daemon.pid, signal.SIGTERM)
+        # One that waits might be given it yet.
+        wait_until(lambda: not pids_of(daemon, "slow"))
         client.submit_job("note", {}, queue="reports")
         wait_until(lambda: lane(client, "reports", Priority.NORMAL).why_unserved)
         assert lane(client, "reports", Priority.NORMAL).why_unserved == f"node {node} is draining"
@@ -266,7 +279,7 @@ def test_a_pool_whose_workers_are_all_given_up_is_told_and_the_others_go_on(make
     assert "pool='urgent'" in line
     wait_until(lambda: pools(daemon) == ["", "", "slow", "slow"])
     with daemon.client() as client:
-        assert client.wait(client.submit_job("note", {}), 10).status is Status.COMPLETED
+        assert client.wait(client.submit_job("note", {}), 30).status is Status.COMPLETED
     assert daemon.process.poll() is None
 
 

@@ -88,7 +88,7 @@ def test_the_server_listens_on_its_socket_alone_and_keeps_every_change(make_daem
     assert (daemon.run_dir / "redis.sock").stat().st_mode & 0o777 == 0o700
     with daemon.client() as client:
         job_id = client.submit_job("note", {"result": 1})
-        client.wait(job_id, 10)
+        client.wait(job_id, 30)
     assert list((daemon.directory / "state").rglob("*.aof"))
     assert daemon.stop() == 0
     assert not os.path.exists(f"/proc/{child.pid}")
@@ -101,9 +101,13 @@ def test_a_killed_server_is_back_at_once_and_nothing_is_lost(make_daemon):
     daemon = make_daemon(settings={"workers": {"count": 1}}).start()
     (child,) = daemon.children("redis")
     with daemon.client() as client:
-        job_id = client.submit_job("note", {"seconds": 0.5, "result": 2})
-        wait_until(lambda: daemon.entries("start", job_id))
+        before = client.wait(client.submit_job("note", {"result": 2}), 30)
+        until = daemon.directory / "until"
+        job_id = client.submit_job("hold", {"until": str(until)})
+        daemon.worker_of(job_id)
         os.kill(child.pid, signal.SIGKILL)
-        job = client.wait(job_id, 10)
-    assert (job.status, job.result, job.run) == (Status.COMPLETED, 2, 1)
-    assert daemon.child("redis").pid != child.pid
+        until.touch()
+        job = client.wait(job_id, 30)
+        assert client.get_job(before.id).result == 2
+    assert (job.status, job.run) == (Status.COMPLETED, 1)
+    wait_until(lambda: daemon.child("redis").pid != child.pid)
