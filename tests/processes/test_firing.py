@@ -110,11 +110,12 @@ def test_missed_slots_are_made_up_for_as_the_schedule_says(place, caplog, misfir
 def test_after_a_jump_of_the_servers_clock_a_short_period_makes_no_burst(place, misfire, made):
     place.put(every="30s", misfire=misfire)
     place.call("HSET", place.keys.fired, "s", place.now() - 120 * MINUTE_MS)
+    latest = floor(place.now(), 30_000)
     for firing in (place.firing, place.firing, Firing(place.schedules)):
         place.fire(firing)
     # One more if a slot's time has come in the middle.
     assert made <= len(place.made()) <= made + 1
-    assert place.made()[-1] == floor(place.now(), 30_000)
+    assert latest <= place.made()[-1] <= floor(place.now(), 30_000)
 
 
 def test_a_slot_that_was_given_up_stays_so_when_the_policy_changes(place):

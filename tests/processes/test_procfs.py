@@ -83,16 +83,19 @@ def test_a_group_is_killed_whole(sleeper):
     procfs.kill_group(sleeper.pid)
 
 
-def test_what_a_dead_leader_left_is_killed_but_not_what_belongs_to_strangers(sleeper):
+def test_what_a_dead_leader_left_is_killed_but_not_what_belongs_to_strangers(sleeper, monkeypatch):
     born = procfs.born(sleeper.pid)
     left, session = subprocess.Popen(["sleep", "1000"], process_group=sleeper.pid), os.getsid(0)
     sleeper.kill()
     sleeper.wait()
+    kill, killed = os.kill, []
+    monkeypatch.setattr(os, "kill", lambda pid, signum: killed.append(pid) or kill(pid, signum))
     try:
         procfs.kill_leftovers({sleeper.pid: born}, session + 1)
         procfs.kill_leftovers({left.pid: born}, session)
-        assert left.poll() is None
+        assert killed == []
         procfs.kill_leftovers({sleeper.pid: born}, session)
+        assert killed == [left.pid]
         assert left.wait() == -signal.SIGKILL
     finally:
         left.kill()

@@ -83,7 +83,7 @@ def test_a_worker_runs_one_low_job_in_so_many_while_there_are_high_ones(server, 
         for requests in many.values():
             client.submit_many(requests)
         until.touch()
-        wait_until(lambda: len(daemon.entries("end")) == 61)
+        wait_until(lambda: len(daemon.entries("end")) == 61, 50)
     assert_one_in_four_is_low(daemon, {request.job_id for request in many[LOW]}, 30)
 
 
@@ -123,4 +123,4 @@ def test_what_kills_each_worker_at_once_does_not_keep_low_from_its_turn(server, 
     with daemon.client() as client:
         client.submit_many(JobRequest("fatal", None, HIGH) for _ in range(5))
         low = client.submit_job("note", {}, LOW)
-        assert client.wait(low, 10).status is Status.COMPLETED
+        assert client.wait(low, 30).status is Status.COMPLETED
