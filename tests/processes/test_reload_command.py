@@ -7,10 +7,9 @@ import sys
 
 import pytest
 
-from bananasd.processes import procfs
 from bananasd.processes.board import Head
 from tests.conftest import wait_until
-from tests.daemon import Daemon
+from tests.daemon import Daemon, halt
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -60,7 +59,7 @@ def test_a_good_reload_says_so_when_the_new_workers_are_up(daemon):
     assert (done.returncode, done.stdout, done.stderr) == (0, "reloaded\n", "")
     assert daemon.lines("reload done")
     with daemon.client() as client:
-        assert client.wait(client.submit_job("new", None), 10).result == 2
+        assert client.wait(client.submit_job("new", None), 30).result == 2
     wait_until(lambda: len(workers(daemon)) == 1)
     assert not set(workers(daemon)) & set(before)
 
@@ -144,8 +143,7 @@ def test_a_reload_that_takes_too_long_is_75_and_goes_on(daemon):
 
 
 def test_a_stopped_daemon_is_1_at_once(daemon):
-    os.kill(daemon.pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(daemon.pid))
+    halt(daemon.pid)
     done = reload(daemon)
     os.kill(daemon.pid, signal.SIGCONT)
     assert done.returncode == 1
