@@ -243,9 +243,14 @@ class Daemon:
 
     def send_all(self, signum: signal.Signals) -> list[int]:
         """A signal to the whole tree, the master first, which then cannot act on what it does; whom it went to."""
+        if signum is signal.SIGSTOP:
+            # It may just be starting a child.
+            halt(self.pid)
         pids = [self.pid, *(child.pid for child in self.children() if child.pid)]
         for pid in pids:
-            os.kill(pid, signum)
+            procfs.send(pid, signum)
+        if signum is signal.SIGSTOP:
+            wait_until(lambda: all(procfs.is_stopped(pid) or not is_alive(pid) for pid in pids))
         return pids
 
     def kill_all(self) -> None:
