@@ -63,11 +63,6 @@ def wait_until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -
         time.sleep(0.01)
 
 
-def assert_once(is_soon: Callable[[], bool], tries: int = 5) -> None:
-    """What is to be soon is so at least once: a busy machine may be late at any time, a program that is slow is always."""
-    assert any(is_soon() for _ in range(tries)), f"not once in {tries} tries: {is_soon}"
-
-
 class RedisServer:
     """A real server on a unix socket in a directory of its own."""
 

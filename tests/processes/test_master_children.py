@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bananasd.processes.row import Kind, State, Word
-from tests.conftest import assert_once, wait_until
+from tests.conftest import wait_until
 from tests.daemon import is_alive, title
+from tests.patience import assert_once
 
 pytestmark = pytest.mark.usefixtures("untraced")
 

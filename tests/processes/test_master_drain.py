@@ -9,8 +9,9 @@ import pytest
 from bananasd import Status
 from bananasd.processes import control
 from bananasd.store.keys import Keys
-from tests.conftest import assert_once, wait_until
+from tests.conftest import wait_until
 from tests.daemon import halt, is_alive
+from tests.patience import assert_once
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("untraced")

@@ -15,8 +15,9 @@ import pytest
 
 from bananasd.processes.board import Board, Head
 from bananasd.processes.row import State, Word
-from tests.conftest import assert_once, wait_until
+from tests.conftest import wait_until
 from tests.daemon import halt, is_alive
+from tests.patience import assert_once
 
 PROGRAM = """
 import os, signal, sys, time

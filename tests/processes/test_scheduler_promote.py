@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from bananasd import JobRequest, Priority, Status
-from tests.conftest import assert_once, wait_until
+from tests.conftest import wait_until
 from tests.invariants import KEYS, Look
+from tests.patience import assert_once
 from tests.proxy import Proxy
 
 SOON, LATER = timedelta(seconds=0.3), timedelta(hours=1)

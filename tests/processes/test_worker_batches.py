@@ -3,7 +3,8 @@
 import uuid
 
 from bananasd import JobRequest, Status
-from tests.conftest import assert_once, wait_until
+from tests.conftest import wait_until
+from tests.patience import assert_once
 
 HANDLERS = """
     @handler("tiny")
