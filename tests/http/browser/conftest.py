@@ -3,12 +3,13 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 import bananasd
 from bananasd import Client
@@ -36,28 +37,64 @@ OUTAGE = re.compile(r"Failed to load resource|net::ERR_")
 """What a browser says of a server that is away, or answers with an error: nothing of ours."""
 
 
+class Windows:
+    """Windows of a browser, kept for the next test that wants one of the same kind: for a new one processes are started."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._kept: dict[str, list[Page]] = defaultdict(list)
+
+    def take(self, options: Mapping[str, Any]) -> Page:
+        """One that shows nothing and remembers nothing."""
+        kept = self._kept[repr(options)]
+        return kept.pop() if kept else self._open(options)
+
+    def _open(self, options: Mapping[str, Any]) -> Page:
+        context = self._browser.new_context(**options)
+        context.set_default_timeout(WAIT_MS)
+        context.add_init_script(LASTING_TOASTS)
+        return context.new_page()
+
+    def give_back(self, page: Page, options: Mapping[str, Any]) -> None:
+        """Let it forget everything; one that cannot is closed."""
+        try:
+            page.unroute_all(behavior="ignoreErrors")
+            page.evaluate("localStorage.clear(), sessionStorage.clear()")
+            page.context.clear_cookies()
+            page.goto("about:blank")
+        except Error:
+            page.context.close()
+        else:
+            self._kept[repr(options)].append(page)
+
+
 class Look:
     """Opens pages of a dashboard, and keeps what was wrong with them."""
 
-    def __init__(self, browser: Browser, screenshots: Path) -> None:
-        self._browser = browser
+    def __init__(self, windows: Windows, screenshots: Path) -> None:
+        self._windows = windows
         self._screenshots = screenshots
-        self._contexts: list[Any] = []
+        self._open: list[tuple[Page, Mapping[str, Any], Mapping[str, Any]]] = []
         self.faults: list[str] = []
 
     def at(self, url: str, *, is_dark: bool = False, **options: Any) -> Page:
         """A page, in a window of its own."""
-        options = {"viewport": {"width": 1280, "height": 800}, **options}
-        context = self._browser.new_context(
-            color_scheme="dark" if is_dark else "light", reduced_motion="reduce", **options
-        )
-        context.set_default_timeout(WAIT_MS)
-        context.add_init_script(LASTING_TOASTS)
-        self._contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("console", self._note)
-        page.on("request", lambda request: self._note_request(request, url))
+        options = {
+            "viewport": {"width": 1280, "height": 800},
+            "color_scheme": "dark" if is_dark else "light",
+            "reduced_motion": "reduce",
+            **options,
+        }
+        page = self._windows.take(options)
+        listeners = {
+            "pageerror": lambda error: self.faults.append(f"error: {error}"),
+            "console": self._note,
+            "request": lambda request: self._note_request(request, url),
+            "dialog": self._note_dialog,
+        }
+        for event, listener in listeners.items():
+            page.on(event, listener)
+        self._open.append((page, options, listeners))
         page.goto(url)
         return page
 
@@ -66,13 +103,19 @@ class Look:
         page.screenshot(path=self._screenshots / f"{name}.png", full_page=True)
 
     def close(self) -> None:
-        """Close every window."""
-        for context in self._contexts:
-            context.close()
+        """Close every page."""
+        for page, options, listeners in self._open:
+            self._windows.give_back(page, options)
+            for event, listener in listeners.items():
+                page.remove_listener(event, listener)
 
     def _note(self, message: Any) -> None:
         if message.type in ("error", "warning") and not OUTAGE.search(message.text):
             self.faults.append(f"{message.type}: {message.text}")
+
+    def _note_dialog(self, dialog: Any) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _note_request(self, request: Any, url: str) -> None:
         if not request.url.startswith(url.partition("#")[0].rstrip("/") + "/"):
@@ -81,15 +124,15 @@ class Look:
 
 # Not for the session: it has a running event loop, and other tests of this process want to run their own.
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's chromium."""
+def windows() -> Iterator[Windows]:
+    """Those of the system's chromium."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     require(program is not None, "it needs chromium")
     # As root there is no sandbox.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield browser
+        yield Windows(browser)
         browser.close()
 
 
@@ -102,10 +145,10 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def look(browser: Browser, screenshots: Path) -> Iterator[Look]:
+def look(windows: Windows, screenshots: Path) -> Iterator[Look]:
     """Opens pages; after the test none of them may have had a fault."""
     expect.set_options(timeout=WAIT_MS)
-    look = Look(browser, screenshots)
+    look = Look(windows, screenshots)
     yield look
     look.close()
     assert look.faults == []
