@@ -77,15 +77,16 @@ def only_listening(world: World) -> bool:
 
 
 @pytest.mark.parametrize(("act", "status"), [(run, "completed"), (fail, "failed")])
-def test_a_wait_is_woken_by_the_end(client, world, act, status):
+def test_a_wait_is_woken_by_the_end(server, world, act, status):
     # It looks at most once a second by itself.
     for attempt in tries(0.5):
-        job_id = client.submit_job("greet", 1)
-        with waiting(world, job_id, client.wait, job_id, 20) as waited:
-            wait_until(lambda: only_listening(world))
-            with attempt:
-                act(world, job_id)
-                assert waited.result().status == status
+        with Client(server.url, namespace="test") as client:
+            job_id = client.submit_job("greet", 1)
+            with waiting(world, job_id, client.wait, job_id, 20) as waited:
+                wait_until(lambda: only_listening(world))
+                with attempt:
+                    act(world, job_id)
+                    assert waited.result().status == status
 
 
 def test_an_end_before_the_wait_is_not_missed(client, world):
@@ -290,11 +291,12 @@ def test_a_server_that_stays_away_is_given_up_after_the_clients_time(own_server)
 
 def test_a_wait_whose_time_is_over_does_not_go_on_for_a_server_that_is_away(own_server):
     with Client(own_server.url, namespace="test", timeout_seconds=30) as client:
-        job_id = client.submit_job("greet", 1)
-        own_server.stop()
         for attempt in tries(1.5):
+            job_id = client.submit_job("greet", 1)
+            own_server.stop()
             with attempt, pytest.raises(ConnectionFailed):
                 client.wait(job_id, 0.2)
+            own_server.start()
 
 
 def test_a_server_that_refuses_to_let_it_listen_is_asked_a_few_times_a_second(server, world):

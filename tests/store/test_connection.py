@@ -13,6 +13,7 @@ from bananasd import ConnectionFailed, ServerRefused, clock
 from bananasd.store.connection import HeldConnection, Server
 from bananasd.store.stats import Stats
 from tests.conftest import wait_until
+from tests.daemon import halt
 from tests.patience import insist, tries
 from tests.proxy import Proxy, full_listener
 
@@ -39,6 +40,15 @@ def frozen(own_server):
     os.kill(own_server.process.pid, signal.SIGSTOP)
     own_server.thaw = lambda: os.kill(own_server.process.pid, signal.SIGCONT)
     return own_server
+
+
+def connected(server, connect, seconds):
+    """A connection that was made before the server froze."""
+    os.kill(server.process.pid, signal.SIGCONT)
+    connection = connect(server.url, seconds)
+    insist(lambda: connection.trip([("PING",)]))
+    halt(server.process.pid)
+    return connection
 
 
 # What an address becomes (tests/unit/test_address.py has the addresses themselves)
@@ -108,10 +118,8 @@ def test_a_trip_to_a_frozen_server_ends_in_its_time(frozen, connect):
 
 
 def test_a_trip_to_a_server_that_freezes_ends_in_its_time(own_server, connect):
-    connection = connect(own_server.url, 0.2)
-    insist(lambda: connection.trip([("PING",)]))
-    os.kill(own_server.process.pid, signal.SIGSTOP)
     for attempt in tries(2, at_least=0.2):
+        connection = connected(own_server, connect, 0.2)
         with attempt, pytest.raises(ConnectionFailed):
             connection.trip([("PING",)])
 
@@ -125,10 +133,8 @@ def test_a_trip_until_a_deadline_ends_by_it_even_if_the_deadline_has_passed(froz
 
 
 def test_a_long_command_to_a_frozen_server_ends_by_the_deadline_of_its_trip(own_server, connect):
-    connection = connect(own_server.url, 30)
-    connection.trip([("PING",)])
-    os.kill(own_server.process.pid, signal.SIGSTOP)
     for attempt in tries(2):
+        connection = connected(own_server, connect, 30)
         with attempt, pytest.raises(ConnectionFailed):
             connection.trip_until(clock.deadline_in(0.2), [("SET", "a", b"x" * 64 * 1024 * 1024)])
 
@@ -177,9 +183,10 @@ def test_a_server_that_was_restarted_costs_one_trip(own_server, connect):
 
 def test_a_reply_that_drips_in_gains_no_time(proxy, connect):
     connection = connect(proxy.url, 0.3)
-    insist(lambda: connection.trip([("PING",)]))
-    proxy.mode = "drip"
     for attempt in tries(1, at_least=0.3):
+        proxy.mode = "pass"
+        insist(lambda: connection.trip([("PING",)]))
+        proxy.mode = "drip"
         with attempt, pytest.raises(ConnectionFailed):
             connection.trip([("ECHO", 1000 * "x")])
 

@@ -12,6 +12,7 @@ from bananasd import ConnectionFailed
 from bananasd.store.connection import Server
 from bananasd.store.pool import Pool
 from tests.conftest import wait_until
+from tests.daemon import halt
 from tests.patience import insist, tries
 from tests.proxy import Proxy
 
@@ -31,8 +32,9 @@ def make_pool():
         pool.close()
 
 
-def fails_within(seconds: float, call) -> None:
+def fails_within(seconds: float, call, *, before=lambda: None) -> None:
     for attempt in tries(seconds):
+        before()
         with attempt, pytest.raises(ConnectionFailed):
             call()
 
@@ -83,10 +85,14 @@ def test_a_call_to_a_dead_port_ends_in_its_time(make_pool):
 @pytest.mark.parametrize("is_connected", [False, True])
 def test_a_call_to_a_frozen_server_ends_in_its_time(own_server, make_pool, is_connected):
     pool = make_pool(own_server.url, 0.3)
-    if is_connected:
-        insist(lambda: pool.call().trip([("PING",)]))
-    os.kill(own_server.process.pid, signal.SIGSTOP)
-    fails_within(2, lambda: pool.call().trip([("PING",)]))
+
+    def freeze() -> None:
+        if is_connected:
+            os.kill(own_server.process.pid, signal.SIGCONT)
+            insist(lambda: pool.call().trip([("PING",)]))
+        halt(own_server.process.pid)
+
+    fails_within(2, lambda: pool.call().trip([("PING",)]), before=freeze)
 
 
 def test_a_call_has_one_time_for_all_its_trips(own_server, make_pool):
