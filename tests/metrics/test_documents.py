@@ -68,6 +68,13 @@ def test_what_a_query_names_is_told(expression, told):
     assert names <= set(told)
 
 
+def test_a_job_that_no_handler_is_loaded_for_is_one_alert():
+    """By its own rule; the other one takes only what a handler was called for."""
+    runs = re.findall(r"bananasd_job_runs_total\{(.*?)\}", RULES["BananasdHandlerFails"]["expr"])
+    assert runs and all('handler!=""' in labels for labels in runs)
+    assert 'handler=""' in RULES["BananasdNoHandler"]["expr"]
+
+
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_query_asks_for_labels_that_are_there(expression, told):
     labels = set().union(*(told[name] for name in names_in(expression)), OF_PROMETHEUS)
