@@ -1,4 +1,4 @@
-"""What the log says of deaths."""
+"""What deaths count for, and what the log says of them."""
 
 import logging
 import signal
@@ -116,6 +116,15 @@ def test_an_end_that_was_asked_for_is_no_warning(row, caplog, is_expected, state
 def test_a_slot_that_is_given_up_is_told_as_such(row, caplog):
     deaths.DeathLog().note(worker(2, is_final=True), row, 78 << 8, is_expected=False)
     assert "slot fatal slot='worker 2'" in caplog.text
+
+
+@pytest.mark.parametrize("up_since", [None, 998.0])
+@pytest.mark.parametrize(("asked_at", "crashes"), [(None, 1), (999.0, 0)])
+def test_an_early_end_is_a_crash_unless_the_child_was_asked_to_leave(row, up_since, asked_at, crashes):
+    slot = worker()
+    slot.up_since, slot.asked_at = up_since, asked_at
+    deaths.count(slot, row, 0, 1000.0)
+    assert slot.restarts.crashes == crashes
 
 
 def test_children_that_leave_as_they_were_asked_to_have_not_crashed_however_soon(make_daemon):
