@@ -2,7 +2,7 @@
 --
 -- KEYS  1 dead
 -- ARGV  1 key prefix   2.. ids
--- Returns how many were deleted.
+-- Returns how many were deleted; an id that lies there by mistake, whose job lives, is not counted.
 --!include dead
 local prefix, purged = ARGV[1], 0
 for i = 2, #ARGV do

@@ -4,7 +4,8 @@
 --
 -- KEYS  1 dead   2 nodes   3 holders
 -- ARGV  1 key prefix   2 ms to keep a dead job   3 how many dead jobs to keep   4 how many to delete at most
--- Returns {deleted for age, deleted for number, nodes forgotten}; call again while a limit was reached.
+-- Returns {deleted for age, deleted for number, nodes forgotten}; call again while a limit was reached. An
+-- id that lies there by mistake, whose job lives, is counted with them.
 --!include now
 --!include dead
 local dead, prefix, limit = KEYS[1], ARGV[1], tonumber(ARGV[4])
