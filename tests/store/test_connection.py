@@ -264,7 +264,7 @@ def test_the_wait_ends_when_its_time_is_over_and_goes_on_where_it_was(server, co
 
 def test_the_wait_ends_early_when_the_other_descriptor_is_readable(server, connect, pipe):
     connection = connect(server.url)
-    connection.ask(("BLPOP", "tokens", 1))
+    connection.ask(("BLPOP", "tokens", 60))
     os.write(pipe[1], b"!")
     for attempt in tries(1):
         with attempt:
