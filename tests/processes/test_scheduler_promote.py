@@ -19,6 +19,25 @@ def daemon(make_daemon, server):
     return make_daemon(redis_url=server.url, settings=ELSEWHERE).start()
 
 
+RARELY = """
+from bananasd.processes import scheduler
+
+scheduler.PROMOTE_SECONDS = 3600
+
+from bananasd.__main__ import run
+
+run()
+"""
+"""A daemon whose scheduler looks for due jobs only when it knows, or is told, that there are some."""
+
+
+@pytest.fixture
+def told(make_daemon, server):
+    daemon = make_daemon(redis_url=server.url, settings=ELSEWHERE)
+    daemon.program = ("-c", RARELY)
+    return daemon.start()
+
+
 @pytest.fixture
 def look(server):
     return Look(server.url)
@@ -32,7 +51,8 @@ def status(client, job_id):
     return client.get_job(job_id).status
 
 
-def test_a_job_whose_time_has_come_is_moved_and_not_before(daemon, client):
+@pytest.mark.usefixtures("told")
+def test_a_job_whose_time_has_come_is_moved_and_not_before(client):
     def is_soon() -> bool:
         late = lateness(client, schedule(client, SOON))
         assert late >= timedelta(0)
@@ -54,11 +74,12 @@ def test_a_job_of_the_future_stays(daemon, client):
     assert status(client, future) is Status.SCHEDULED
 
 
-def test_an_earlier_job_is_not_kept_waiting_by_a_later_one(daemon, client):
+@pytest.mark.usefixtures("told")
+def test_an_earlier_job_is_not_kept_waiting_by_a_later_one(client):
     """The scheduler waits for the later one when the earlier one comes."""
+    schedule(client, LATER)
 
     def is_soon() -> bool:
-        schedule(client, timedelta(seconds=0.9))
         return lateness(client, schedule(client, timedelta(seconds=0.2))) < timedelta(seconds=0.25)
 
     assert_once(is_soon)
