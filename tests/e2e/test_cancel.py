@@ -8,8 +8,8 @@ import time
 import pytest
 
 from bananasd import JobRequest, Status
-from bananasd.processes import procfs
 from tests.conftest import wait_until
+from tests.daemon import halt
 from tests.invariants import KEYS, Look
 from tests.patience import TRIES, assert_soon
 
@@ -109,8 +109,7 @@ def cancel(client, job_id, how):
 def stop_scheduler(daemon):
     """Until it is told to go on, or killed; its pid."""
     (scheduler,) = daemon.children("scheduler")
-    os.kill(scheduler.pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(scheduler.pid))
+    halt(scheduler.pid)
     return scheduler.pid
 
 
@@ -309,9 +308,8 @@ def test_a_lost_nodes_job_that_was_cancelled_does_not_run_again(make_daemon, dae
         begin(daemon, client, "asleep")  # before there is another who might take it
         other = make_daemon(HANDLERS, redis_url=daemon.url, settings=settings).start()
         job_id, node = begin(other, client, "asleep"), other.node.node
-        stopped = other.send_all(signal.SIGSTOP)
+        other.send_all(signal.SIGSTOP)
         try:
-            wait_until(lambda: all(map(procfs.is_stopped, stopped)))
             assert client.cancel(job_id, "soft")
             Look(daemon.url).call("ZADD", KEYS.nodes, 1, node)  # its lease is over
             assert client.wait(job_id, 20).status is Status.CANCELLED

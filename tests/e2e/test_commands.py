@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bananasd import Status, __version__
-from bananasd.processes import procfs
 from tests.conftest import wait_until
-from tests.daemon import Daemon
+from tests.daemon import Daemon, halt
 
 HANDLERS = """
     @handler("fails", max_retries=0)
@@ -124,9 +123,8 @@ def test_status_shows_every_process_in_80_columns(bananasd, daemon):
 
 
 def test_status_of_a_stopped_master_says_so(bananasd, daemon):
-    os.kill(daemon.pid, signal.SIGSTOP)
+    halt(daemon.pid)
     try:
-        wait_until(lambda: procfs.is_stopped(daemon.pid))
         done = bananasd("status")
         (node,) = json.loads(bananasd("status", "--json").stdout)
     finally:
@@ -155,9 +153,8 @@ def answered(bananasd, *words):
 
 def test_dump_of_a_stopped_process_is_1_and_says_why(bananasd, daemon):
     pid = daemon.children("worker")[1].pid
-    os.kill(pid, signal.SIGSTOP)
+    halt(pid)
     try:
-        wait_until(lambda: procfs.is_stopped(pid))
         done = bananasd("dump", "worker 1")
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from bananasd.processes import procfs
 from tests.command_line import bananasd
 from tests.conftest import wait_until
+from tests.daemon import halt
 
 ONE_WORKER = {"workers": {"count": 1}, "redis": {"timeout_seconds": 1}}
 
@@ -31,11 +31,6 @@ def asked(make_daemon, own_server, tmp_path):
     ask.daemon, ask.job_id = daemon, job_id
     yield ask
     (tmp_path / "end").touch()
-
-
-def freeze(pid):
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(pid))
 
 
 def test_status_shows_the_processes_and_that_the_server_cannot_be_reached_and_why(asked, own_server):
@@ -66,7 +61,7 @@ def test_top_shows_both_in_one_picture(asked, own_server):
 
 def test_a_server_that_is_frozen_delays_status_by_little(make_daemon, own_server):
     daemon = make_daemon(redis_url=own_server.url, settings={"redis": {"timeout_seconds": 60}}).start()
-    freeze(own_server.process.pid)
+    halt(own_server.process.pid)
     began = time.monotonic()
     said = bananasd("status", "--config", daemon.config).stdout
     os.kill(own_server.process.pid, signal.SIGCONT)
@@ -78,7 +73,7 @@ def test_a_server_that_is_frozen_delays_status_by_little(make_daemon, own_server
 def test_of_an_embedded_server_that_is_frozen_nobody_says_that_the_daemon_does_not_run(make_daemon):
     daemon = make_daemon(settings=ONE_WORKER).start()
     server = daemon.child("redis")
-    freeze(server.pid)
+    halt(server.pid)
     refused = bananasd("queues", "--config", daemon.config)
     status = bananasd("status", "--config", daemon.config).stdout
     os.kill(server.pid, signal.SIGCONT)

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from bananasd import Priority, Status
-from bananasd.processes import procfs
 from bananasd.schedule import Schedule
 from bananasd.store.outcomes import Completed
 from tests.conftest import wait_until
+from tests.daemon import halt
 from tests.http.conftest import bury, ids_of
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
@@ -191,12 +191,6 @@ def test_what_is_left_out_or_misspelt_never_means_everything(site, client, path,
     assert client.paused() == {"other": None}
 
 
-def freeze(server):
-    """Once it is stopped: not all that was sent just now would be left undone else."""
-    server.process.send_signal(signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(server.process.pid))
-
-
 def test_what_was_sent_to_a_server_that_freezes_is_not_said_to_have_failed(
     make_site, own_server, caplog, monkeypatch
 ):
@@ -207,7 +201,7 @@ def test_what_was_sent_to_a_server_that_freezes_is_not_said_to_have_failed(
 
     def check_and_freeze():
         check_server()
-        freeze(own_server)
+        halt(own_server.process.pid)
 
     monkeypatch.setattr(site.source, "check_server", check_and_freeze)
     answer = site.post("/api/queues/pause", {"queue": "default"})
@@ -246,7 +240,7 @@ def test_what_was_never_sent_to_a_server_that_has_gone_has_failed(make_site, own
 def test_what_is_asked_of_a_server_that_is_frozen_already_has_failed(make_site, own_server):
     site = make_site(own_server.url)
     site.source.client.pause("other")
-    freeze(own_server)
+    halt(own_server.process.pid)
     answer = site.post("/api/queues/pause", {"queue": "default"})
     own_server.process.send_signal(signal.SIGCONT)
     assert (answer.status_code, answer.json()["code"]) == (503, "")

@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from bananasd.processes import control, procfs
+from bananasd.processes import control
 from tests.conftest import wait_until
-from tests.daemon import is_alive
+from tests.daemon import halt, is_alive
 from tests.http.web import Web
 from tests.patience import assert_soon
 from tests.sentinels import free_port
@@ -102,9 +102,8 @@ def test_an_outage_of_redis_is_told_by_readyz_and_leaves_livez_alone(make, web, 
 
 def test_readyz_waits_for_no_frozen_server(make, web, own_server):
     make(redis_url=own_server.url, settings={"redis": {"timeout_seconds": 60}}).start()
-    own_server.process.send_signal(signal.SIGSTOP)
+    halt(own_server.process.pid)
     try:
-        wait_until(lambda: procfs.is_stopped(own_server.process.pid))
         assert web.get("/readyz", timeout=20)[0] == 503
     finally:
         own_server.process.send_signal(signal.SIGCONT)
@@ -256,7 +255,6 @@ def test_those_who_watch_hold_up_no_drain(make, web):
 def test_one_that_hangs_is_killed_in_time_for_the_server_to_close_its_file(make, web):
     daemon = make(settings={"master": {"drain_seconds": 40}}).start()
     pid = daemon.child("http").pid
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: procfs.is_stopped(pid))
+    halt(pid)
     assert daemon.stop() == 0  # long before the end of the drain
     assert daemon.lines("child ended slot='redis'", "exit status 0")
