@@ -55,9 +55,9 @@ def assert_soon(seconds: float, attempt: Callable[[], float]) -> None:
         took.append(attempt())
 
 
-def assert_once(is_soon: Callable[[], bool], tries: int = TRIES) -> None:
+def assert_once(is_soon: Callable[[], bool], attempts: int = TRIES) -> None:
     """The same for attempts that tell whether they were in time."""
-    assert any(is_soon() for _ in range(tries)), f"not once in {tries} tries: {is_soon}"
+    assert any(is_soon() for _ in range(attempts)), f"not once in {attempts} tries: {is_soon}"
 
 
 def insist(do: Callable[[], T]) -> T:

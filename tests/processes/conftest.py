@@ -38,26 +38,34 @@ HANDLERS = '''
 '''
 
 
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[Daemon]:
-    """A daemon of one worker, with a server of its own."""
-    daemon = Daemon(HANDLERS, settings=ONE_WORKER).start()
+def lend(daemon: Daemon) -> Iterator[Daemon]:
+    """A started daemon to all tests of a file; then it is stopped in peace: what a killed process ran is not measured."""
     yield daemon
-    # In peace: what a killed process ran is not measured.
     status = daemon.stop()
     daemon.close()
     assert status == 0
 
 
-@pytest.fixture
-def run(daemon: Daemon) -> Callable[..., Job]:
-    """Has this code run as a handler; the job after its end."""
+def runner(daemon: Daemon) -> Callable[..., Job]:
+    """Has this code run as a handler of this daemon; the job after its end."""
 
     def run(code: str, name: str = "tested", **options: Any) -> Job:
         with daemon.client() as client:
             return client.wait(client.submit_job(name, code, **options), 30)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    """A daemon of one worker, with a server of its own."""
+    yield from lend(Daemon(HANDLERS, settings=ONE_WORKER).start())
+
+
+@pytest.fixture
+def run(daemon: Daemon) -> Callable[..., Job]:
+    """Has this code run as a handler; the job after its end."""
+    return runner(daemon)
 
 
 @pytest.fixture

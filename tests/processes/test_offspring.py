@@ -11,6 +11,7 @@ import pytest
 from bananasd import Status
 from tests.conftest import wait_until
 from tests.daemon import Daemon
+from tests.processes.conftest import lend
 
 HANDLERS = """
     import logging
@@ -99,11 +100,7 @@ def prepared(daemon):
 
 @pytest.fixture(scope="module")
 def daemon():
-    daemon = prepared(Daemon(HANDLERS, settings=ONE_WORKER))
-    yield daemon
-    status = daemon.stop()
-    daemon.close()
-    assert status == 0
+    yield from lend(prepared(Daemon(HANDLERS, settings=ONE_WORKER)))
 
 
 @pytest.fixture

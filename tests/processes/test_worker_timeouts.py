@@ -9,7 +9,7 @@ from bananasd.processes.child import ATTENTION
 from tests.conftest import wait_until
 from tests.daemon import Daemon, is_alive
 from tests.patience import assert_soon
-from tests.processes.conftest import HANDLERS, ONE_WORKER
+from tests.processes.conftest import HANDLERS, ONE_WORKER, lend, runner
 
 CLEAN = """
     try:
@@ -39,22 +39,13 @@ IGNORED_SECONDS = 0.5
 def patient():
     """A daemon that kills nothing that takes its time to heed the interrupt."""
     settings = ONE_WORKER | {"workers": {"count": 1, "grace_seconds": 30}, "master": {"drain_seconds": 60}}
-    daemon = Daemon(HANDLERS, settings=settings).start()
-    yield daemon
-    status = daemon.stop()
-    daemon.close()
-    assert status == 0
+    yield from lend(Daemon(HANDLERS, settings=settings).start())
 
 
 @pytest.fixture
 def run_patiently(patient):
     """As `run`, on that daemon."""
-
-    def run(code, name="tested", **options):
-        with patient.client() as client:
-            return client.wait(client.submit_job(name, code, **options), 30)
-
-    return run
+    return runner(patient)
 
 
 def test_a_job_out_of_time_is_interrupted_and_that_is_a_failed_attempt(run_patiently, patient):
